@@ -1,4 +1,5 @@
-// Time as a parameter. Wall time is what AWS and Zabbix stamp values with; deadlines use Asio's steady timers.
+// Time as a parameter. Wall time is what AWS and Zabbix stamp values with; deadlines use Asio's steady
+// timers.
 #pragma once
 
 #include <chrono>

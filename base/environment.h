@@ -1,4 +1,5 @@
-// The process environment as a value, so that what reads variables (credentials, endpoints) can be tested with any.
+// The process environment as a value, so that what reads variables (credentials, endpoints) can be tested
+// with any.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// Writing JSON (reading is simdjson's). Input bytes that are not UTF-8 are replaced by U+FFFD, so that what is written
-// is always valid JSON.
+// Writing JSON (reading is simdjson's). Input bytes that are not UTF-8 are replaced by U+FFFD, so that what
+// is written is always valid JSON.
 #pragma once
 
 #include <string>

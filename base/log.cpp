@@ -19,7 +19,8 @@ Result<void> set_up_log(std::string_view level, bool plain) {
   }};
   for (const auto& [name, value] : kLevels) {
     if (name != level) continue;
-    auto logger = std::make_shared<spdlog::logger>("bakusoku", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
+    auto logger =
+        std::make_shared<spdlog::logger>("bakusoku", std::make_shared<spdlog::sinks::stderr_color_sink_st>());
     if (plain) {
       logger->set_pattern("%l: %v");
     } else {

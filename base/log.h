@@ -8,8 +8,8 @@
 
 namespace bakusoku {
 
-/// Sets the default logger. `level`: trace, debug, info, warning, error, off. Timestamps are UTC unless `plain`, which
-/// leaves them to the service manager's own journal.
+/// Sets the default logger. `level`: trace, debug, info, warning, error, off. Timestamps are UTC unless
+/// `plain`, which leaves them to the service manager's own journal.
 [[nodiscard]] Result<void> set_up_log(std::string_view level, bool plain);
 
 }  // namespace bakusoku

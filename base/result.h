@@ -1,5 +1,6 @@
-// Errors as values. Every operation that may fail in the course of normal life returns Result<T>; the kind says what
-// the caller can do, the message tells the user what to do next. No exceptions cross a folder of ours.
+// Errors as values. Every operation that may fail in the course of normal life returns Result<T>; the kind
+// says what the caller can do, the message tells the user what to do next. No exceptions cross a folder of
+// ours.
 #pragma once
 
 #include <fmt/format.h>
@@ -46,6 +47,8 @@ template <typename... Args>
 }
 
 /// Passes an error on: `if (!page) return fail(page.error().with_context("EC2 inventory"));`
-[[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+[[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace bakusoku

@@ -1,5 +1,5 @@
-// A string that must not be seen: prints as ***, is wiped from memory when it goes. Only the code that needs the bytes
-// (the signer, a request body) calls reveal().
+// A string that must not be seen: prints as ***, is wiped from memory when it goes. Only the code that needs
+// the bytes (the signer, a request body) calls reveal().
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
-// Replays a corpus through one fuzz target without libFuzzer: every file as it is, cut at each of its first bytes, and
-// with each of those bytes flipped, so that the normal test run covers what the corpus holds and its near neighbours.
+// Replays a corpus through one fuzz target without libFuzzer: every file as it is, cut at each of its first
+// bytes, and with each of those bytes flipped, so that the normal test run covers what the corpus holds and
+// its near neighbours.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -1,0 +1,65 @@
+// The agent: wires the stages together. Read this first.
+//
+//   ask      entrance (socket | passive port | `bakusoku get --direct`) -> Items, the one table of keys
+//              -> Inventories (resources of a target)   for names, facts and discovery
+//              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
+//            -> Answer -> entrance
+//   tick     once a second: inventories and metrics that are due are read ahead; what nobody asks for is
+//   forgotten
+//
+// Everything runs on the thread that calls io.run(); there are no locks.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <memory>
+
+#include "agent/collect.h"
+#include "agent/config.h"
+#include "agent/demand.h"
+#include "agent/entrance_passive.h"
+#include "agent/entrance_socket.h"
+#include "agent/inventory.h"
+#include "agent/items.h"
+#include "agent/stats.h"
+#include "agent/targets.h"
+#include "base/clock.h"
+#include "base/environment.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+class Agent {
+ public:
+  /// Reads the AWS tools' configuration; sends nothing yet. `io` outlives the agent. Errors: invalid, denied.
+  [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& io, Config config,
+                                                             const Environment& environment,
+                                                             Clock clock = system_clock());
+
+  /// Opens the entrances. Errors: invalid, denied, io.
+  [[nodiscard]] Result<void> open_entrances();
+  /// Starts the once-a-second work, and looks for a default region where none is set.
+  void start();
+
+  [[nodiscard]] Items& items() { return items_; }
+  [[nodiscard]] Targets& targets() { return *targets_; }
+  [[nodiscard]] const Config& config() const { return config_; }
+
+ private:
+  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
+  [[nodiscard]] asio::awaitable<void> tick_loop();
+
+  asio::io_context& io_;
+  Config config_;
+  Clock clock_;
+  std::unique_ptr<Targets> targets_;
+  Stats stats_;
+  Inventories inventories_;
+  Demand demand_;
+  Collect collect_;
+  Items items_;
+  SocketEntrance socket_entrance_;
+  PassiveEntrance passive_entrance_;
+};
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,43 @@
+// Which series go into which GetMetricData call, over which window (pure).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/demand.h"
+
+namespace bakusoku::agent {
+
+/// How many final periods one reading looks back over.
+inline constexpr int64_t kLookBackPeriods = 5;
+
+/// Unix seconds, start inclusive, end exclusive, both multiples of the period.
+struct Window {
+  int64_t start = 0;
+  int64_t end = 0;
+};
+
+/// One GetMetricData call: series of one group, 500 at most.
+struct Batch {
+  Group* group = nullptr;
+  Window window{};
+  std::vector<Series*> series;
+};
+
+/// End of the newest period that is final at `now`: ended, and `delay` seconds for its publication have
+/// passed.
+[[nodiscard]] int64_t newest_final(int64_t now, int64_t period, int64_t delay);
+
+/// The window that ends with the newest final period and looks back over some periods: they cost neither
+/// money nor call quota (AWS estimates 7.2 datapoints a query as free of throttling at 50 calls/s), and
+/// repair late datapoints.
+[[nodiscard]] Window reading_window(int64_t now, int64_t period, int64_t delay);
+
+/// Splits `wanted` (all of `group`) into calls of at most 500. Statistics of one metric stay in one call,
+/// because AWS bills up to five of them in one request as one metric.
+[[nodiscard]] std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window);
+
+/// Metrics as AWS bills them in one call: each distinct metric counts once per five statistics.
+[[nodiscard]] uint64_t billed_metrics(const Batch& batch);
+
+}  // namespace bakusoku::agent

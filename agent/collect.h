@@ -1,0 +1,70 @@
+// Collect: reads the wanted series from CloudWatch. First demands are gathered for a few milliseconds; series
+// that are asked for regularly are read ahead, together, as soon as a newer period is final, at most once per
+// interval of their asker (that is how often they cost money). A failure reaches every series it concerns.
+// Runs on the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "agent/batch.h"
+#include "agent/config.h"
+#include "agent/demand.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+struct CollectCounters {
+  uint64_t calls = 0;              // GetMetricData requests, pages counted
+  uint64_t failures = 0;           // of them
+  uint64_t metrics_requested = 0;  // queries
+  uint64_t metrics_billed = 0;     // as AWS counts: up to five statistics of a metric in a request are one
+};
+
+class Collect {
+ public:
+  Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock)
+      : io_(io), demand_(demand), config_(config), clock_(std::move(clock)) {}
+  Collect(const Collect&) = delete;
+  Collect& operator=(const Collect&) = delete;
+
+  /// True when what is known of the series is the newest there can be; its point or failure may be answered
+  /// at once.
+  [[nodiscard]] bool is_current(const Series& series) const;
+
+  /// Makes the series current, waiting until `deadline` at most. Errors: timeout. How the reading went is in
+  /// the series.
+  [[nodiscard]] asio::awaitable<Result<void>> make_current(Series& series, Deadline deadline);
+
+  /// Called once a second: reads ahead what is due.
+  void tick();
+
+  [[nodiscard]] const CollectCounters& counters() const { return counters_; }
+
+ private:
+  [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }
+  void gather(Series& series);
+  [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
+  void flush(Group& group);
+  void read_ahead(Group& group);
+  void start(Group& group, std::vector<Series*> wanted);
+  [[nodiscard]] asio::awaitable<void> work();
+  [[nodiscard]] asio::awaitable<void> read(Batch batch);
+  void settle_failure(Batch& batch, const Error& error);
+
+  asio::io_context& io_;
+  Demand& demand_;
+  MetricsConfig config_;
+  Clock clock_;
+  CollectCounters counters_;
+  std::deque<Batch> queue_;
+  int workers_ = 0;
+};
+
+}  // namespace bakusoku::agent

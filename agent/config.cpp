@@ -1,0 +1,268 @@
+#include "agent/config.h"
+
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "ask/protocol.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Reads one table against the list of keys it may hold. The first thing wrong is kept, with its line.
+class TableReader {
+ public:
+  TableReader(const toml::table& table, std::string name, std::string_view file)
+      : table_(table), name_(std::move(name)), file_(file) {}
+
+  void text(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (!value) return wrong(node, key, "a string in quotes");
+      into = *value;
+    });
+  }
+
+  template <typename Duration>
+  void duration(std::string_view key, Duration& into, milliseconds low, milliseconds high) {
+    read(key, [&](const toml::node& node) {
+      std::optional<milliseconds> value;
+      if (const auto seconds = node.value_exact<int64_t>()) {
+        if (*seconds >= 0 && *seconds <= 366 * 86400) value = std::chrono::seconds(*seconds);
+      } else if (const auto written = node.value_exact<std::string>()) {
+        if (const auto parsed = parse_duration(*written)) value = *parsed;
+      }
+      if (!value) return wrong(node, key, "a duration such as \"30s\", \"5m\" or \"1h\"");
+      if (*value < low || *value > high) {
+        return wrong(node, key, fmt::format("a duration from {} to {} ms", low.count(), high.count()));
+      }
+      into = std::chrono::duration_cast<Duration>(*value);
+    });
+  }
+
+  void mode(std::string_view key, unsigned& into) {
+    read(key, [&](const toml::node& node) {
+      const auto written = node.value_exact<std::string>();
+      unsigned value = 0;
+      const bool good = written && !written->empty() &&
+                        std::from_chars(written->data(), written->data() + written->size(), value, 8).ptr ==
+                            written->data() + written->size();
+      if (!good || value > 0777)
+        return wrong(node, key, "file permissions as an octal string such as \"0660\"");
+      into = value;
+    });
+  }
+
+  // A string with commas, or an array of strings, joined by commas.
+  void list(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      if (const auto value = node.value_exact<std::string>()) {
+        into = *value;
+        return;
+      }
+      const toml::array* array = node.as_array();
+      if (array == nullptr) return wrong(node, key, "a string or an array of strings");
+      std::string joined;
+      for (const toml::node& element : *array) {
+        const auto value = element.value_exact<std::string>();
+        if (!value) return wrong(element, key, "an array of strings");
+        if (!joined.empty()) joined += ',';
+        joined += *value;
+      }
+      into = joined;
+    });
+  }
+
+  // The first error: a value of the wrong kind, else a key nobody asked for.
+  [[nodiscard]] Result<void> finish() const {
+    if (error_) return fail(*error_);
+    for (const auto& [key, node] : table_) {
+      if (known_.contains(key.str())) continue;
+      std::string names;
+      for (const auto& name : known_) names += (names.empty() ? "" : ", ") + name;
+      return fail(ErrorKind::invalid, "{}:{}: unknown key '{}' in {}; known are: {}", file_,
+                  key.source().begin.line, key.str(), name_, names);
+    }
+    return {};
+  }
+
+ private:
+  void read(std::string_view key, const std::function<void(const toml::node&)>& use) {
+    known_.emplace(key);
+    if (const toml::node* node = table_.get(key); node != nullptr && !error_) use(*node);
+  }
+
+  void wrong(const toml::node& node, std::string_view key, std::string_view wanted) {
+    error_ = Error{ErrorKind::invalid, fmt::format("{}:{}: {} {} must be {}", file_, node.source().begin.line,
+                                                   name_, key, wanted)};
+  }
+
+  const toml::table& table_;
+  std::string name_;
+  std::string_view file_;
+  std::set<std::string, std::less<>> known_;
+  std::optional<Error> error_;
+};
+
+Result<void> read_agent(const toml::table& table, std::string_view file, AgentConfig& into) {
+  TableReader reader(table, "[agent]", file);
+  reader.text("socket", into.socket);
+  reader.mode("socket_mode", into.socket_mode);
+  reader.text("socket_group", into.socket_group);
+  reader.text("listen", into.listen);
+  reader.list("allow", into.allow);
+  reader.duration("timeout", into.timeout, milliseconds(100), milliseconds(600'000));
+  reader.text("log_level", into.log_level);
+  return reader.finish();
+}
+
+Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig& into) {
+  TableReader reader(table, "[aws]", file);
+  reader.text("region", into.region);
+  reader.text("profile", into.profile);
+  reader.text("env_file", into.env_file);
+  reader.text("endpoint_url", into.endpoint_url);
+  reader.text("proxy", into.proxy);
+  reader.text("ca_bundle", into.ca_bundle);
+  return reader.finish();
+}
+
+Result<void> read_inventory(const toml::table& table, std::string_view file, InventoryConfig& into) {
+  TableReader reader(table, "[inventory]", file);
+  reader.duration("interval", into.interval, std::chrono::seconds(10), std::chrono::hours(24));
+  return reader.finish();
+}
+
+Result<void> read_metrics(const toml::table& table, std::string_view file, MetricsConfig& into) {
+  TableReader reader(table, "[metrics]", file);
+  reader.duration("gather", into.gather, milliseconds(0), milliseconds(1000));
+  reader.duration("delay", into.delay, milliseconds(0), std::chrono::hours(1));
+  return reader.finish();
+}
+
+Result<void> read_accounts(const toml::node& node, std::string_view file, std::vector<AccountConfig>& into) {
+  const auto line = node.source().begin.line;
+  const toml::array* array = node.as_array();
+  if (array == nullptr)
+    return fail(ErrorKind::invalid, "{}:{}: write accounts as [[accounts]] tables", file, line);
+  for (const toml::node& element : *array) {
+    const auto at = element.source().begin.line;
+    const toml::table* table = element.as_table();
+    if (table == nullptr)
+      return fail(ErrorKind::invalid, "{}:{}: write accounts as [[accounts]] tables", file, at);
+    AccountConfig account;
+    TableReader reader(*table, "[[accounts]]", file);
+    reader.text("name", account.name);
+    reader.text("profile", account.profile);
+    reader.text("role_arn", account.role_arn);
+    reader.text("external_id", account.external_id);
+    reader.text("region", account.region);
+    if (auto read = reader.finish(); !read) return read;
+    if (account.name.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: [[accounts]] needs a name, as written in item keys", file, at);
+    }
+    if (account.profile.empty() == account.role_arn.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: account '{}' needs either a profile or a role_arn", file, at,
+                  account.name);
+    }
+    if (!account.external_id.empty() && account.role_arn.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: account '{}': external_id goes with role_arn", file, at,
+                  account.name);
+    }
+    for (const AccountConfig& other : into) {
+      if (other.name == account.name) {
+        return fail(ErrorKind::invalid, "{}:{}: account '{}' is defined twice", file, at, account.name);
+      }
+    }
+    into.push_back(std::move(account));
+  }
+  return {};
+}
+
+Result<void> read_root(const toml::table& root, std::string_view file, Config& config) {
+  using ReadTable = std::function<Result<void>(const toml::table&)>;
+  const std::map<std::string_view, ReadTable> tables = {
+      {"agent", [&](const toml::table& table) { return read_agent(table, file, config.agent); }},
+      {"aws", [&](const toml::table& table) { return read_aws(table, file, config.aws); }},
+      {"inventory", [&](const toml::table& table) { return read_inventory(table, file, config.inventory); }},
+      {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
+  };
+  for (const auto& [key, node] : root) {
+    if (key.str() == "accounts") {
+      if (auto read = read_accounts(node, file, config.accounts); !read) return read;
+      continue;
+    }
+    const auto known = tables.find(key.str());
+    const toml::table* table = node.as_table();
+    if (known == tables.end() || table == nullptr) {
+      return fail(ErrorKind::invalid,
+                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [inventory], "
+                  "[metrics], [[accounts]]",
+                  file, key.source().begin.line, key.str());
+    }
+    if (auto read = known->second(*table); !read) return read;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<milliseconds> parse_duration(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, text.data() + text.size());
+  constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  for (const auto& [name, factor] : kUnits) {
+    if (error == std::errc() && unit == name && number >= 0 && number <= INT64_MAX / factor / 1000) {
+      return milliseconds(number * factor);
+    }
+  }
+  return fail(ErrorKind::invalid, "'{}' is not a duration; write it as 500ms, 30s, 5m, 1h or 1d", text);
+}
+
+Result<Config> parse_config(std::string_view text, std::string_view file) {
+  Config config;
+  config.file = file;
+  config.agent.socket = ask::kDefaultSocket;
+  toml::table root;
+  try {
+    root = toml::parse(text, file);
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorKind::invalid, "{}:{}: {}", file, error.source().begin.line, error.description());
+  }
+  if (auto read = read_root(root, file, config); !read) return fail(read.error());
+  return config;
+}
+
+Result<Config> load_config(const std::string& file) {
+  const std::string path = file.empty() ? kDefaultConfigFile : file;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    const int why = errno;
+    if (why == ENOENT && file.empty()) {
+      auto defaults = parse_config("", "");
+      return defaults;
+    }
+    const auto kind = why == ENOENT   ? ErrorKind::not_found
+                      : why == EACCES ? ErrorKind::denied
+                                      : ErrorKind::io;
+    return fail(kind, "cannot read the configuration file {}: {}", path, std::strerror(why));
+  }
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad())
+    return fail(ErrorKind::io, "cannot read the configuration file {}: {}", path, std::strerror(errno));
+  return parse_config(text, path);
+}
+
+}  // namespace bakusoku::agent

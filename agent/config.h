@@ -1,0 +1,72 @@
+// bakusoku.toml: what an administrator may set, read once at start. Every key has a default that works; an
+// unknown key is an error with its line, so that a typing mistake is never silently ignored.
+// docs/configuration.md describes each.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+inline constexpr const char* kDefaultConfigFile = "/etc/bakusoku/bakusoku.toml";
+
+struct AgentConfig {
+  std::string socket;                       // Unix socket for bakusoku.so and `bakusoku get`
+  unsigned socket_mode = 0660;              // its permissions
+  std::string socket_group = "zabbix";      // given to it where the group exists and we may
+  std::string listen{};                     // "ADDRESS:PORT" of the passive-agent port; empty: off
+  std::string allow = "127.0.0.1,::1";      // who may ask there, as in Zabbix's Server=
+  std::chrono::milliseconds timeout{3000};  // for an asker that names none
+  std::string log_level = "info";
+};
+
+struct AwsConfig {
+  std::string region{};        // default region; empty: environment, profile, instance metadata
+  std::string profile{};       // of the shared configuration files
+  std::string env_file{};      // empty: /etc/zabbix/aws.env if it is there
+  std::string endpoint_url{};  // for every service, as AWS_ENDPOINT_URL
+  std::string proxy{};         // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+  std::string ca_bundle{};     // file; empty: AWS_CA_BUNDLE, else the system's
+};
+
+struct InventoryConfig {
+  std::chrono::seconds interval{300};  // between two readings of a service's resources
+};
+
+struct MetricsConfig {
+  std::chrono::milliseconds gather{5};  // how long first demands wait for company
+  std::chrono::seconds delay{120};      // publication delay: a period is read that long after its end
+};
+
+struct AccountConfig {
+  std::string name;        // as written in item keys
+  std::string profile{};   // a profile of the shared configuration files, or
+  std::string role_arn{};  // a role to assume with the default credentials
+  std::string external_id{};
+  std::string region{};  // default region of this account; empty: [aws] region
+};
+
+struct Config {
+  std::string file{};  // where it was read; empty: defaults only
+  AgentConfig agent{};
+  AwsConfig aws{};
+  InventoryConfig inventory{};
+  MetricsConfig metrics{};
+  std::vector<AccountConfig> accounts{};
+};
+
+/// The configuration in `text`; `file` is for messages. Errors: invalid, with file and line.
+[[nodiscard]] Result<Config> parse_config(std::string_view text, std::string_view file);
+
+/// Reads `file`; with an empty name the packaged default if it is there, else the defaults. Errors: invalid
+/// (content), not_found (a named file is not there), denied, io.
+[[nodiscard]] Result<Config> load_config(const std::string& file);
+
+/// "500ms", "30s", "5m", "1h", "1d". Errors: invalid.
+[[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,106 @@
+#include "agent/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ask/protocol.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using testing::HasSubstr;
+
+std::string error_of(std::string_view text) {
+  const auto config = parse_config(text, "bakusoku.toml");
+  return config ? "" : config.error().message;
+}
+
+TEST(Config, NeedsNothing) {
+  const auto config = parse_config("", "");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->agent.socket, ask::kDefaultSocket);
+  EXPECT_EQ(config->agent.listen, "");
+  EXPECT_EQ(config->inventory.interval, std::chrono::seconds(300));
+  EXPECT_TRUE(config->accounts.empty());
+}
+
+TEST(Config, ReadsEveryKey) {
+  const auto config = parse_config(R"(
+[agent]
+socket = "/run/b.sock"
+socket_mode = "0666"
+socket_group = "adm"
+listen = "127.0.0.1:10055"
+allow = ["10.0.0.0/8", "::1"]
+timeout = "10s"
+log_level = "debug"
+[aws]
+region = "eu-west-1"
+profile = "prod"
+env_file = "/etc/x.env"
+endpoint_url = "http://127.0.0.1:1"
+proxy = "http://proxy:3128"
+ca_bundle = "/etc/ca.pem"
+[inventory]
+interval = 60
+[metrics]
+gather = "10ms"
+delay = "3m"
+[[accounts]]
+name = "other"
+role_arn = "arn:aws:iam::123456789012:role/monitor"
+external_id = "x"
+region = "us-east-1"
+)",
+                                   "bakusoku.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->agent.socket, "/run/b.sock");
+  EXPECT_EQ(config->agent.socket_mode, 0666u);
+  EXPECT_EQ(config->agent.allow, "10.0.0.0/8,::1");
+  EXPECT_EQ(config->agent.timeout, std::chrono::seconds(10));
+  EXPECT_EQ(config->aws.profile, "prod");
+  EXPECT_EQ(config->inventory.interval, std::chrono::minutes(1));
+  EXPECT_EQ(config->metrics.gather, std::chrono::milliseconds(10));
+  EXPECT_EQ(config->metrics.delay, std::chrono::minutes(3));
+  ASSERT_EQ(config->accounts.size(), 1u);
+  EXPECT_EQ(config->accounts[0].external_id, "x");
+}
+
+TEST(Config, NamesFileAndLineOfWhatItDoesNotUnderstand) {
+  EXPECT_THAT(error_of("[agent]\nsockett = \"x\"\n"),
+              HasSubstr("bakusoku.toml:2: unknown key 'sockett' in [agent]"));
+  EXPECT_THAT(error_of("\n\n[agnet]\n"), HasSubstr("bakusoku.toml:3: 'agnet'"));
+  EXPECT_THAT(error_of("[agent]\n\nsocket = 5\n"),
+              HasSubstr("bakusoku.toml:3: [agent] socket must be a string"));
+  EXPECT_THAT(error_of("[inventory]\ninterval = \"soon\"\n"),
+              HasSubstr("bakusoku.toml:2: [inventory] interval must be a duration"));
+  EXPECT_THAT(error_of("[inventory]\ninterval = \"1s\"\n"), HasSubstr("from 10000"));
+  EXPECT_THAT(error_of("[agent\n"), HasSubstr("bakusoku.toml:1"));
+  EXPECT_THAT(error_of("[agent]\nsocket_mode = \"0999\"\n"), HasSubstr("octal"));
+}
+
+TEST(Config, ChecksAccounts) {
+  EXPECT_THAT(error_of("[[accounts]]\nprofile = \"p\"\n"), HasSubstr("needs a name"));
+  EXPECT_THAT(error_of("[[accounts]]\nname = \"a\"\n"), HasSubstr("either a profile or a role_arn"));
+  EXPECT_THAT(
+      error_of("[[accounts]]\nname = \"a\"\nprofile = \"p\"\n[[accounts]]\nname = \"a\"\nprofile = \"q\"\n"),
+      HasSubstr("defined twice"));
+  EXPECT_THAT(error_of("[accounts]\nname = \"a\"\n"), HasSubstr("[[accounts]]"));
+}
+
+TEST(Config, SaysWhenANamedFileIsNotThere) {
+  const auto config = load_config("/nonexistent/bakusoku.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().kind, ErrorKind::not_found);
+  EXPECT_THAT(config.error().message, HasSubstr("/nonexistent/bakusoku.toml"));
+}
+
+TEST(Config, ReadsDurations) {
+  EXPECT_EQ(parse_duration("500ms"), std::chrono::milliseconds(500));
+  EXPECT_EQ(parse_duration("1d"), std::chrono::hours(24));
+  for (const char* wrong : {"", "5", "s", "-5s", "5 s", "5w", "99999999999999999d"})
+    EXPECT_FALSE(parse_duration(wrong)) << wrong;
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

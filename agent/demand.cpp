@@ -1,0 +1,151 @@
+#include "agent/demand.h"
+
+#include <algorithm>
+#include <functional>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr size_t kMaxKeys = 1'000'000;
+constexpr int64_t kForgetIntervals = 3;
+constexpr int64_t kForgetAtLeast = 3600;  // seconds
+
+std::string dimensions_text(const Dimensions& dimensions) {
+  std::string text;
+  for (const auto& dimension : dimensions) {
+    text += dimension.name;
+    text += '\0';
+    text += dimension.value;
+    text += '\0';
+  }
+  return text;
+}
+
+size_t mix(size_t seed, const void* part) {
+  return (seed ^ std::hash<const void*>()(part)) * 0x9E3779B97F4A7C15u;
+}
+
+}  // namespace
+
+aws::cloudwatch::MetricQuery Series::query() const {
+  aws::cloudwatch::MetricQuery query;
+  query.namespace_ = *namespace_;
+  query.metric = *metric;
+  query.dimensions = *dimensions;
+  query.statistic = *statistic;
+  query.period_seconds = group->period;
+  return query;
+}
+
+std::string Series::description() const {
+  std::string text = fmt::format("{} {}", *namespace_, *metric);
+  std::string_view separator = " (";
+  for (const auto& dimension : *dimensions) {
+    text += fmt::format("{}{}={}", separator, dimension.name, dimension.value);
+    separator = ", ";
+  }
+  if (!dimensions->empty()) text += ')';
+  return fmt::format("{} {}", text, *statistic);
+}
+
+bool Demand::Same::operator()(const Series* a, const Series* b) const {
+  return a->group == b->group && a->namespace_ == b->namespace_ && a->metric == b->metric &&
+         a->statistic == b->statistic && a->dimensions == b->dimensions;
+}
+
+size_t Demand::Hash::operator()(const Series* series) const {
+  size_t seed = std::hash<const void*>()(series->group);
+  for (const void* part :
+       {static_cast<const void*>(series->namespace_), static_cast<const void*>(series->metric),
+        static_cast<const void*>(series->statistic), static_cast<const void*>(series->dimensions.get())}) {
+    seed = mix(seed, part);
+  }
+  return seed;
+}
+
+Demand::~Demand() {
+  for (Series* series : series_) delete series;
+}
+
+Wanted Demand::find(std::string_view key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? Wanted{} : found->second;
+}
+
+Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
+  auto target = targets_.find(meaning.region, meaning.account);
+  if (!target) return fail(target.error());
+  if (keys_.size() >= kMaxKeys) {
+    return fail(ErrorKind::invalid, "more than {} metric keys are in use; spread them over several agents",
+                kMaxKeys);
+  }
+  auto wanted = std::make_unique<Series>();
+  wanted->group = &group_of(**target, meaning.period_seconds);
+  wanted->namespace_ = intern(meaning.namespace_);
+  wanted->metric = intern(meaning.metric);
+  wanted->statistic = intern(meaning.statistic);
+  wanted->dimensions = intern(meaning.dimensions);
+  const auto known = series_.find(wanted.get());
+  Series* series = nullptr;
+  if (known != series_.end()) {
+    series = *known;
+  } else {
+    series = wanted.release();
+    series_.insert(series);
+    series->group->members.push_back(series);
+  }
+  const Wanted entry{series, meaning.missing_is_zero};
+  keys_.emplace(std::string(key), entry);
+  return entry;
+}
+
+Group& Demand::group_of(const Target& target, int32_t period) {
+  const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) {
+    return group->target == &target && group->period == period;
+  });
+  if (found != groups_.end()) return **found;
+  groups_.push_back(std::make_unique<Group>());
+  groups_.back()->target = &target;
+  groups_.back()->period = period;
+  return *groups_.back();
+}
+
+std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
+  auto& slot = dimensions_[dimensions_text(dimensions)];
+  std::shared_ptr<const Dimensions> kept = slot.lock();
+  if (!kept) {
+    kept = std::make_shared<const Dimensions>(dimensions);
+    slot = kept;
+  }
+  return kept;
+}
+
+void Demand::note_asked(Series& series, int64_t now) {
+  if (series.last_asked != 0 && now > series.last_asked) {
+    series.ask_gap = static_cast<uint32_t>(std::min<int64_t>(now - series.last_asked, UINT32_MAX));
+  }
+  series.last_asked = now;
+}
+
+void Demand::forget_unasked(int64_t now) {
+  const auto forgotten = [now](const Series* series) {
+    const int64_t interval = std::max<int64_t>(series->ask_gap, series->group->period);
+    return !series->reading &&
+           now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
+  };
+  bool any = false;
+  for (const auto& group : groups_) {
+    any = std::erase_if(group->members, forgotten) > 0 || any;
+  }
+  if (!any) return;
+  std::erase_if(keys_, [&](const auto& entry) { return forgotten(entry.second.series); });
+  std::vector<Series*> gone;
+  std::copy_if(series_.begin(), series_.end(), std::back_inserter(gone), forgotten);
+  for (Series* series : gone) {
+    series_.erase(series);
+    delete series;
+  }
+  std::erase_if(dimensions_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+}  // namespace bakusoku::agent

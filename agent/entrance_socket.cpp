@@ -1,0 +1,210 @@
+#include "agent/entrance_socket.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "ask/protocol.h"
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int kBacklog = 1024;
+constexpr uint64_t kMaxConnections = 4096;  // a Zabbix server has at most 1000 pollers
+constexpr std::chrono::milliseconds kLongestQuestion{600'000};
+// The answer leaves this much before the asker's own deadline, so that "not in time" arrives in words.
+constexpr std::chrono::milliseconds kMargin{50};
+constexpr std::chrono::seconds kSendTimeout{10};
+
+Deadline deadline_of(uint32_t timeout_ms) {
+  const auto asked =
+      std::min<std::chrono::milliseconds>(std::chrono::milliseconds(timeout_ms), kLongestQuestion);
+  const auto allowed = std::max(asked - kMargin, asked / 2);
+  return std::chrono::steady_clock::now() + allowed;
+}
+
+Error system_error(std::string_view what, const std::string& path) {
+  const int why = errno;
+  const auto kind = why == EACCES || why == EPERM ? ErrorKind::denied : ErrorKind::io;
+  return Error{kind, fmt::format("{} {}: {}", what, path, std::strerror(why))};
+}
+
+using Socket = asio::generic::seq_packet_protocol::socket;
+
+// An asker that does not read its answer does not hold the connection for ever.
+asio::awaitable<bool> wait_writable(Socket& socket) {
+  using namespace asio::experimental::awaitable_operators;
+  asio::steady_timer limit(socket.get_executor(), kSendTimeout);
+  asio::error_code error;
+  asio::error_code late;
+  const auto first =
+      co_await (socket.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, error)) ||
+                limit.async_wait(asio::redirect_error(asio::use_awaitable, late)));
+  co_return first.index() == 0 && !error;
+}
+
+// True when something accepts connections on the socket file.
+bool somebody_listens(const sockaddr_un& address) {
+  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const bool connected =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 || errno == EAGAIN;
+  ::close(fd);
+  return connected;
+}
+
+void give_to_group(const std::string& path, const AgentConfig& config) {
+  if (config.socket_group.empty()) return;
+  const group* entry = ::getgrnam(config.socket_group.c_str());
+  if (entry == nullptr) {
+    spdlog::debug("no group {}; {} keeps its own", config.socket_group, path);
+  } else if (::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0) {
+    spdlog::warn("cannot give {} to group {} ({}): run the agent as a member of that group", path,
+                 config.socket_group, std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+SocketEntrance::~SocketEntrance() {
+  if (listener_ < 0) return;
+  ::unlink(path_.c_str());
+}
+
+Result<void> SocketEntrance::open(const AgentConfig& config) {
+  path_ = config.socket;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path_.empty() || path_.size() >= sizeof(address.sun_path)) {
+    return fail(ErrorKind::invalid, "socket path '{}' must have 1 to {} bytes; set socket in [agent]", path_,
+                sizeof(address.sun_path) - 1);
+  }
+  std::memcpy(address.sun_path, path_.c_str(), path_.size());
+  std::error_code ignored;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+
+  if (somebody_listens(address)) {
+    return fail(ErrorKind::invalid, "another agent listens on {}; stop it, or set socket in [agent]", path_);
+  }
+  struct stat existing {};
+  if (::lstat(path_.c_str(), &existing) == 0) {
+    if (!S_ISSOCK(existing.st_mode))
+      return fail(ErrorKind::invalid, "{} exists and is not a socket; remove it, or set socket in [agent]",
+                  path_);
+    ::unlink(path_.c_str());
+  }
+  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return fail(system_error("cannot make a socket for", path_));
+  // Nobody may connect before group and mode are set.
+  const mode_t before = ::umask(0177);
+  const int bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  ::umask(before);
+  if (bound != 0) {
+    auto error = system_error("cannot bind the socket", path_);
+    ::close(fd);
+    return fail(std::move(error));
+  }
+  give_to_group(path_, config);
+  if (::chmod(path_.c_str(), config.socket_mode) != 0 || ::listen(fd, kBacklog) != 0) {
+    auto error = system_error("cannot open the socket", path_);
+    ::close(fd);
+    ::unlink(path_.c_str());
+    return fail(std::move(error));
+  }
+  listener_ = fd;
+  asio::co_spawn(io_, accept_loop(), asio::detached);
+  return {};
+}
+
+asio::awaitable<void> SocketEntrance::accept_loop() {
+  asio::posix::stream_descriptor listener(io_, listener_);
+  for (;;) {
+    asio::error_code error;
+    co_await listener.async_wait(asio::posix::stream_descriptor::wait_read,
+                                 asio::redirect_error(asio::use_awaitable, error));
+    if (error) co_return;
+    for (;;) {
+      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0) {
+        if (errno == EINTR || errno == ECONNABORTED) continue;
+        if (errno == EAGAIN) break;
+        spdlog::warn("cannot accept on {}: {}", path_, std::strerror(errno));
+        asio::steady_timer pause(io_, std::chrono::milliseconds(100));
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        break;
+      }
+      if (stats_.connections_open >= kMaxConnections) {
+        ::close(fd);
+        spdlog::warn("more than {} connections on {}; one refused", kMaxConnections, path_);
+        continue;
+      }
+      ++stats_.connections;
+      ++stats_.connections_open;
+      Socket socket(io_, asio::generic::seq_packet_protocol(AF_UNIX, 0), fd);
+      asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+    }
+  }
+}
+
+asio::awaitable<void> SocketEntrance::serve(Socket socket) {
+  // One byte more than a question may have: a longer packet is cut to that and refused by the decoder.
+  std::vector<char> received(ask::kHeaderSize + ask::kMaxKeyBytes + 1);
+  std::string packet;
+  asio::error_code error;
+  for (;;) {
+    asio::socket_base::message_flags flags = 0;
+    const size_t size = co_await socket.async_receive(asio::buffer(received), flags,
+                                                      asio::redirect_error(asio::use_awaitable, error));
+    if (error || size == 0) break;
+    const auto question = ask::decode_question(std::string_view(received.data(), size));
+    if (!question) {
+      spdlog::debug("a packet of {} bytes on {} is not a question; connection closed", size, path_);
+      break;
+    }
+    std::optional<Answer> answer = items_.answer_now(question->key);
+    if (!answer) answer = co_await items_.answer(question->key, deadline_of(question->timeout_ms));
+    const auto status = answer->supported ? ask::Status::value : ask::Status::not_supported;
+    if (answer->text.size() > ask::kMaxAnswerBytes) {
+      answer->text =
+          fmt::format("the answer has {} bytes, more than {} fit", answer->text.size(), ask::kMaxAnswerBytes);
+    }
+    size_t offset = 0;
+    do {
+      offset = ask::encode_answer_part(packet, status, answer->text, offset);
+      while (::send(socket.native_handle(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) {
+          error = asio::error_code(errno, asio::error::get_system_category());
+          break;
+        }
+        const bool writable = co_await wait_writable(socket);
+        if (!writable) {
+          error = asio::error::timed_out;
+          break;
+        }
+      }
+    } while (!error && offset < answer->text.size());
+    if (error) break;
+  }
+  --stats_.connections_open;
+}
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,41 @@
+// Entrance for bakusoku.so and `bakusoku get`: a Unix seqpacket socket speaking ask/protocol.h, one coroutine
+// per connection. This is the path of every check of a Zabbix worker, so it is short: receive, answer, send.
+// Runs on the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/generic/seq_packet_protocol.hpp>
+#include <asio/io_context.hpp>
+#include <string>
+
+#include "agent/config.h"
+#include "agent/items.h"
+#include "agent/stats.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+class SocketEntrance {
+ public:
+  SocketEntrance(asio::io_context& io, Items& items, Stats& stats) : io_(io), items_(items), stats_(stats) {}
+  ~SocketEntrance();
+  SocketEntrance(const SocketEntrance&) = delete;
+  SocketEntrance& operator=(const SocketEntrance&) = delete;
+
+  /// Binds and listens. A socket file that nobody listens on any more is replaced. Errors: invalid (another
+  /// agent listens there, a path that is too long), denied, io.
+  [[nodiscard]] Result<void> open(const AgentConfig& config);
+
+ private:
+  using Socket = asio::generic::seq_packet_protocol::socket;
+  [[nodiscard]] asio::awaitable<void> accept_loop();
+  [[nodiscard]] asio::awaitable<void> serve(Socket socket);
+
+  asio::io_context& io_;
+  Items& items_;
+  Stats& stats_;
+  std::string path_;
+  int listener_ = -1;
+};
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,178 @@
+#include "agent/inventory.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+
+#include "agent/services_ec2.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::steady_clock;
+
+// A snapshot is still answered from while newer readings fail, for this many intervals.
+constexpr int kStaleIntervals = 3;
+// Nobody asked for this many intervals: reading stops until the next question.
+constexpr int kIdleIntervals = 3;
+// After a failed reading the next try waits: doubled each time, up to the interval.
+constexpr std::chrono::seconds kFirstRetry{5};
+
+}  // namespace
+
+std::optional<std::string_view> Resource::find(std::string_view field) const {
+  constexpr std::string_view kTagPrefix = "tag.";
+  const bool tag = field.starts_with(kTagPrefix);
+  if (tag) field.remove_prefix(kTagPrefix.size());
+  for (const auto& [key, value] : tag ? tags : fields) {
+    if (key == field) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Snapshot::keep(std::string_view text) { return *strings_.emplace(text).first; }
+
+void Snapshot::finish(WallTime read_at) {
+  read_at_ = read_at;
+  resources_.shrink_to_fit();
+  ids_.reserve(resources_.size());
+  names_.reserve(resources_.size());
+  for (uint32_t at = 0; at < resources_.size(); ++at) {
+    const Resource& resource = resources_[at];
+    ids_.emplace(resource.id, at);
+    if (!resource.name.empty() && !resource.gone) names_.emplace(resource.name, at);
+  }
+}
+
+const Resource* Snapshot::by_id(std::string_view id) const {
+  const auto found = ids_.find(id);
+  return found == ids_.end() ? nullptr : &resources_[found->second];
+}
+
+std::vector<const Resource*> Snapshot::by_name(std::string_view name) const {
+  std::vector<const Resource*> found;
+  const auto [first, last] = names_.equal_range(name);
+  for (auto at = first; at != last; ++at) found.push_back(&resources_[at->second]);
+  std::sort(found.begin(), found.end(), [](const Resource* a, const Resource* b) { return a->id < b->id; });
+  return found;
+}
+
+const Resource* Snapshot::only_by_name(std::string_view name) const {
+  const auto [first, last] = names_.equal_range(name);
+  return first != last && std::next(first) == last ? &resources_[first->second] : nullptr;
+}
+
+const Service* find_service(std::string_view name) {
+  static const std::array<Service, 1> kServices = {ec2_service()};
+  const auto found = std::find_if(kServices.begin(), kServices.end(),
+                                  [&](const Service& service) { return service.name == name; });
+  return found == kServices.end() ? nullptr : &*found;
+}
+
+std::string service_names() { return "ec2"; }
+
+Inventory::Inventory(asio::io_context& io, const Service& service, const Target& target,
+                     std::chrono::seconds interval, Clock clock, InventoryCounters& counters)
+    : io_(io),
+      service_(service),
+      target_(target),
+      interval_(interval),
+      clock_(std::move(clock)),
+      counters_(counters) {}
+
+bool Inventory::young_enough() const {
+  return snapshot_ && (!failure_ || steady_clock::now() - read_ended_ < interval_ * kStaleIntervals);
+}
+
+Inventory::Snap Inventory::now() {
+  const auto asked = steady_clock::now();
+  const bool was_idle = asked - last_asked_ >= interval_ * kIdleIntervals;
+  last_asked_ = asked;
+  // After an idle spell the snapshot may be of any age: the asker waits for a new one.
+  if (!young_enough() || (was_idle && asked >= next_)) return nullptr;
+  return snapshot_;
+}
+
+asio::awaitable<Result<Inventory::Snap>> Inventory::get(Deadline deadline) {
+  if (Snap snapshot = now()) co_return snapshot;
+  if (!reading_ && failure_ && steady_clock::now() < failed_until_) co_return fail(*failure_);
+  co_return co_await read_and_wait(deadline);
+}
+
+asio::awaitable<Result<Inventory::Snap>> Inventory::newer_than(Snap seen, Deadline deadline) {
+  if (snapshot_ != seen && young_enough()) co_return snapshot_;
+  if (!reading_) {
+    const auto asked = steady_clock::now();
+    const bool allowed = !last_early_ || asked - *last_early_ >= interval_;
+    if (!allowed) co_return seen;
+    last_early_ = asked;
+    ++counters_.early;
+  }
+  co_return co_await read_and_wait(deadline);
+}
+
+asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadline) {
+  if (!reading_) start_reading();
+  const std::shared_ptr<Event> reading = reading_;
+  const bool ended = co_await reading->wait(deadline);
+  if (!ended) {
+    co_return fail(ErrorKind::timeout, "the {} list of {} is still being read; the next check will find it",
+                   service_.person, target_.description());
+  }
+  if (failure_ && !young_enough()) co_return fail(*failure_);
+  co_return snapshot_;
+}
+
+void Inventory::start_reading() {
+  reading_ = std::make_shared<Event>(io_);
+  asio::co_spawn(io_, run_reading(), asio::detached);
+}
+
+asio::awaitable<void> Inventory::run_reading() {
+  ++counters_.readings;
+  auto read = co_await service_.read(target_);
+  const auto ended = steady_clock::now();
+  if (read) {
+    (*read)->finish(clock_());
+    snapshot_ = std::move(*read);
+    failure_.reset();
+    failures_in_row_ = 0;
+    read_ended_ = ended;
+    next_ = ended + interval_;
+    spdlog::debug("{} list of {}: {} resources", service_.person, target_.description(),
+                  snapshot_->resources().size());
+  } else {
+    ++counters_.failures;
+    failure_ =
+        read.error().with_context(fmt::format("{} list of {}", service_.person, target_.description()));
+    const auto wait =
+        std::min<steady_clock::duration>(kFirstRetry * (1 << std::min(failures_in_row_, 10)), interval_);
+    ++failures_in_row_;
+    failed_until_ = next_ = ended + wait;
+    spdlog::warn("{}", failure_->message);
+  }
+  const std::shared_ptr<Event> reading = std::move(reading_);
+  reading_.reset();
+  reading->set();
+}
+
+void Inventory::tick() {
+  const auto now = steady_clock::now();
+  if (reading_ || now < next_ || now - last_asked_ >= interval_ * kIdleIntervals) return;
+  start_reading();
+}
+
+Inventory& Inventories::of(const Service& service, const Target& target) {
+  auto& inventory = inventories_[{&service, &target}];
+  if (!inventory) inventory = std::make_unique<Inventory>(io_, service, target, interval_, clock_, counters_);
+  return *inventory;
+}
+
+void Inventories::tick() {
+  for (auto& [of, inventory] : inventories_) inventory->tick();
+}
+
+}  // namespace bakusoku::agent

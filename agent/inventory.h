@@ -1,0 +1,149 @@
+// Inventory: the resources of one service in one target, read whole with paged calls and kept fresh while
+// somebody asks. A snapshot is immutable; a reading replaces it only when every page came, so that a failed
+// page never looks like resources that went away. Runs on the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "agent/event.h"
+#include "agent/targets.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+/// One resource. The views point into the snapshot that holds it.
+struct Resource {
+  std::string_view id;
+  std::string_view name;  // the Name tag; empty when there is none
+  bool gone = false;      // still listed by AWS, but no more there (EC2: shutting-down, terminated)
+  std::vector<std::pair<std::string_view, std::string_view>>
+      fields;  // "state", "type", ...; only those that have a value
+  std::vector<std::pair<std::string_view, std::string_view>> tags;
+
+  /// A field, or with the prefix "tag." a tag; nothing when the resource has none of that name.
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view field) const;
+};
+
+class Snapshot {
+ public:
+  Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  /// A view of `text` that lives as long as the snapshot; equal texts are stored once.
+  [[nodiscard]] std::string_view keep(std::string_view text);
+  void add(Resource resource) { resources_.push_back(std::move(resource)); }
+  /// Builds the indexes; call once, after the last add().
+  void finish(WallTime read_at);
+
+  [[nodiscard]] const std::vector<Resource>& resources() const { return resources_; }
+  [[nodiscard]] const Resource* by_id(std::string_view id) const;
+  /// All resources of that name that are not gone.
+  [[nodiscard]] std::vector<const Resource*> by_name(std::string_view name) const;
+  /// The only one of that name that is not gone, or nullptr (none or several).
+  [[nodiscard]] const Resource* only_by_name(std::string_view name) const;
+  [[nodiscard]] WallTime read_at() const { return read_at_; }
+
+ private:
+  std::unordered_set<std::string> strings_;
+  std::vector<Resource> resources_;
+  std::unordered_map<std::string_view, uint32_t> ids_;
+  std::unordered_multimap<std::string_view, uint32_t> names_;
+  WallTime read_at_{};
+};
+
+/// A service that can be discovered: how to read all of its resources. A row of a table; EC2 is the first.
+struct Service {
+  std::string_view name;    // "ec2", as in item keys
+  std::string_view person;  // "EC2 instance", for messages
+  std::vector<std::string_view> fields;
+  /// Reads every page. Errors as the call's.
+  asio::awaitable<Result<std::shared_ptr<Snapshot>>> (*read)(const Target& target);
+};
+
+/// The known service of that name, or nullptr.
+[[nodiscard]] const Service* find_service(std::string_view name);
+/// "ec2, ...": the known names, for messages.
+[[nodiscard]] std::string service_names();
+
+struct InventoryCounters {
+  uint64_t readings = 0;
+  uint64_t failures = 0;
+  uint64_t early = 0;  // readings brought forward by an unknown name or id
+};
+
+class Inventory {
+ public:
+  Inventory(asio::io_context& io, const Service& service, const Target& target, std::chrono::seconds interval,
+            Clock clock, InventoryCounters& counters);
+
+  using Snap = std::shared_ptr<const Snapshot>;
+
+  /// The newest snapshot without waiting; nullptr when there is none young enough.
+  [[nodiscard]] Snap now();
+  /// The newest snapshot; waits for the first reading. Errors: of the reading, timeout.
+  [[nodiscard]] asio::awaitable<Result<Snap>> get(Deadline deadline);
+  /// For a name or id that `seen` does not hold: a snapshot read after `seen`, when an early reading is
+  /// allowed now (one per interval); else `seen` itself. Errors: of the reading, timeout.
+  [[nodiscard]] asio::awaitable<Result<Snap>> newer_than(Snap seen, Deadline deadline);
+
+  /// Called once a second: reads again when it is time and somebody still asks.
+  void tick();
+  [[nodiscard]] std::chrono::seconds interval() const { return interval_; }
+
+ private:
+  [[nodiscard]] asio::awaitable<Result<Snap>> read_and_wait(Deadline deadline);
+  void start_reading();
+  [[nodiscard]] asio::awaitable<void> run_reading();
+  [[nodiscard]] bool young_enough() const;
+
+  asio::io_context& io_;
+  const Service& service_;
+  const Target& target_;
+  std::chrono::seconds interval_;
+  Clock clock_;
+  InventoryCounters& counters_;
+
+  Snap snapshot_;
+  std::optional<Error> failure_;    // of the newest reading; nothing when it succeeded
+  std::shared_ptr<Event> reading_;  // set when the reading under way has ended; null: none under way
+  using Steady = std::chrono::steady_clock::time_point;
+  Steady read_ended_{};  // of the newest success
+  Steady next_{};        // when tick() reads again
+  Steady last_asked_{};
+  std::optional<Steady> last_early_;
+  Steady failed_until_{};  // until then a failure is answered without a new try
+  int failures_in_row_ = 0;
+};
+
+/// All inventories: one per service and target, made when first asked for.
+class Inventories {
+ public:
+  Inventories(asio::io_context& io, std::chrono::seconds interval, Clock clock)
+      : io_(io), interval_(interval), clock_(std::move(clock)) {}
+
+  [[nodiscard]] Inventory& of(const Service& service, const Target& target);
+  void tick();
+  [[nodiscard]] const InventoryCounters& counters() const { return counters_; }
+
+ private:
+  asio::io_context& io_;
+  std::chrono::seconds interval_;
+  Clock clock_;
+  InventoryCounters counters_;
+  std::map<std::pair<const Service*, const Target*>, std::unique_ptr<Inventory>> inventories_;
+};
+
+}  // namespace bakusoku::agent

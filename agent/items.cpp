@@ -1,0 +1,308 @@
+#include "agent/items.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <set>
+
+#include "base/json.h"
+#include "base/version.h"
+#include "zabbix/key.h"
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr size_t kAnyNumber = SIZE_MAX;
+constexpr size_t kMaxNamedInError = 5;
+
+const std::string& parameter(Parameters parameters, size_t at) {
+  static const std::string kEmpty;
+  return at < parameters.size() ? parameters[at] : kEmpty;
+}
+
+std::string clock_text(WallTime time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+std::string macro_name(std::string_view field) {
+  std::string name;
+  for (const char ch : field) {
+    const auto byte = static_cast<unsigned char>(ch);
+    const bool kept = byte < 0x80 && std::isalnum(byte) != 0;
+    name += kept ? static_cast<char>(std::toupper(byte)) : '_';
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string format_value(double value) {
+  constexpr double kExactWhole = 9007199254740992.0;  // 2^53: beyond it not every whole number is a double
+  if (value == std::floor(value) && std::fabs(value) < kExactWhole) {
+    return fmt::format("{}", static_cast<int64_t>(value));
+  }
+  return fmt::format("{}", value);
+}
+
+std::span<const Items::Row> Items::table() {
+  static constexpr std::array<Row, 8> kTable = {{
+      {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
+      {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
+      {"bakusoku.version", "", "the agent's version", 0, &Items::version},
+      {"bakusoku.stats", "[<name>]", "one of the agent's own counters; without a name all of them as JSON", 1,
+       &Items::statistics},
+      {"aws.ec2.name2id", "[<Name tag>,<region>,<account>]", "id of the EC2 instance of that name", 3,
+       &Items::name_to_id},
+      {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
+       "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric},
+      {"aws.discovery", "[<service>,<region>,<account>]",
+       "low-level discovery of a service's resources, with tags", 3, &Items::discovery},
+      {"aws.resource", "[<service>,<id>,<field>,<region>,<account>]",
+       "a fact of a resource: state, type, zone, tag.X, ...", 5, &Items::resource},
+  }};
+  return kTable;
+}
+
+std::optional<Answer> Items::answer_now(std::string_view key) {
+  const Wanted wanted = parts_.demand.find(key);
+  if (wanted.series == nullptr || !parts_.collect.is_current(*wanted.series)) return std::nullopt;
+  ++parts_.stats.questions;
+  Demand::note_asked(*wanted.series, unix_seconds(parts_.clock()));
+  auto value = value_of(wanted);
+  if (value) return Answer{true, std::move(*value)};
+  ++parts_.stats.not_supported;
+  return Answer{false, "aws.metric: " + std::move(value.error().message)};
+}
+
+asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
+  ++parts_.stats.questions;
+  const auto refuse = [this](std::string text) {
+    ++parts_.stats.not_supported;
+    return Answer{false, std::move(text)};
+  };
+  auto parsed = zabbix::parse_key(key);
+  if (!parsed)
+    co_return refuse(
+        fmt::format("item key '{}': {}", valid_utf8(key.substr(0, 200)), parsed.error().message));
+  const auto rows = table();
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const Row& candidate) { return candidate.name == parsed->name; });
+  if (row == rows.end()) {
+    std::string known;
+    for (const Row& candidate : rows) known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.name);
+    co_return refuse(fmt::format("unknown item key '{}'; bakusoku {} knows: {}", valid_utf8(parsed->name),
+                                 kVersion, known));
+  }
+  if (parsed->params.size() > row->max_parameters && row->max_parameters != 0) {
+    co_return refuse(fmt::format("{}: {} parameters, at most {}: {}{}", row->name, parsed->params.size(),
+                                 row->max_parameters, row->name, row->parameters));
+  }
+  if (row->max_parameters == 0 && !parsed->params.empty()) {
+    co_return refuse(fmt::format("{} takes no parameters", row->name));
+  }
+  const Parameters parameters(parsed->params);
+  auto value = co_await (this->*row->answer)(parameters, key, deadline);
+  if (!value) co_return refuse(fmt::format("{}: {}", row->name, valid_utf8(value.error().message)));
+  co_return Answer{true, std::move(*value)};
+}
+
+// The article's first item.
+Items::Value Items::echo(Parameters parameters, std::string_view, Deadline) {
+  std::string joined;
+  for (size_t at = 0; at < parameters.size(); ++at) {
+    if (at > 0) joined += ' ';
+    joined += parameters[at];
+  }
+  co_return valid_utf8(joined);
+}
+
+Items::Value Items::ping(Parameters, std::string_view, Deadline) { co_return "1"; }
+
+Items::Value Items::version(Parameters, std::string_view, Deadline) { co_return kVersion; }
+
+Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline) {
+  const std::string& name = parameter(parameters, 0);
+  const auto stats =
+      all_stats(parts_.stats, parts_.targets, parts_.inventories, parts_.demand, parts_.collect);
+  if (name.empty()) {
+    std::string json = "{";
+    for (const Stat& stat : stats) {
+      if (json.size() > 1) json += ',';
+      json += fmt::format("{}:{}", json_string(stat.name), format_value(stat.value));
+    }
+    co_return json + "}";
+  }
+  std::string known;
+  for (const Stat& stat : stats) {
+    if (stat.name == name) co_return format_value(stat.value);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", stat.name);
+  }
+  co_return fail(ErrorKind::invalid, "no statistic '{}'; known are: {}", name, known);
+}
+
+// The article's second item.
+Items::Value Items::name_to_id(Parameters parameters, std::string_view, Deadline deadline) {
+  const std::string& name = parameter(parameters, 0);
+  if (name.empty()) co_return fail(ErrorKind::invalid, "the Name tag (parameter 1) is missing");
+  auto target = parts_.targets.find(parameter(parameters, 1), parameter(parameters, 2));
+  if (!target) co_return fail(target.error());
+  Inventory& inventory = parts_.inventories.of(*find_service("ec2"), **target);
+  auto snapshot = inventory.now();
+  if (!snapshot) {
+    auto waited = co_await inventory.get(deadline);
+    if (!waited) co_return fail(waited.error());
+    snapshot = std::move(*waited);
+  }
+  if (const Resource* only = snapshot->only_by_name(name)) co_return std::string(only->id);
+  auto found = snapshot->by_name(name);
+  if (found.empty()) {
+    auto newer = co_await inventory.newer_than(snapshot, deadline);
+    if (!newer) co_return fail(newer.error());
+    snapshot = std::move(*newer);
+    found = snapshot->by_name(name);
+  }
+  if (found.empty()) {
+    co_return fail(
+        ErrorKind::not_found,
+        "no EC2 instance with the Name tag '{}' in {} (list of {}; it is read every {} s, and once more in "
+        "between for an unknown name)",
+        name, (*target)->description(), clock_text(snapshot->read_at()), inventory.interval().count());
+  }
+  if (found.size() == 1) co_return std::string(found.front()->id);
+  std::string ids;
+  for (size_t at = 0; at < std::min(found.size(), kMaxNamedInError); ++at) {
+    ids += fmt::format("{}{}", at == 0 ? "" : ", ", found[at]->id);
+  }
+  if (found.size() > kMaxNamedInError) ids += ", ...";
+  co_return fail(ErrorKind::invalid, "{} EC2 instances with the Name tag '{}' in {}: {}", found.size(), name,
+                 (*target)->description(), ids);
+}
+
+Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline deadline) {
+  Wanted wanted = parts_.demand.find(key);
+  if (wanted.series == nullptr) {
+    auto meaning = parse_metric_key(parameters);
+    if (!meaning) co_return fail(meaning.error());
+    auto added = parts_.demand.add(key, *meaning);
+    if (!added) co_return fail(added.error());
+    wanted = *added;
+  }
+  Demand::note_asked(*wanted.series, unix_seconds(parts_.clock()));
+  auto current = co_await parts_.collect.make_current(*wanted.series, deadline);
+  if (!current) co_return fail(current.error());
+  co_return value_of(wanted);
+}
+
+Result<std::string> Items::value_of(const Wanted& wanted) const {
+  Series& series = *wanted.series;
+  series.answered = true;
+  if (series.failure) return fail(*series.failure);
+  if (series.point_clock != 0) return format_value(series.point_value);
+  if (wanted.missing_is_zero) return "0";
+  return fail(ErrorKind::not_found,
+              "CloudWatch has no datapoint of {} (period {} s) in {} for the last {} periods until {}; does "
+              "the resource "
+              "exist there and publish this metric?",
+              series.description(), series.group->period, series.group->target->description(),
+              kLookBackPeriods, clock_text(WallTime(std::chrono::seconds(series.read_until))));
+}
+
+Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline deadline) {
+  const std::string& name = parameter(parameters, 0);
+  const Service* service = find_service(name);
+  if (service == nullptr) {
+    co_return fail(ErrorKind::invalid, "service (parameter 1) '{}' is not known; known are: {}", name,
+                   service_names());
+  }
+  auto target = parts_.targets.find(parameter(parameters, 1), parameter(parameters, 2));
+  if (!target) co_return fail(target.error());
+  auto snapshot = co_await parts_.inventories.of(*service, **target).get(deadline);
+  if (!snapshot) co_return fail(snapshot.error());
+  co_return discovery_json(**snapshot, **target);
+}
+
+Items::Value Items::resource(Parameters parameters, std::string_view, Deadline deadline) {
+  const std::string& name = parameter(parameters, 0);
+  const std::string& id = parameter(parameters, 1);
+  const std::string& field = parameter(parameters, 2);
+  const Service* service = find_service(name);
+  if (service == nullptr) {
+    co_return fail(ErrorKind::invalid, "service (parameter 1) '{}' is not known; known are: {}", name,
+                   service_names());
+  }
+  if (id.empty()) co_return fail(ErrorKind::invalid, "the id (parameter 2) is missing");
+  const bool known_field =
+      field == "name" || field.starts_with("tag.") ||
+      std::find(service->fields.begin(), service->fields.end(), field) != service->fields.end();
+  if (!known_field) {
+    std::string fields = "name, tag.<key>";
+    for (const std::string_view known : service->fields) fields += fmt::format(", {}", known);
+    co_return fail(ErrorKind::invalid, "field (parameter 3) '{}' is not known; known are: {}", field, fields);
+  }
+  auto target = parts_.targets.find(parameter(parameters, 3), parameter(parameters, 4));
+  if (!target) co_return fail(target.error());
+  Inventory& inventory = parts_.inventories.of(*service, **target);
+  auto snapshot = co_await inventory.get(deadline);
+  if (!snapshot) co_return fail(snapshot.error());
+  const Resource* found = (*snapshot)->by_id(id);
+  if (found == nullptr) {
+    const auto seen = *snapshot;
+    snapshot = co_await inventory.newer_than(seen, deadline);
+    if (!snapshot) co_return fail(snapshot.error());
+    found = (*snapshot)->by_id(id);
+  }
+  if (found == nullptr) {
+    co_return fail(ErrorKind::not_found, "no {} '{}' in {} (list of {})", service->person, id,
+                   (*target)->description(), clock_text((*snapshot)->read_at()));
+  }
+  if (field == "name") co_return std::string(found->name);
+  // A known field the resource has no value for (no public address, no such tag) is an empty text, not an
+  // error.
+  co_return std::string(found->find(field).value_or(""));
+}
+
+std::string discovery_json(const Snapshot& snapshot, const Target& target) {
+  std::string json = "[";
+  for (const Resource& resource : snapshot.resources()) {
+    if (resource.gone) continue;
+    if (json.size() > 1) json += ',';
+    json += "{\"{#ID}\":";
+    append_json_string(json, resource.id);
+    json += ",\"{#NAME}\":";
+    append_json_string(json, resource.name);
+    json += ",\"{#REGION}\":";
+    append_json_string(json, target.region);
+    json += ",\"{#ACCOUNT}\":";
+    append_json_string(json, target.account->name);
+    for (const auto& [field, value] : resource.fields) {
+      json += fmt::format(",\"{{#{}}}\":", macro_name(field));
+      append_json_string(json, value);
+    }
+    // Two tag keys may give one macro name (env, Env): the first keeps it, both are in "tags".
+    std::set<std::string> macros;
+    for (const auto& [key, value] : resource.tags) {
+      const std::string macro = macro_name(key);
+      if (!macros.insert(macro).second) continue;
+      json += fmt::format(",\"{{#TAG.{}}}\":", macro);
+      append_json_string(json, value);
+    }
+    json += ",\"tags\":{";
+    std::string_view separator;
+    for (const auto& [key, value] : resource.tags) {
+      json += separator;
+      append_json_string(json, key);
+      json += ':';
+      append_json_string(json, value);
+      separator = ",";
+    }
+    json += "}}";
+  }
+  return json + "]";
+}
+
+}  // namespace bakusoku::agent

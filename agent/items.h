@@ -1,0 +1,86 @@
+// The one table of item keys: every entrance (the module's socket, the passive port, `bakusoku get`) answers
+// from it. Adding an item is one row and one function. Runs on the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/collect.h"
+#include "agent/demand.h"
+#include "agent/event.h"
+#include "agent/inventory.h"
+#include "agent/stats.h"
+#include "agent/targets.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+/// What an asker gets: the item's value, or why it is not supported.
+struct Answer {
+  bool supported = true;
+  std::string text;
+};
+
+using Parameters = std::span<const std::string>;
+
+class Items {
+ public:
+  struct Parts {
+    Targets& targets;
+    Inventories& inventories;
+    Demand& demand;
+    Collect& collect;
+    Stats& stats;
+    Clock clock;
+  };
+
+  explicit Items(Parts parts) : parts_(std::move(parts)) {}
+
+  /// The answer, if it is known without waiting and without parsing the key; the fast path.
+  [[nodiscard]] std::optional<Answer> answer_now(std::string_view key);
+
+  /// The answer to an item key as Zabbix writes it, by `deadline` at the latest. `key` stays valid until
+  /// then.
+  [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline);
+
+  struct Row {
+    std::string_view name;
+    std::string_view parameters;   // as in the documentation
+    std::string_view description;  // one line
+    size_t max_parameters;
+    asio::awaitable<Result<std::string>> (Items::*answer)(Parameters parameters, std::string_view key,
+                                                          Deadline deadline);
+  };
+  [[nodiscard]] static std::span<const Row> table();
+
+ private:
+  using Value = asio::awaitable<Result<std::string>>;
+  Value echo(Parameters parameters, std::string_view key, Deadline deadline);
+  Value ping(Parameters parameters, std::string_view key, Deadline deadline);
+  Value version(Parameters parameters, std::string_view key, Deadline deadline);
+  Value statistics(Parameters parameters, std::string_view key, Deadline deadline);
+  Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
+  Value metric(Parameters parameters, std::string_view key, Deadline deadline);
+  Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
+  Value resource(Parameters parameters, std::string_view key, Deadline deadline);
+
+  [[nodiscard]] Result<std::string> value_of(const Wanted& wanted) const;
+
+  Parts parts_;
+};
+
+/// The low-level discovery rows of a snapshot (pure): {#ID}, {#NAME}, {#REGION}, {#ACCOUNT}, a macro per
+/// field
+/// ({#STATE}, ...), {#TAG.<KEY>} per tag, and the tags as an object for JSONPath.
+[[nodiscard]] std::string discovery_json(const Snapshot& snapshot, const Target& target);
+
+/// A metric's value as Zabbix takes it: whole numbers without a fraction, others in the shortest form that
+/// reads back the same.
+[[nodiscard]] std::string format_value(double value);
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,176 @@
+#include "agent/metric_key.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "agent/config.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using aws::cloudwatch::Dimension;
+
+constexpr size_t kMaxNameBytes = 255;        // CloudWatch: namespace, metric and dimension names
+constexpr size_t kMaxDimensionBytes = 1024;  // CloudWatch: a dimension's value
+constexpr int64_t kMaxPeriodSeconds = 86400;
+constexpr size_t kMaxParameters = 8;
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+bool is_number(std::string_view text) {
+  const size_t dot = text.find('.');
+  const auto digits = [](std::string_view part) {
+    return !part.empty() && part.size() <= 10 &&
+           std::all_of(part.begin(), part.end(), [](unsigned char ch) { return std::isdigit(ch) != 0; });
+  };
+  if (dot == std::string_view::npos) return digits(text);
+  return digits(text.substr(0, dot)) && digits(text.substr(dot + 1));
+}
+
+// p99, tm99.9, PR(10:300), TM(2%:98%), IQM: CloudWatch's "statistics definitions".
+bool is_extended_statistic(std::string_view text) {
+  if (text == "IQM") return true;
+  for (const std::string_view prefix : {"p", "tm", "tc", "ts", "wm"}) {
+    if (text.starts_with(prefix) && is_number(text.substr(prefix.size()))) return true;
+  }
+  for (const std::string_view prefix : {"PR(", "TM(", "TC(", "TS(", "WM("}) {
+    if (!text.starts_with(prefix) || !text.ends_with(")") || text.size() < prefix.size() + 3) continue;
+    const std::string_view range = text.substr(prefix.size(), text.size() - prefix.size() - 1);
+    const size_t colon = range.find(':');
+    if (colon == std::string_view::npos) return false;
+    const auto bound = [](std::string_view part) {
+      if (part.ends_with('%')) part.remove_suffix(1);
+      return part.empty() || is_number(part);
+    };
+    return bound(range.substr(0, colon)) && bound(range.substr(colon + 1));
+  }
+  return false;
+}
+
+Result<std::string> parse_statistic(std::string_view text) {
+  if (text.empty()) return "Average";
+  for (const std::string_view name : {"Average", "Sum", "Minimum", "Maximum", "SampleCount"}) {
+    if (equal_ignoring_case(text, name)) return std::string(name);
+  }
+  if (is_extended_statistic(text)) return std::string(text);
+  return fail(ErrorKind::invalid,
+              "statistic (parameter 4) '{}' is not one of Average, Sum, Minimum, Maximum, SampleCount, p99, "
+              "tm99, ...",
+              text);
+}
+
+Result<int32_t> parse_period(std::string_view text) {
+  if (text.empty()) return 300;
+  const bool digits =
+      std::all_of(text.begin(), text.end(), [](unsigned char ch) { return std::isdigit(ch) != 0; });
+  const auto duration = parse_duration(digits ? std::string(text) + "s" : std::string(text));
+  const int64_t seconds = duration ? duration->count() / 1000 : 0;
+  const bool whole = duration && duration->count() % 1000 == 0;
+  const bool allowed =
+      seconds == 1 || seconds == 5 || seconds == 10 || seconds == 30 || (seconds > 0 && seconds % 60 == 0);
+  if (!whole || !allowed || seconds > kMaxPeriodSeconds) {
+    return fail(ErrorKind::invalid,
+                "period (parameter 5) '{}' must be 1, 5, 10, 30 or a multiple of 60 seconds up to a day, "
+                "such as 300 or 5m",
+                text);
+  }
+  return static_cast<int32_t>(seconds);
+}
+
+Result<std::string> parse_name(std::string_view text, std::string_view what) {
+  if (text.empty()) return fail(ErrorKind::invalid, "{} is missing", what);
+  if (text.size() > kMaxNameBytes)
+    return fail(ErrorKind::invalid, "{} is longer than {} bytes", what, kMaxNameBytes);
+  return std::string(text);
+}
+
+}  // namespace
+
+Result<std::vector<Dimension>> parse_dimensions(std::string_view text) {
+  std::vector<Dimension> dimensions;
+  std::string part;
+  const auto finish_part = [&]() -> Result<void> {
+    const size_t equals = part.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == part.size()) {
+      return fail(ErrorKind::invalid,
+                  "dimensions (parameter 3): '{}' is not Name=Value; write \"InstanceId=i-0123;Other=x\"",
+                  part);
+    }
+    Dimension dimension{part.substr(0, equals), part.substr(equals + 1)};
+    if (dimension.name.size() > kMaxNameBytes || dimension.value.size() > kMaxDimensionBytes) {
+      return fail(ErrorKind::invalid, "dimensions (parameter 3): '{}' is too long", dimension.name);
+    }
+    dimensions.push_back(std::move(dimension));
+    part.clear();
+    return {};
+  };
+  if (text.empty()) return dimensions;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool escaped =
+        text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == ';' || text[at + 1] == '\\');
+    if (escaped) {
+      part += text[++at];
+    } else if (text[at] == ';') {
+      if (auto finished = finish_part(); !finished) return fail(finished.error());
+    } else {
+      part += text[at];
+    }
+  }
+  if (auto finished = finish_part(); !finished) return fail(finished.error());
+  if (dimensions.size() > aws::cloudwatch::kMaxDimensions) {
+    return fail(ErrorKind::invalid, "dimensions (parameter 3): {} given, CloudWatch allows {}",
+                dimensions.size(), aws::cloudwatch::kMaxDimensions);
+  }
+  std::sort(dimensions.begin(), dimensions.end(),
+            [](const Dimension& a, const Dimension& b) { return a.name < b.name; });
+  const auto twice =
+      std::adjacent_find(dimensions.begin(), dimensions.end(),
+                         [](const Dimension& a, const Dimension& b) { return a.name == b.name; });
+  if (twice != dimensions.end()) {
+    return fail(ErrorKind::invalid, "dimensions (parameter 3): '{}' is given twice", twice->name);
+  }
+  return dimensions;
+}
+
+Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
+  if (parameters.size() > kMaxParameters) {
+    return fail(ErrorKind::invalid,
+                "{} parameters, at most {}: "
+                "<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,"
+                "<missing>; quote dimensions that hold commas",
+                parameters.size(), kMaxParameters);
+  }
+  const auto parameter = [&](size_t at) -> std::string_view {
+    return at < parameters.size() ? std::string_view(parameters[at]) : std::string_view();
+  };
+  MetricKey key;
+  auto namespace_ = parse_name(parameter(0), "namespace (parameter 1)");
+  if (!namespace_) return fail(namespace_.error());
+  auto metric = parse_name(parameter(1), "metric (parameter 2)");
+  if (!metric) return fail(metric.error());
+  auto dimensions = parse_dimensions(parameter(2));
+  if (!dimensions) return fail(dimensions.error());
+  auto statistic = parse_statistic(parameter(3));
+  if (!statistic) return fail(statistic.error());
+  const auto period = parse_period(parameter(4));
+  if (!period) return fail(period.error());
+  const std::string_view missing = parameter(7);
+  if (!missing.empty() && missing != "skip" && missing != "zero") {
+    return fail(ErrorKind::invalid, "missing (parameter 8) '{}' must be skip or zero", missing);
+  }
+  key.namespace_ = std::move(*namespace_);
+  key.metric = std::move(*metric);
+  key.dimensions = std::move(*dimensions);
+  key.statistic = std::move(*statistic);
+  key.period_seconds = *period;
+  key.region = parameter(5);
+  key.account = parameter(6);
+  key.missing_is_zero = missing == "zero";
+  return key;
+}
+
+}  // namespace bakusoku::agent

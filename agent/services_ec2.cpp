@@ -1,0 +1,74 @@
+#include "agent/services_ec2.h"
+
+#include <array>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr size_t kMaxPages = 10'000;  // ten million instances: an answer without end is not believed
+
+struct Field {
+  std::string_view name;
+  std::string aws::ec2::Instance::*value;
+};
+
+constexpr std::array<Field, 14> kFields = {{
+    {"state", &aws::ec2::Instance::state},
+    {"type", &aws::ec2::Instance::type},
+    {"zone", &aws::ec2::Instance::availability_zone},
+    {"private_ip", &aws::ec2::Instance::private_ip},
+    {"public_ip", &aws::ec2::Instance::public_ip},
+    {"private_dns", &aws::ec2::Instance::private_dns},
+    {"public_dns", &aws::ec2::Instance::public_dns},
+    {"vpc", &aws::ec2::Instance::vpc_id},
+    {"subnet", &aws::ec2::Instance::subnet_id},
+    {"image", &aws::ec2::Instance::image_id},
+    {"architecture", &aws::ec2::Instance::architecture},
+    {"platform", &aws::ec2::Instance::platform},
+    {"launched", &aws::ec2::Instance::launch_time},
+    {"monitoring", &aws::ec2::Instance::monitoring},
+}};
+
+asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_instances(const Target& target) {
+  auto snapshot = std::make_shared<Snapshot>();
+  std::string token;
+  for (size_t page = 0; page < kMaxPages; ++page) {
+    const std::string sent = token;
+    auto answer = co_await aws::ec2::describe_instances(*target.account->client, target.region, sent);
+    if (!answer) co_return fail(answer.error());
+    for (const aws::ec2::Instance& instance : answer->instances) add_instance(*snapshot, instance);
+    token = answer->next_token;
+    if (token.empty()) co_return snapshot;
+    if (token == sent) break;
+  }
+  co_return fail(ErrorKind::corrupt, "ec2:DescribeInstances in {} never came to a last page",
+                 target.description());
+}
+
+}  // namespace
+
+void add_instance(Snapshot& snapshot, const aws::ec2::Instance& instance) {
+  Resource resource;
+  resource.id = snapshot.keep(instance.id);
+  resource.gone = instance.state == "terminated" || instance.state == "shutting-down";
+  resource.fields.reserve(kFields.size());
+  for (const Field& field : kFields) {
+    const std::string& value = instance.*field.value;
+    if (!value.empty()) resource.fields.emplace_back(field.name, snapshot.keep(value));
+  }
+  resource.fields.shrink_to_fit();
+  resource.tags.reserve(instance.tags.size());
+  for (const aws::ec2::Tag& tag : instance.tags) {
+    resource.tags.emplace_back(snapshot.keep(tag.key), snapshot.keep(tag.value));
+    if (tag.key == "Name") resource.name = resource.tags.back().second;
+  }
+  snapshot.add(std::move(resource));
+}
+
+Service ec2_service() {
+  Service service{"ec2", "EC2 instance", {}, read_instances};
+  for (const Field& field : kFields) service.fields.push_back(field.name);
+  return service;
+}
+
+}  // namespace bakusoku::agent

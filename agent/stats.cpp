@@ -1,0 +1,73 @@
+#include "agent/stats.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "agent/collect.h"
+#include "agent/demand.h"
+#include "agent/inventory.h"
+#include "agent/targets.h"
+
+namespace bakusoku::agent {
+namespace {
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total = 0;
+  uint64_t resident = 0;
+  statm >> total >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const Inventories& inventories,
+                            const Demand& demand, const Collect& collect) {
+  aws::ClientCounters calls;
+  for (const auto& account : targets.accounts()) {
+    const aws::ClientCounters& counters = account->client->counters();
+    calls.calls += counters.calls;
+    calls.attempts += counters.attempts;
+    calls.throttled += counters.throttled;
+    calls.failed += counters.failed;
+  }
+  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - stats.started;
+  const auto count = [](uint64_t value) { return static_cast<double>(value); };
+  return {
+      {"uptime", static_cast<double>(static_cast<int64_t>(uptime.count()))},
+      {"cpu", cpu_seconds()},
+      {"memory", resident_bytes()},
+      {"questions", count(stats.questions)},
+      {"questions.unsupported", count(stats.not_supported)},
+      {"connections", count(stats.connections_open)},
+      {"connections.accepted", count(stats.connections)},
+      {"passive.requests", count(stats.passive_requests)},
+      {"passive.refused", count(stats.passive_refused)},
+      {"keys", count(demand.keys())},
+      {"series", count(demand.series())},
+      {"aws.calls", count(calls.calls)},
+      {"aws.requests", count(calls.attempts)},
+      {"aws.throttled", count(calls.throttled)},
+      {"aws.failed", count(calls.failed)},
+      {"metrics.calls", count(collect.counters().calls)},
+      {"metrics.failed", count(collect.counters().failures)},
+      {"metrics.requested", count(collect.counters().metrics_requested)},
+      {"metrics.billed", count(collect.counters().metrics_billed)},
+      {"inventory.readings", count(inventories.counters().readings)},
+      {"inventory.early", count(inventories.counters().early)},
+      {"inventory.failed", count(inventories.counters().failures)},
+  };
+}
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,38 @@
+// What the agent counts about itself, as bakusoku.stats[<name>] tells it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bakusoku::agent {
+
+class Collect;
+class Demand;
+class Inventories;
+class Targets;
+
+struct Stats {
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  uint64_t questions = 0;      // through all entrances
+  uint64_t not_supported = 0;  // of them
+  uint64_t connections = 0;    // accepted on the Unix socket
+  uint64_t connections_open = 0;
+  uint64_t passive_requests = 0;
+  uint64_t passive_refused = 0;  // not on the allow list, or not understood
+};
+
+struct Stat {
+  std::string_view name;
+  double value = 0;
+};
+
+/// Every statistic, in a fixed order.
+[[nodiscard]] std::vector<Stat> all_stats(const Stats& stats, const Targets& targets,
+                                          const Inventories& inventories, const Demand& demand,
+                                          const Collect& collect);
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,78 @@
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <memory>
+
+#include "agent/agent.h"
+#include "base/environment.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "cli/command.h"
+
+namespace bakusoku::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string log_level;
+};
+
+int run_agent(const Options& options) {
+  auto config = agent::load_config(options.config);
+  if (!config) {
+    complain(config.error().message);
+    return kUsage;
+  }
+  if (!options.log_level.empty()) config->agent.log_level = options.log_level;
+  // Under systemd the journal stamps the lines.
+  const bool journal = Environment::of_process().get("JOURNAL_STREAM").has_value();
+  if (auto log = set_up_log(config->agent.log_level, journal); !log) {
+    complain(log.error().message);
+    return kUsage;
+  }
+  asio::io_context io(1);
+  asio::signal_set signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&io](const asio::error_code& error, int number) {
+    if (error) return;
+    spdlog::info("stopping on signal {}", number);
+    io.stop();
+  });
+  auto agent = agent::Agent::create(io, std::move(*config), Environment::of_process());
+  if (!agent) {
+    complain(agent.error().message);
+    return kUsage;
+  }
+  for (const std::string& warning : (*agent)->targets().warnings()) spdlog::warn("{}", warning);
+  if (auto opened = (*agent)->open_entrances(); !opened) {
+    complain(opened.error().message);
+    return kFailed;
+  }
+  (*agent)->start();
+  const agent::Config& running = (*agent)->config();
+  spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
+               running.agent.listen.empty() ? "" : " and ", running.agent.listen,
+               running.file.empty() ? "defaults" : running.file);
+  io.run();
+  return kOk;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Run& run) {
+  CLI::App* command = app.add_subcommand("run", "Run the agent in the foreground until SIGTERM or SIGINT");
+  auto options = std::make_shared<Options>();
+  command->add_option("-c,--config", options->config,
+                      "Configuration file (default: " + std::string(agent::kDefaultConfigFile) +
+                          " if it is there; without one the AWS tools' own settings are enough)");
+  command->add_option("--log-level", options->log_level, "trace, debug, info, warning, error or off");
+  command->footer(
+      "Credentials and region are found as the AWS tools find them: environment, /etc/zabbix/aws.env, "
+      "~/.aws,\n"
+      "container or instance role. Check them with: bakusoku check");
+  command->callback([&run, options] { run = [options] { return run_agent(*options); }; });
+}
+
+}  // namespace bakusoku::cli
