@@ -1,5 +1,6 @@
-// One account's way to AWS: takes a call (service, region, encoded body), signs, sends, retries what may be retried,
-// corrects a skewed clock, and turns AWS's error bodies into Errors. Lives on the agent's io_context.
+// One account's way to AWS: takes a call (service, region, encoded body), signs, sends, retries what may be
+// retried, corrects a skewed clock, and turns AWS's error bodies into Errors. Lives on the agent's
+// io_context.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -14,12 +15,14 @@
 #include "aws/credentials.h"
 #include "aws/endpoint.h"
 #include "aws/http.h"
+#include "aws/retry.h"
 #include "base/clock.h"
 #include "base/result.h"
 
 namespace bakusoku::aws {
 
 enum class Protocol { query, ec2, json10, json11 };
+[[nodiscard]] std::string_view content_type(Protocol protocol);
 
 /// One API call, encoded and not yet signed.
 struct Call {
@@ -30,15 +33,9 @@ struct Call {
   Protocol protocol = Protocol::query;
   std::string target_prefix{};  // JSON only: "GraniteServiceVersion20100801"
   std::string body{};
-  bool sign = true;                                  // AssumeRoleWithWebIdentity is sent unsigned
-  std::chrono::milliseconds timeout{20000};          // of one attempt
-  std::string permission{};                          // "ec2:DescribeInstances"; empty: service:action
-};
-
-struct RetrySettings {
-  int max_attempts = 3;
-  std::chrono::milliseconds base_delay{1000};  // full jitter: rand(0,1) x min(base x 2^(attempt-1), max_delay)
-  std::chrono::milliseconds max_delay{20000};
+  bool sign = true;                          // AssumeRoleWithWebIdentity is sent unsigned
+  std::chrono::milliseconds timeout{20000};  // of one attempt
+  std::string permission{};                  // "ec2:DescribeInstances"; empty: service:action
 };
 
 struct ClientCounters {
@@ -50,14 +47,16 @@ struct ClientCounters {
 
 class Client {
  public:
-  /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only.
+  /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
+  /// client outlives its calls.
   Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
          RetrySettings retry, Clock clock);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// The body of a 2xx reply. Errors carry AWS's code and words, the region and the action; `denied` names the permission.
+  /// The body of a 2xx reply. Errors carry AWS's code and words, the region and the action; `denied` names
+  /// the permission.
   [[nodiscard]] asio::awaitable<Result<std::string>> send(Call call);
 
   /// Server time minus ours, as learnt from replies; zero until a reply showed a skew worth correcting.

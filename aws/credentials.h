@@ -8,19 +8,12 @@
 #include <string>
 #include <string_view>
 
+#include "aws/credentials_data.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/secret.h"
 
 namespace bakusoku::aws {
-
-struct Credentials {
-  std::string access_key_id;
-  Secret secret_access_key;
-  Secret session_token{};              // empty for long-lived keys
-  std::optional<WallTime> expires{};   // nothing: does not expire
-  std::string source{};                // for people: "environment", "profile prod", "instance role web", ...
-};
 
 class CredentialsProvider {
  public:
@@ -29,6 +22,9 @@ class CredentialsProvider {
   /// Credentials valid now. not_found: this source is not set up here (the chain goes on to the next); any other kind:
   /// it is set up and failed, and the message says how to mend it.
   [[nodiscard]] virtual asio::awaitable<Result<Credentials>> get() = 0;
+
+  /// AWS has refused these as expired: the next get() fetches new ones. Providers that keep nothing ignore it.
+  virtual void invalidate() {}
 
   /// What it would use, for messages: "environment variables", "profile prod in ~/.aws/config", ...
   [[nodiscard]] virtual std::string name() const = 0;

@@ -1,48 +1,21 @@
-// AWS Security Token Service API 2011-06-15, protocol "query" (query in, XML out).
+// AWS Security Token Service API 2011-06-15: the calls. Types and codec are in sts_codec.h.
 #pragma once
 
 #include <asio/awaitable.hpp>
 #include <string>
-#include <string_view>
 
 #include "aws/client.h"
-#include "aws/credentials.h"
+#include "aws/sts_codec.h"
 #include "base/result.h"
 
 namespace bakusoku::aws::sts {
-
-struct CallerIdentity {
-  std::string account;
-  std::string arn;
-  std::string user_id;
-};
-
-struct AssumeRoleRequest {
-  std::string role_arn;
-  std::string session_name;
-  std::string external_id{};
-  int duration_seconds = 3600;
-};
-
-struct WebIdentityRequest {
-  std::string role_arn;
-  std::string session_name;
-  Secret token;
-  int duration_seconds = 3600;
-};
-
-[[nodiscard]] std::string encode_get_caller_identity();
-[[nodiscard]] Result<CallerIdentity> decode_get_caller_identity(std::string_view xml);
-[[nodiscard]] std::string encode_assume_role(const AssumeRoleRequest& request);
-[[nodiscard]] std::string encode_assume_role_with_web_identity(const WebIdentityRequest& request);
-/// Of either reply; `action` names the enclosing <{action}Result>. Credentials::source is left empty.
-[[nodiscard]] Result<Credentials> decode_assume_role(std::string_view xml, std::string_view action);
 
 [[nodiscard]] asio::awaitable<Result<CallerIdentity>> get_caller_identity(Client& client, std::string region);
 [[nodiscard]] asio::awaitable<Result<Credentials>> assume_role(Client& client, std::string region,
                                                                AssumeRoleRequest request);
 /// Sent unsigned: the client's credentials are not used.
-[[nodiscard]] asio::awaitable<Result<Credentials>> assume_role_with_web_identity(Client& client, std::string region,
+[[nodiscard]] asio::awaitable<Result<Credentials>> assume_role_with_web_identity(Client& client,
+                                                                                 std::string region,
                                                                                  WebIdentityRequest request);
 
 }  // namespace bakusoku::aws::sts

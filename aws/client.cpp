@@ -1,0 +1,257 @@
+#include "aws/client.h"
+
+#include <algorithm>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <random>
+#include <utility>
+
+#include "aws/clock_skew.h"
+#include "aws/service_error.h"
+#include "aws/sigv4.h"
+
+namespace bakusoku::aws {
+namespace {
+
+bool is_json(Protocol protocol) { return protocol == Protocol::json10 || protocol == Protocol::json11; }
+
+std::string_view header_or_empty(const HttpReply& reply, std::string_view name) {
+  const std::string* const value = reply.header(name);
+  return value == nullptr ? std::string_view() : std::string_view(*value);
+}
+
+ServiceError read_error(Protocol protocol, const HttpReply& reply) {
+  if (is_json(protocol)) {
+    return decode_json_error(reply.body, header_or_empty(reply, "x-amzn-query-error"),
+                             header_or_empty(reply, "x-amzn-errortype"));
+  }
+  return decode_xml_error(reply.body);
+}
+
+void replace_all(std::string& text, const std::string& what) {
+  if (what.empty()) return;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 3)) {
+    text.replace(at, what.size(), "***");
+  }
+}
+
+// A refused signature is answered with the canonical request AWS calculated, session token included.
+std::string without_secrets(std::string message, const Credentials& credentials) {
+  for (const std::string_view mark : {"The Canonical String for this request", "\n\nThe Canonical String"}) {
+    if (const size_t at = message.find(mark); at != std::string::npos) message.resize(at);
+  }
+  replace_all(message, credentials.session_token.reveal());
+  replace_all(message, credentials.secret_access_key.reveal());
+  while (!message.empty() && static_cast<unsigned char>(message.back()) <= ' ') message.pop_back();
+  return message;
+}
+
+std::string permission_of(const Call& call) {
+  return call.permission.empty() ? fmt::format("{}:{}", call.service, call.action) : call.permission;
+}
+
+std::string sentence(std::string_view text) {
+  std::string out(text);
+  if (!out.empty() && out.back() != '.' && out.back() != '!' && out.back() != '?') out += '.';
+  return out;
+}
+
+}  // namespace
+
+std::string_view content_type(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::json10:
+      return "application/x-amz-json-1.0";
+    case Protocol::json11:
+      return "application/x-amz-json-1.1";
+    case Protocol::query:
+    case Protocol::ec2:
+      break;
+  }
+  return "application/x-www-form-urlencoded; charset=utf-8";
+}
+
+struct Client::State {
+  asio::io_context& io;
+  Http& http;
+  CredentialsProvider* credentials;
+  EndpointSettings endpoints;
+  RetrySettings retry;
+  Clock clock;
+  ClockSkew skew{};
+  RetryQuota quota{};
+  ClientCounters counters{};
+  std::minstd_rand random{std::random_device{}()};
+
+  [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
+
+  [[nodiscard]] static Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url.reserve(endpoint.url.size() + 1);
+    request.url = endpoint.url;
+    request.url += '/';
+    request.timeout = call.timeout;
+    request.connect_timeout = std::min(request.connect_timeout, call.timeout);
+    request.headers.reserve(6);
+    request.headers.push_back({"Content-Type", std::string(content_type(call.protocol))});
+    if (is_json(call.protocol)) {
+      request.headers.push_back({"X-Amz-Target", fmt::format("{}.{}", call.target_prefix, call.action)});
+    }
+    request.body = call.body;
+    return request;
+  }
+
+  // AWS's refusal in words that say what to do.
+  [[nodiscard]] Error describe(const Call& call, const HttpReply& reply, const ServiceError& error,
+                               const Credentials& used) const {
+    const std::string where = fmt::format("{} in {}", permission_of(call), call.region);
+    const std::string words = without_secrets(error.message, used);
+    if (error.code.empty()) {
+      const ErrorKind kind = kind_of({}, reply.status);
+      return Error{
+          kind,
+          fmt::format("{}: HTTP status {} without an AWS error in it; check the endpoint and the proxy",
+                      where, reply.status),
+          {}};
+    }
+    const ErrorKind kind = kind_of(error.code, reply.status);
+    const std::string who = used.source.empty() ? std::string("these credentials")
+                                                : fmt::format("the credentials from {}", used.source);
+    std::string message;
+    if (kind == ErrorKind::denied && is_missing_permission(error.code)) {
+      message = fmt::format("{} denied ({}): {} Allow {} for {}", where, error.code, sentence(words),
+                            permission_of(call), who);
+    } else if (kind == ErrorKind::denied && call.sign) {
+      message = fmt::format("{} denied ({}): {} Check {}", where, error.code, sentence(words), who);
+      if (classify(error.code, reply.status) == RetryClass::clock_skew)
+        message += " and the clock of this machine";
+    } else {
+      const std::string_view verb = kind == ErrorKind::denied      ? "denied"
+                                    : kind == ErrorKind::throttled ? "throttled"
+                                                                   : "failed";
+      message = fmt::format("{} {} ({}): {}", where, verb, error.code, words);
+    }
+    return Error{kind, std::move(message), error.code};
+  }
+};
+
+Client::Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
+               RetrySettings retry, Clock clock)
+    : state_(new State{io, http, credentials, std::move(endpoints), retry, std::move(clock)}) {}
+
+Client::~Client() = default;
+
+asio::awaitable<Result<std::string>> Client::send(Call call) {
+  State& state = *state_;
+  ++state.counters.calls;
+  const std::string where = fmt::format("{} in {}", permission_of(call), call.region);
+
+  const Result<Endpoint> endpoint = resolve_endpoint(call.service, call.region, state.endpoints);
+  if (!endpoint) {
+    ++state.counters.failed;
+    co_return fail(endpoint.error().with_context(where));
+  }
+  const bool sign = call.sign;
+  if (sign && state.credentials == nullptr) {
+    ++state.counters.failed;
+    co_return fail(ErrorKind::denied, "{}: no credentials are set up", where);
+  }
+
+  bool clock_corrected = false;
+  bool credentials_renewed = false;
+  int paid = 0;
+  int attempt = 1;
+  for (;;) {
+    Credentials used;
+    if (sign) {
+      Result<Credentials> credentials = co_await state.credentials->get();
+      if (!credentials) {
+        ++state.counters.failed;
+        Error error = credentials.error().with_context(where);
+        // To the caller not_found would mean that the thing asked for does not exist.
+        if (error.kind == ErrorKind::not_found) error.kind = ErrorKind::denied;
+        co_return fail(std::move(error));
+      }
+      used = std::move(*credentials);
+    }
+    Result<HttpRequest> request = State::encode(call, *endpoint);
+    if (sign) {
+      const Result<void> is_signed = sigv4::sign(*request, used, endpoint->signing_region, call.signing_name,
+                                                 state.skew.correct(state.clock()));
+      if (!is_signed) {
+        ++state.counters.failed;
+        co_return fail(is_signed.error().with_context(where));
+      }
+    }
+
+    ++state.counters.attempts;
+    HttpRequest sent = std::move(*request);
+    Result<HttpReply> reply = co_await state.http.send(std::move(sent));
+    const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
+    if (cancelled.cancelled() != asio::cancellation_type::none) {
+      ++state.counters.failed;
+      co_return fail(ErrorKind::timeout, "{}: cancelled", where);
+    }
+
+    RetryClass retry = RetryClass::never;
+    bool timed_out = false;
+    Error error;
+    if (!reply) {
+      error = reply.error().with_context(where);
+      timed_out = error.kind == ErrorKind::timeout;
+      const bool may_pass =
+          timed_out || error.kind == ErrorKind::unavailable || error.kind == ErrorKind::corrupt;
+      retry = may_pass ? RetryClass::transient : RetryClass::never;
+    } else if (reply->status >= 200 && reply->status <= 299) {
+      state.skew.learn(header_or_empty(*reply, "date"), state.clock());
+      state.quota.give_back(paid);
+      co_return std::move(reply->body);
+    } else {
+      const ServiceError service_error = read_error(call.protocol, *reply);
+      retry = classify(service_error.code, reply->status);
+      error = state.describe(call, *reply, service_error, used);
+      if (retry == RetryClass::throttled) ++state.counters.throttled;
+      if (retry == RetryClass::clock_skew) {
+        const bool changed = state.skew.learn(header_or_empty(*reply, "date"), state.clock());
+        if (changed && !clock_corrected && sign) {
+          clock_corrected = true;
+          continue;
+        }
+        // EC2 says RequestExpired also of temporary credentials that have run out.
+        retry = service_error.code == "RequestExpired" ? RetryClass::expired_credentials : RetryClass::never;
+      }
+      if (retry == RetryClass::expired_credentials) {
+        if (sign && !credentials_renewed) {
+          credentials_renewed = true;
+          state.credentials->invalidate();
+          continue;
+        }
+        retry = RetryClass::never;
+      }
+    }
+
+    if (retry == RetryClass::never || attempt >= state.retry.max_attempts ||
+        !state.quota.take(timed_out, paid)) {
+      ++state.counters.failed;
+      co_return fail(std::move(error));
+    }
+    asio::steady_timer wait(state.io);
+    wait.expires_after(backoff(state.retry, attempt, state.chance()));
+    co_await wait.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
+    const asio::cancellation_state still_wanted = co_await asio::this_coro::cancellation_state;
+    if (still_wanted.cancelled() != asio::cancellation_type::none) {
+      ++state.counters.failed;
+      co_return fail(std::move(error));
+    }
+    ++attempt;
+  }
+}
+
+std::chrono::seconds Client::clock_skew() const { return state_->skew.offset(); }
+const ClientCounters& Client::counters() const { return state_->counters; }
+CredentialsProvider* Client::credentials() const { return state_->credentials; }
+
+}  // namespace bakusoku::aws

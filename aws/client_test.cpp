@@ -1,0 +1,414 @@
+#include "aws/client.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aws/cloudwatch.h"
+#include "aws/ec2.h"
+#include "aws/scripted_server.h"
+#include "aws/sigv4.h"
+#include "aws/sts.h"
+
+namespace bakusoku::aws {
+namespace {
+
+using namespace std::chrono_literals;
+
+// 2015-08-30T12:36:00Z, a Sunday.
+const WallTime kNow = WallTime(std::chrono::seconds(1440938160));
+constexpr const char* kDateNow = "Date: Sun, 30 Aug 2015 12:36:00 GMT";
+constexpr const char* kDateInAnHour = "Date: Sun, 30 Aug 2015 13:36:00 GMT";
+
+class FixedCredentials : public CredentialsProvider {
+ public:
+  asio::awaitable<Result<Credentials>> get() override {
+    ++asked;
+    if (failure) co_return fail(*failure);
+    Credentials credentials;
+    credentials.access_key_id = "AKIDEXAMPLE";
+    credentials.secret_access_key = Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    credentials.session_token = Secret("TOKEN" + std::to_string(renewed));
+    credentials.source = "the environment";
+    co_return credentials;
+  }
+  void invalidate() override { ++renewed; }
+  std::string name() const override { return "fixed"; }
+
+  int asked = 0;
+  int renewed = 0;
+  std::optional<Error> failure;
+};
+
+std::string xml_error(std::string_view code, std::string_view message) {
+  return fmt::format(
+      "<Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error></Errors>"
+      "<RequestID>r-1</RequestID></Response>",
+      code, message);
+}
+
+constexpr const char* kOnePage =
+    "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId></item>"
+    "</instancesSet></item></reservationSet></DescribeInstancesResponse>";
+
+class ClientTest : public ::testing::Test {
+ protected:
+  ClientTest() {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+      ::unsetenv(name);
+    retry_.base_delay = 1ms;
+    retry_.max_delay = 5ms;
+  }
+
+  void serve(ScriptedServer::Handler handler) {
+    server_ = std::make_unique<ScriptedServer>(std::move(handler));
+  }
+
+  // Answers in turn; the last one for ever.
+  void serve_in_turn(std::vector<Script> replies) {
+    serve([replies = std::move(replies)](const SeenRequest& request) {
+      return replies[std::min(static_cast<size_t>(request.index), replies.size() - 1)];
+    });
+  }
+
+  Client& client() {
+    if (!client_) {
+      EndpointSettings endpoints;
+      endpoints.endpoint_url = server_->url();
+      client_ =
+          std::make_unique<Client>(io_, http_, &credentials_, endpoints, retry_, [this] { return now_; });
+    }
+    return *client_;
+  }
+
+  template <typename T>
+  asio::awaitable<void> keep(asio::awaitable<Result<T>> call, std::optional<Result<T>>& out) {
+    out = co_await std::move(call);
+  }
+
+  template <typename T>
+  Result<T> run(asio::awaitable<Result<T>> call) {
+    std::optional<Result<T>> out;
+    asio::co_spawn(io_, keep(std::move(call), out), asio::detached);
+    io_.restart();
+    io_.run_for(20s);
+    if (!out) return fail(ErrorKind::io, "the call never ended");
+    return *out;
+  }
+
+  Result<ec2::InstancesPage> describe() { return run(ec2::describe_instances(client(), "eu-west-1", "")); }
+
+  // The signature the server would calculate for what it received.
+  static std::string expected_signature(const SeenRequest& request) {
+    const Result<sigv4::Authorization> given =
+        sigv4::parse_authorization(request.headers.at("authorization"));
+    if (!given) return given.error().message;
+    std::vector<HttpHeader> headers;
+    for (const auto& [name, value] : request.headers) headers.push_back({name, value});
+    const std::string canonical = sigv4::canonical_request(
+        request.method, request.target, "", headers, given->signed_headers, sigv4::sha256_hex(request.body));
+    const std::string text = sigv4::string_to_sign(request.headers.at("x-amz-date"), given->scope, canonical);
+    return sigv4::signature(Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"), given->scope, text);
+  }
+
+  asio::io_context io_;
+  Http http_{io_, HttpSettings{}};
+  FixedCredentials credentials_;
+  RetrySettings retry_;
+  WallTime now_ = kNow;
+  std::unique_ptr<ScriptedServer> server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ClientTest, sends_a_signed_form_and_returns_the_page) {
+  serve_in_turn({reply(200, kOnePage)});
+  const auto page = run(ec2::describe_instances(client(), "eu-west-1", "a+b/c="));
+  ASSERT_TRUE(page) << page.error().message;
+  ASSERT_EQ(page->instances.size(), 1U);
+  EXPECT_EQ(page->instances[0].id, "i-1");
+  const SeenRequest seen = server_->seen().at(0);
+  EXPECT_EQ(seen.method, "POST");
+  EXPECT_EQ(seen.target, "/");
+  EXPECT_EQ(seen.body, "Action=DescribeInstances&Version=2016-11-15&MaxResults=1000&NextToken=a%2Bb%2Fc%3D");
+  EXPECT_EQ(seen.headers.at("content-type"), "application/x-www-form-urlencoded; charset=utf-8");
+  EXPECT_EQ(seen.headers.at("x-amz-date"), "20150830T123600Z");
+  EXPECT_EQ(seen.headers.at("x-amz-security-token"), "TOKEN0");
+  const auto authorization = sigv4::parse_authorization(seen.headers.at("authorization"));
+  ASSERT_TRUE(authorization);
+  EXPECT_EQ(authorization->scope, (sigv4::Scope{"20150830", "eu-west-1", "ec2"}));
+  EXPECT_EQ(authorization->signature, expected_signature(seen));
+}
+
+TEST_F(ClientTest, sends_json_with_its_target) {
+  serve_in_turn(
+      {reply(200, R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1440938100],"Values":[1.5]}]})")});
+  cloudwatch::MetricDataRequest request;
+  request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
+  request.start = 1440937800;
+  request.end = 1440938100;
+  const auto page = run(cloudwatch::get_metric_data(client(), "eu-west-1", request));
+  ASSERT_TRUE(page) << page.error().message;
+  ASSERT_EQ(page->series.size(), 1U);
+  EXPECT_EQ(page->series[0].points.at(0).value, 1.5);
+  const SeenRequest seen = server_->seen().at(0);
+  EXPECT_EQ(seen.headers.at("content-type"), "application/x-amz-json-1.0");
+  EXPECT_EQ(seen.headers.at("x-amz-target"), "GraniteServiceVersion20100801.GetMetricData");
+  const auto authorization = sigv4::parse_authorization(seen.headers.at("authorization"));
+  ASSERT_TRUE(authorization);
+  EXPECT_EQ(authorization->scope.service, "monitoring");
+  EXPECT_EQ(authorization->signature, expected_signature(seen));
+  EXPECT_NE(
+      std::find(authorization->signed_headers.begin(), authorization->signed_headers.end(), "x-amz-target"),
+      authorization->signed_headers.end());
+}
+
+TEST_F(ClientTest, a_throttled_call_is_tried_again) {
+  serve_in_turn(
+      {reply(503, xml_error("RequestLimitExceeded", "Request limit exceeded.")), reply(200, kOnePage)});
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(client().counters().calls, 1U);
+  EXPECT_EQ(client().counters().attempts, 2U);
+  EXPECT_EQ(client().counters().throttled, 1U);
+  EXPECT_EQ(client().counters().failed, 0U);
+}
+
+TEST_F(ClientTest, throttling_is_known_by_its_code_even_with_status_400) {
+  serve_in_turn(
+      {reply(400,
+             R"({"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"})"),
+       reply(200, R"({"Metrics":[]})")});
+  const auto page = run(cloudwatch::list_metrics(client(), "eu-west-1", {}));
+  EXPECT_TRUE(page);
+  EXPECT_EQ(server_->seen().size(), 2U);
+}
+
+TEST_F(ClientTest, gives_up_after_the_last_attempt_with_awss_words) {
+  serve_in_turn({reply(503, xml_error("RequestLimitExceeded", "Request limit exceeded."))});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::throttled);
+  EXPECT_EQ(page.error().code, "RequestLimitExceeded");
+  EXPECT_EQ(page.error().message,
+            "ec2:DescribeInstances in eu-west-1 throttled (RequestLimitExceeded): Request limit exceeded.");
+  EXPECT_EQ(server_->seen().size(), 3U);
+  EXPECT_EQ(client().counters().failed, 1U);
+}
+
+TEST_F(ClientTest, a_server_error_without_a_body_is_tried_again) {
+  serve_in_turn({reply(502, "<html>Bad gateway</html>"), reply(500, ""), reply(200, kOnePage)});
+  EXPECT_TRUE(describe());
+}
+
+TEST_F(ClientTest, a_cut_answer_and_a_dropped_connection_are_tried_again) {
+  Script cut = reply(200, kOnePage);
+  cut.bytes.resize(cut.bytes.size() - 10);
+  cut.close = true;
+  Script dropped;
+  dropped.close = true;
+  serve_in_turn({cut, dropped, reply(200, kOnePage)});
+  EXPECT_TRUE(describe());
+}
+
+TEST_F(ClientTest, a_hanging_server_is_a_timeout_after_all_attempts) {
+  Script hang;
+  hang.hang = true;
+  serve_in_turn({hang});
+  Call call;
+  call.service = call.signing_name = "ec2";
+  call.region = "eu-west-1";
+  call.action = "DescribeInstances";
+  call.timeout = 100ms;
+  const auto body = run(client().send(std::move(call)));
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().kind, ErrorKind::timeout);
+  EXPECT_EQ(server_->seen().size(), 3U);
+}
+
+TEST_F(ClientTest, a_denied_call_is_not_tried_again_and_names_the_permission) {
+  serve_in_turn(
+      {reply(403, xml_error("UnauthorizedOperation", "You are not authorized to perform this operation."))});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::denied);
+  EXPECT_EQ(page.error().code, "UnauthorizedOperation");
+  EXPECT_EQ(
+      page.error().message,
+      "ec2:DescribeInstances in eu-west-1 denied (UnauthorizedOperation): You are not authorized to perform "
+      "this operation. Allow ec2:DescribeInstances for the credentials from the environment");
+  EXPECT_EQ(server_->seen().size(), 1U);
+}
+
+TEST_F(ClientTest, wrong_keys_point_at_the_credentials) {
+  serve_in_turn({reply(
+      403, xml_error("InvalidClientTokenId", "The security token included in the request is invalid"))});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::denied);
+  EXPECT_NE(page.error().message.find("Check the credentials from the environment"), std::string::npos)
+      << page.error().message;
+}
+
+TEST_F(ClientTest, no_error_holds_a_secret_even_if_aws_sends_it_back) {
+  serve_in_turn({reply(403,
+                       xml_error("SignatureDoesNotMatch",
+                                 "The request signature we calculated does not match. TOKEN0 "
+                                 "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\n\nThe Canonical String for this "
+                                 "request should have been 'POST x-amz-security-token:TOKEN0'"),
+                       {kDateNow})});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().message.find("TOKEN0"), std::string::npos) << page.error().message;
+  EXPECT_EQ(page.error().message.find("wJalr"), std::string::npos);
+  EXPECT_EQ(page.error().message.find("Canonical"), std::string::npos);
+  EXPECT_EQ(server_->seen().size(), 1U);
+}
+
+TEST_F(ClientTest, a_wrong_clock_is_corrected_at_once_and_remembered) {
+  serve([](const SeenRequest& request) {
+    if (request.headers.at("x-amz-date") == "20150830T133600Z") return reply(200, kOnePage, {kDateInAnHour});
+    return reply(403, xml_error("RequestExpired", "Request has expired."), {kDateInAnHour});
+  });
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(client().clock_skew(), 3600s);
+  EXPECT_EQ(credentials_.renewed, 0);
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(server_->seen().size(), 3U);
+}
+
+TEST_F(ClientTest, a_skew_is_learnt_from_good_answers_and_forgotten_when_the_clock_is_set_right) {
+  serve_in_turn({reply(200, kOnePage, {kDateInAnHour})});
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(client().clock_skew(), 3600s);
+  now_ += 3600s;
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(client().clock_skew(), 0s);
+}
+
+TEST_F(ClientTest, a_clock_that_agrees_is_not_blamed) {
+  serve_in_turn(
+      {reply(403, xml_error("AuthFailure", "AWS was not able to validate the provided access credentials"),
+             {kDateNow})});
+  EXPECT_FALSE(describe());
+  EXPECT_EQ(server_->seen().size(), 1U);
+}
+
+TEST_F(ClientTest, a_clock_that_cannot_be_pleased_ends_after_one_correction) {
+  serve([](const SeenRequest& request) {
+    return reply(403, xml_error("RequestTimeTooSkewed", "no"),
+                 {request.index % 2 == 0 ? kDateInAnHour : "Date: Sun, 30 Aug 2015 16:36:00 GMT"});
+  });
+  EXPECT_FALSE(describe());
+  EXPECT_EQ(server_->seen().size(), 2U);
+}
+
+TEST_F(ClientTest, expired_credentials_are_renewed_once) {
+  serve([](const SeenRequest& request) {
+    if (request.headers.at("x-amz-security-token") == "TOKEN1") return reply(200, kOnePage);
+    return reply(403, xml_error("ExpiredToken", "The security token included in the request is expired"));
+  });
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(credentials_.renewed, 1);
+}
+
+TEST_F(ClientTest, credentials_that_stay_expired_are_an_error) {
+  serve_in_turn(
+      {reply(403, xml_error("ExpiredToken", "The security token included in the request is expired"))});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::denied);
+  EXPECT_EQ(server_->seen().size(), 2U);
+}
+
+TEST_F(ClientTest, missing_credentials_are_denied_not_not_found) {
+  serve_in_turn({reply(200, kOnePage)});
+  credentials_.failure = Error{ErrorKind::not_found, "no credentials found", {}};
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::denied);
+  EXPECT_NE(page.error().message.find("no credentials found"), std::string::npos);
+  EXPECT_TRUE(server_->seen().empty());
+}
+
+TEST_F(ClientTest, web_identity_is_sent_unsigned) {
+  serve_in_turn({reply(200,
+                       "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+                       "<AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t"
+                       "</SessionToken><Expiration>2015-08-30T13:36:00Z</Expiration></Credentials>"
+                       "</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>")});
+  sts::WebIdentityRequest request;
+  request.role_arn = "arn:aws:iam::123456789012:role/r";
+  request.session_name = "s";
+  request.token = Secret("jwt.jwt.jwt");
+  const auto got = run(sts::assume_role_with_web_identity(client(), "eu-west-1", request));
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->access_key_id, "ASIA1");
+  EXPECT_EQ(got->expires, kNow + 3600s);
+  EXPECT_EQ(server_->seen().at(0).headers.count("authorization"), 0U);
+  EXPECT_EQ(credentials_.asked, 0);
+}
+
+TEST_F(ClientTest, an_answer_that_is_not_the_calls_is_corrupt_and_named) {
+  serve_in_turn({reply(200, "<html><body>Please log in to the hotel's network</body></html>")});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+  EXPECT_NE(page.error().message.find("ec2:DescribeInstances in eu-west-1"), std::string::npos)
+      << page.error().message;
+}
+
+TEST_F(ClientTest, a_redirect_is_an_error_that_points_at_the_endpoint) {
+  serve_in_turn({reply(302, "", {"Location: http://127.0.0.1/"})});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+  EXPECT_NE(page.error().message.find("302"), std::string::npos);
+}
+
+TEST_F(ClientTest, a_region_that_is_none_is_invalid) {
+  serve_in_turn({reply(200, kOnePage)});
+  const auto page = run(ec2::describe_instances(client(), "eu west/1", ""));
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::invalid);
+  EXPECT_TRUE(server_->seen().empty());
+}
+
+TEST_F(ClientTest, a_cancelled_call_is_not_tried_again) {
+  Script hang;
+  hang.hang = true;
+  serve_in_turn({hang});
+  asio::cancellation_signal cancel;
+  std::optional<Result<ec2::InstancesPage>> out;
+  asio::co_spawn(io_, keep(ec2::describe_instances(client(), "eu-west-1", ""), out),
+                 asio::bind_cancellation_slot(cancel.slot(), asio::detached));
+  asio::steady_timer timer(io_, 100ms);
+  timer.async_wait([&](const std::error_code&) { cancel.emit(asio::cancellation_type::terminal); });
+  io_.run_for(10s);
+  ASSERT_TRUE(out);
+  EXPECT_FALSE(*out);
+  EXPECT_EQ(server_->seen().size(), 1U);
+}
+
+TEST_F(ClientTest, retries_stop_when_the_common_purse_is_empty) {
+  serve_in_turn({reply(500, "")});
+  int sent = 0;
+  // 100 retries of 5 fill the purse of 500; each call alone would take two.
+  for (int i = 0; i < 60; ++i) EXPECT_FALSE(describe());
+  sent = static_cast<int>(server_->seen().size());
+  EXPECT_EQ(sent, 60 + 100);
+}
+
+}  // namespace
+}  // namespace bakusoku::aws

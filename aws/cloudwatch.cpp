@@ -1,0 +1,47 @@
+#include "aws/cloudwatch.h"
+
+#include <utility>
+
+namespace bakusoku::aws::cloudwatch {
+namespace {
+
+Call call(std::string region, std::string action, std::string body) {
+  Call out;
+  out.service = "cloudwatch";
+  out.signing_name = "monitoring";
+  out.region = std::move(region);
+  out.permission = "cloudwatch:" + action;
+  out.action = std::move(action);
+  out.protocol = Protocol::json10;
+  out.target_prefix = "GraniteServiceVersion20100801";
+  out.body = std::move(body);
+  return out;
+}
+
+}  // namespace
+
+asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
+                                                        MetricDataRequest request) {
+  const std::string context = "cloudwatch:GetMetricData in " + region;
+  Result<std::string> encoded = encode_get_metric_data(request);
+  if (!encoded) co_return fail(encoded.error().with_context(context));
+  Call sent = call(std::move(region), "GetMetricData", std::move(*encoded));
+  const Result<std::string> body = co_await client.send(std::move(sent));
+  if (!body) co_return fail(body.error());
+  Result<MetricDataPage> page = decode_get_metric_data(*body, request.queries.size());
+  if (!page) co_return fail(page.error().with_context(context));
+  co_return page;
+}
+
+asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
+                                                  ListMetricsRequest request) {
+  const std::string context = "cloudwatch:ListMetrics in " + region;
+  Call sent = call(std::move(region), "ListMetrics", encode_list_metrics(request));
+  const Result<std::string> body = co_await client.send(std::move(sent));
+  if (!body) co_return fail(body.error());
+  Result<MetricsPage> page = decode_list_metrics(*body);
+  if (!page) co_return fail(page.error().with_context(context));
+  co_return page;
+}
+
+}  // namespace bakusoku::aws::cloudwatch

@@ -1,0 +1,85 @@
+// Amazon CloudWatch API 2010-08-01, AWS JSON 1.0: reading metrics, as bytes and values. Pure; the calls
+// themselves are in cloudwatch.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace bakusoku::aws::cloudwatch {
+
+struct Dimension {
+  std::string name;
+  std::string value;
+  friend bool operator==(const Dimension&, const Dimension&) = default;
+};
+
+struct MetricQuery {
+  std::string namespace_;  // "AWS/EC2"
+  std::string metric;      // "CPUUtilization"
+  std::vector<Dimension> dimensions{};
+  std::string statistic;  // "Average", "p99", ...
+  int32_t period_seconds = 300;
+};
+
+struct MetricDataRequest {
+  std::vector<MetricQuery> queries;  // 1..500; the result's index is the query's
+  int64_t start = 0;                 // unix seconds, inclusive
+  int64_t end = 0;                   // unix seconds, exclusive
+  std::string next_token{};
+};
+
+struct Datapoint {
+  int64_t clock = 0;  // unix seconds: the start of the period
+  double value = 0;
+};
+
+enum class SeriesStatus { complete, partial, internal_error, forbidden };
+
+struct SeriesData {
+  size_t query = 0;  // index into MetricDataRequest::queries
+  SeriesStatus status = SeriesStatus::complete;
+  std::vector<Datapoint> points{};  // newest first
+  std::string message{};            // AWS's own words where status is not complete
+};
+
+struct MetricDataPage {
+  std::vector<SeriesData> series;
+  std::string next_token;
+  std::string message{};  // AWS's own words about the whole call, mostly none
+};
+
+inline constexpr size_t kMaxQueriesPerCall = 500;
+inline constexpr size_t kMaxDimensions = 30;
+inline constexpr size_t kMaxDatapointsPerCall = 100800;
+
+struct MetricName {
+  std::string namespace_;
+  std::string metric;
+  std::vector<Dimension> dimensions{};
+};
+struct MetricsPage {
+  std::vector<MetricName> metrics;
+  std::string next_token;
+};
+struct ListMetricsRequest {
+  std::string namespace_{};  // empty: all
+  std::string metric{};
+  std::vector<Dimension> dimensions{};  // filters; an empty value matches any
+  bool recently_active = false;         // RecentlyActive=PT3H
+  std::string next_token{};
+};
+
+/// Query ids are q0, q1, ... so that a result finds its query. Errors of encoding: invalid (no query or more
+/// than 500, an empty name, too many dimensions, a window or period that is not positive). Of decoding:
+/// corrupt (also an id that was not asked for, more results than queries, more points than AWS ever sends,
+/// timestamps without values).
+[[nodiscard]] Result<std::string> encode_get_metric_data(const MetricDataRequest& request);
+[[nodiscard]] Result<MetricDataPage> decode_get_metric_data(std::string_view json, size_t queries);
+[[nodiscard]] std::string encode_list_metrics(const ListMetricsRequest& request);
+[[nodiscard]] Result<MetricsPage> decode_list_metrics(std::string_view json);
+
+}  // namespace bakusoku::aws::cloudwatch

@@ -1,0 +1,196 @@
+#include "aws/cloudwatch_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace bakusoku::aws::cloudwatch {
+namespace {
+
+MetricDataRequest two_queries() {
+  MetricDataRequest request;
+  request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
+  request.queries.push_back({"My \"App\"", "名前", {}, "p99.9", 60});
+  request.start = 1700000000;
+  request.end = 1700000300;
+  return request;
+}
+
+const std::string kReply =
+    R"({"Messages":[],"MetricDataResults":[)"
+    R"({"Id":"q1","Label":"x \" \u00e9","StatusCode":"PartialData","Timestamps":[1.7000001E9,1700000040],"Values":[-0.5,1e3],)"
+    R"("Messages":[{"Code":"MaxMetricsExceeded","Value":"too many"},{"Code":"Other","Value":null}],"New":{"a":[1,{}]}},)"
+    R"({"Values":[1],"Timestamps":[1700000000.75],"Id":"q0","StatusCode":"Complete"}],"NextToken":"tok\/en","Future":null})";
+
+TEST(CloudWatchCodec, writes_get_metric_data) {
+  MetricDataRequest request = two_queries();
+  EXPECT_EQ(
+      encode_get_metric_data(request).value(),
+      R"({"MetricDataQueries":[{"Id":"q0","MetricStat":{"Metric":{"Namespace":"AWS/EC2","MetricName":"CPUUtilization",)"
+      R"("Dimensions":[{"Name":"InstanceId","Value":"i-1"}]},"Period":300,"Stat":"Average"},"ReturnData":true},)"
+      R"({"Id":"q1","MetricStat":{"Metric":{"Namespace":"My \"App\"","MetricName":"名前"},"Period":60,"Stat":"p99.9"},)"
+      R"("ReturnData":true}],"StartTime":1700000000,"EndTime":1700000300,"ScanBy":"TimestampDescending",)"
+      R"("MaxDatapoints":100800})");
+  request.next_token = "to\"ken";
+  EXPECT_TRUE(encode_get_metric_data(request)->ends_with(R"(,"NextToken":"to\"ken"})"));
+}
+
+TEST(CloudWatchCodec, refuses_to_write_what_aws_would_refuse) {
+  const auto refused = [](auto change) {
+    MetricDataRequest request = two_queries();
+    change(request);
+    const auto got = encode_get_metric_data(request);
+    return !got && got.error().kind == ErrorKind::invalid;
+  };
+  EXPECT_TRUE(refused([](auto& r) { r.queries.clear(); }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries.resize(501, r.queries[0]); }));
+  EXPECT_FALSE(refused([](auto& r) { r.queries.resize(500, r.queries[0]); }));
+  EXPECT_TRUE(refused([](auto& r) { r.end = r.start; }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[0].namespace_.clear(); }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[1].metric.clear(); }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[1].statistic.clear(); }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[1].period_seconds = 0; }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[0].dimensions.resize(31, {"a", "b"}); }));
+  EXPECT_TRUE(refused([](auto& r) { r.queries[0].dimensions[0].value.clear(); }));
+}
+
+TEST(CloudWatchCodec, reads_series_in_any_order_and_with_unknown_fields) {
+  const auto page = decode_get_metric_data(kReply, 2);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->next_token, "tok/en");
+  ASSERT_EQ(page->series.size(), 2U);
+  const SeriesData& partial = page->series[0];
+  EXPECT_EQ(partial.query, 1U);
+  EXPECT_EQ(partial.status, SeriesStatus::partial);
+  EXPECT_EQ(partial.message, "MaxMetricsExceeded: too many; Other");
+  ASSERT_EQ(partial.points.size(), 2U);
+  EXPECT_EQ(partial.points[0].clock, 1700000100);
+  EXPECT_EQ(partial.points[0].value, -0.5);
+  EXPECT_EQ(partial.points[1].clock, 1700000040);
+  EXPECT_EQ(partial.points[1].value, 1000);
+  EXPECT_EQ(page->series[1].query, 0U);
+  EXPECT_EQ(page->series[1].status, SeriesStatus::complete);
+  EXPECT_EQ(page->series[1].points[0].clock, 1700000000);
+}
+
+TEST(CloudWatchCodec, tells_the_states_of_a_series_apart) {
+  const auto status = [](const std::string& code) {
+    const auto page =
+        decode_get_metric_data(R"({"MetricDataResults":[{"Id":"q0","StatusCode":)" + code + "}]}", 1);
+    return page.value().series.at(0);
+  };
+  EXPECT_EQ(status(R"("Complete")").status, SeriesStatus::complete);
+  EXPECT_EQ(status("null").status, SeriesStatus::complete);
+  EXPECT_EQ(status(R"("Forbidden")").status, SeriesStatus::forbidden);
+  EXPECT_EQ(status(R"("InternalError")").status, SeriesStatus::internal_error);
+  EXPECT_EQ(status(R"("NeverHeardOf")").status, SeriesStatus::internal_error);
+  EXPECT_EQ(status(R"("NeverHeardOf")").message, "StatusCode NeverHeardOf");
+}
+
+TEST(CloudWatchCodec, what_is_not_the_answer_is_corrupt) {
+  for (const std::string bad : {"",
+                                " ",
+                                "[]",
+                                "null",
+                                "1",
+                                "{",
+                                "{}",
+                                R"({"MetricDataResults":{}})",
+                                R"({"MetricDataResults":null})",
+                                R"({"MetricDataResults":[]}x)",
+                                R"({"MetricDataResults":[]}{})",
+                                R"({"MetricDataResults":[],"NextToken":nul})",
+                                R"({"MetricDataResults":[],"Messages":nu})",
+                                R"({"MetricDataResults":[1]})",
+                                R"({"MetricDataResults":[{}]})",
+                                R"({"MetricDataResults":[{"Id":"q2"}]})",
+                                R"({"MetricDataResults":[{"Id":"q-1"}]})",
+                                R"({"MetricDataResults":[{"Id":"q"}]})",
+                                R"({"MetricDataResults":[{"Id":"q01"}]})",
+                                R"({"MetricDataResults":[{"Id":"q1 "}]})",
+                                R"({"MetricDataResults":[{"Id":"q99999999999999999999"}]})",
+                                R"({"MetricDataResults":[{"Id":1}]})",
+                                R"({"MetricDataResults":[{"Id":"q0"},{"Id":"q1"},{"Id":"q0"}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[]}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":["1"]}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":["1"],"Values":[1]}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[-1],"Values":[1]}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1e300],"Values":[1]}]})",
+                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[1e999]}]})",
+                                "{\"MetricDataResults\":[{\"Id\":\"q0\",\"Label\":\"\xff\"}]}"}) {
+    const auto page = decode_get_metric_data(bad, 2);
+    ASSERT_FALSE(page) << bad;
+    EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+  }
+}
+
+TEST(CloudWatchCodec, more_points_than_a_call_returns_are_corrupt) {
+  const auto reply = [](size_t points) {
+    std::string clocks = "1";
+    for (size_t i = 1; i < points; ++i) clocks += ",1";
+    return R"({"MetricDataResults":[{"Id":"q0","Timestamps":[)" + clocks + R"(],"Values":[)" + clocks +
+           "]}]}";
+  };
+  EXPECT_TRUE(decode_get_metric_data(reply(100800), 1));
+  EXPECT_FALSE(decode_get_metric_data(reply(100801), 1));
+}
+
+TEST(CloudWatchCodec, a_reply_cut_at_any_byte_is_corrupt) {
+  for (size_t cut = 0; cut < kReply.size(); ++cut) {
+    ASSERT_FALSE(decode_get_metric_data(kReply.substr(0, cut), 2)) << "cut at byte " << cut;
+  }
+}
+
+TEST(CloudWatchCodec, a_reply_with_any_byte_flipped_is_read_or_refused) {
+  for (size_t at = 0; at < kReply.size(); ++at) {
+    std::string flipped = kReply;
+    flipped[at] = static_cast<char>(~flipped[at]);
+    const auto page = decode_get_metric_data(flipped, 2);
+    if (!page) {
+      ASSERT_EQ(page.error().kind, ErrorKind::corrupt);
+    }
+  }
+}
+
+TEST(CloudWatchCodec, deep_nesting_is_refused_or_skipped_without_harm) {
+  const std::string deep =
+      R"({"MetricDataResults":[],"x":)" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  const auto page = decode_get_metric_data(deep, 1);
+  if (!page) {
+    EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+  }
+}
+
+TEST(CloudWatchCodec, writes_list_metrics) {
+  EXPECT_EQ(encode_list_metrics({}), "{}");
+  ListMetricsRequest request;
+  request.namespace_ = "AWS/EC2";
+  request.metric = "CPUUtilization";
+  request.dimensions = {{"InstanceId", ""}, {"A", "b"}};
+  request.recently_active = true;
+  request.next_token = "t";
+  EXPECT_EQ(encode_list_metrics(request),
+            R"({"Namespace":"AWS/EC2","MetricName":"CPUUtilization","Dimensions":[{"Name":"InstanceId"},)"
+            R"({"Name":"A","Value":"b"}],"RecentlyActive":"PT3H","NextToken":"t"})");
+}
+
+TEST(CloudWatchCodec, reads_list_metrics) {
+  const std::string reply =
+      R"({"Metrics":[{"Namespace":"AWS/EC2","MetricName":"CPU","Dimensions":[{"Name":"InstanceId","Value":"i-1"}]},)"
+      R"({"MetricName":"M","Namespace":"N","Dimensions":null}],"NextToken":null,"OwningAccounts":["1"]})";
+  const auto page = decode_list_metrics(reply);
+  ASSERT_TRUE(page) << page.error().message;
+  ASSERT_EQ(page->metrics.size(), 2U);
+  EXPECT_EQ(page->metrics[0].dimensions, (std::vector<Dimension>{{"InstanceId", "i-1"}}));
+  EXPECT_EQ(page->metrics[1].namespace_, "N");
+  EXPECT_TRUE(page->next_token.empty());
+  for (size_t cut = 0; cut < reply.size(); ++cut)
+    ASSERT_FALSE(decode_list_metrics(reply.substr(0, cut))) << cut;
+  for (const char* bad :
+       {"", "{}", R"({"Metrics":1})", R"({"Metrics":[{}]})", R"({"Metrics":[{"Namespace":"N"}]})"}) {
+    EXPECT_FALSE(decode_list_metrics(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace bakusoku::aws::cloudwatch

@@ -1,0 +1,37 @@
+// An HTTP request and its reply as values. No curl and no Asio here, so that pure code (the signer, the error
+// codecs) and the simulator can use them.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bakusoku::aws {
+
+struct HttpHeader {
+  std::string name;
+  std::string value;
+  friend bool operator==(const HttpHeader&, const HttpHeader&) = default;
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;  // absolute: scheme://host[:port]/path[?query], already percent-encoded
+  std::vector<HttpHeader> headers{};
+  std::string body{};
+  std::chrono::milliseconds connect_timeout{3000};
+  std::chrono::milliseconds timeout{20000};  // for the whole exchange
+  bool use_proxy = true;                     // false: instance and container metadata
+};
+
+struct HttpReply {
+  int status = 0;
+  std::vector<HttpHeader> headers{};
+  std::string body{};
+
+  /// The first header of that name (any case), or nullptr.
+  [[nodiscard]] const std::string* header(std::string_view name) const;
+};
+
+}  // namespace bakusoku::aws
