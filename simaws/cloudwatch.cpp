@@ -1,0 +1,719 @@
+#include "simaws/cloudwatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/json.h"
+#include "simaws/cloudwatch_json.h"
+
+namespace bakusoku::simaws {
+namespace {
+
+constexpr int64_t kHour = 3600;
+constexpr int64_t kDay = 24 * kHour;
+constexpr int64_t kMaxMember = 100'000;
+
+// ---- the query protocol
+
+// Walks "MetricDataQueries.member.3.MetricStat.Period" part by part.
+class Path {
+ public:
+  explicit Path(std::string_view name) : rest_(name) {}
+
+  std::string_view next() {
+    const size_t dot = rest_.find('.');
+    const std::string_view part = rest_.substr(0, dot);
+    rest_ = dot == std::string_view::npos ? std::string_view() : rest_.substr(dot + 1);
+    return part;
+  }
+  /// "member.N": N, or nothing.
+  std::optional<int64_t> member() {
+    if (next() != "member") return std::nullopt;
+    const auto index = parse_integer(next());
+    if (!index || *index < 1 || *index > kMaxMember) return std::nullopt;
+    return index;
+  }
+  [[nodiscard]] bool done() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+tl::unexpected<ApiError> malformed(std::string_view name) {
+  return refuse("MalformedInput",
+                fmt::format("Top level element may not be treated as a list or a structure: {}", name));
+}
+
+struct QueryParts {
+  MetricDataQuery query{};
+  std::map<int64_t, Dimension> dimensions{};
+};
+
+// False: the parameter's name is not one of the structure's.
+bool read_dimension(Dimension& dimension, std::string_view part, const std::string& value) {
+  if (part == "Name") {
+    dimension.name = value;
+  } else if (part == "Value") {
+    dimension.value = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool read_metric_stat(QueryParts& parts, Path& path, const std::string& value) {
+  parts.query.has_stat = true;
+  const std::string_view part = path.next();
+  if (part == "Stat") {
+    parts.query.stat = value;
+  } else if (part == "Unit") {
+    parts.query.unit = value;
+  } else if (part == "Period") {
+    parts.query.period = parse_integer(value).value_or(-1);
+  } else if (part == "Metric") {
+    const std::string_view field = path.next();
+    if (field == "Namespace") {
+      parts.query.name_space = value;
+    } else if (field == "MetricName") {
+      parts.query.metric = value;
+    } else if (field == "Dimensions") {
+      const auto index = path.member();
+      return index && read_dimension(parts.dimensions[*index], path.next(), value);
+    } else {
+      return false;
+    }
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool read_metric_data_query(QueryParts& parts, Path& path, const std::string& value) {
+  const std::string_view part = path.next();
+  if (part == "MetricStat") return read_metric_stat(parts, path, value);
+  if (part == "Id") {
+    parts.query.id = value;
+  } else if (part == "Label") {
+    parts.query.label = value;
+  } else if (part == "Expression") {
+    parts.query.expression = value;
+  } else if (part == "AccountId") {
+    parts.query.account = value;
+  } else if (part == "ReturnData") {
+    parts.query.return_data = value != "false";
+  } else if (part == "Period") {
+    parts.query.period = parse_integer(value).value_or(-1);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+ApiResult<int64_t> read_time(std::string_view name, const std::string& value) {
+  const auto time = parse_iso(value);
+  if (!time) return refuse("ValidationError", fmt::format("timestamp must follow ISO8601: {}", name));
+  return *time;
+}
+
+ApiResult<GetMetricData> decode_get_metric_data_query(const Call& call) {
+  GetMetricData out;
+  std::map<int64_t, QueryParts> parts;
+  for (const auto& [name, value] : call.parameters) {
+    Path path(name);
+    const std::string_view first = path.next();
+    if (first == "MetricDataQueries") {
+      const auto index = path.member();
+      if (!index || !read_metric_data_query(parts[*index], path, value)) return malformed(name);
+    } else if (first == "StartTime" || first == "EndTime") {
+      const auto time = read_time(first, value);
+      if (!time) return tl::unexpected(time.error());
+      (first == "StartTime" ? out.start : out.end) = *time;
+    } else if (first == "NextToken") {
+      out.next_token = value;
+    } else if (first == "ScanBy") {
+      out.scan_by = value;
+    } else if (first == "MaxDatapoints") {
+      out.max_datapoints = parse_integer(value).value_or(-1);
+    }
+  }
+  out.queries.reserve(parts.size());
+  for (auto& [index, one] : parts) {
+    for (auto& [at, dimension] : one.dimensions) one.query.dimensions.push_back(std::move(dimension));
+    out.queries.push_back(std::move(one.query));
+  }
+  return out;
+}
+
+ApiResult<ListMetrics> decode_list_metrics_query(const Call& call) {
+  ListMetrics out;
+  std::map<int64_t, DimensionFilter> filters;
+  for (const auto& [name, value] : call.parameters) {
+    Path path(name);
+    const std::string_view first = path.next();
+    if (first == "Namespace") {
+      out.name_space = value;
+    } else if (first == "MetricName") {
+      out.metric = value;
+    } else if (first == "RecentlyActive") {
+      out.recently_active = value;
+    } else if (first == "NextToken") {
+      out.next_token = value;
+    } else if (first == "Dimensions") {
+      const auto index = path.member();
+      const std::string_view field = path.next();
+      if (!index || (field != "Name" && field != "Value")) return malformed(name);
+      if (field == "Name") {
+        filters[*index].name = value;
+      } else {
+        filters[*index].value = value;
+      }
+    }
+  }
+  for (auto& [index, filter] : filters) out.dimensions.push_back(std::move(filter));
+  return out;
+}
+
+// ---- AWS's limits
+
+bool valid_id(std::string_view id) {
+  if (id.empty() || id.size() > 255 || id[0] < 'a' || id[0] > 'z') return false;
+  return std::all_of(id.begin(), id.end(), [](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_';
+  });
+}
+
+bool valid_period(int64_t period) {
+  if (period == 1 || period == 5 || period == 10 || period == 30) return true;
+  return period >= 60 && period % 60 == 0;
+}
+
+bool valid_name(std::string_view name) { return !name.empty() && name.size() <= 255; }
+
+bool valid_unit(std::string_view unit) {
+  constexpr std::string_view kUnits[] = {"Seconds",
+                                         "Microseconds",
+                                         "Milliseconds",
+                                         "Bytes",
+                                         "Kilobytes",
+                                         "Megabytes",
+                                         "Gigabytes",
+                                         "Terabytes",
+                                         "Bits",
+                                         "Kilobits",
+                                         "Megabits",
+                                         "Gigabits",
+                                         "Terabits",
+                                         "Percent",
+                                         "Count",
+                                         "Bytes/Second",
+                                         "Kilobytes/Second",
+                                         "Megabytes/Second",
+                                         "Gigabytes/Second",
+                                         "Terabytes/Second",
+                                         "Bits/Second",
+                                         "Kilobits/Second",
+                                         "Megabits/Second",
+                                         "Gigabits/Second",
+                                         "Terabits/Second",
+                                         "Count/Second",
+                                         "None"};
+  return std::find(std::begin(kUnits), std::end(kUnits), unit) != std::end(kUnits);
+}
+
+tl::unexpected<ApiError> invalid(std::string message) {
+  return refuse("ValidationError", std::move(message));
+}
+
+ApiResult<void> check_dimensions(const Dimensions& dimensions, const std::string& member) {
+  if (dimensions.size() > kMaxDimensions)
+    return invalid(fmt::format("The collection {}.Dimensions must not have a size greater than {}.", member,
+                               kMaxDimensions));
+  std::set<std::string_view> names;
+  for (const auto& dimension : dimensions) {
+    if (!valid_name(dimension.name))
+      return invalid(
+          fmt::format("The parameter {}.Dimensions.Name must be between 1 and 255 characters long.", member));
+    if (dimension.value.empty() || dimension.value.size() > 1024)
+      return invalid(fmt::format(
+          "The parameter {}.Dimensions.Value must be between 1 and 1024 characters long.", member));
+    if (!names.insert(dimension.name).second)
+      return invalid(
+          fmt::format("The parameter {}.Dimensions has the name {} twice.", member, dimension.name));
+  }
+  return {};
+}
+
+ApiResult<void> check_query(const MetricDataQuery& query, size_t number) {
+  const std::string at = fmt::format("MetricDataQueries.member.{}", number);
+  if (!valid_id(query.id))
+    return invalid(fmt::format(
+        "The value {} for parameter {}.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$.",
+        query.id, at));
+  if (query.has_stat == !query.expression.empty())
+    return invalid(fmt::format("Exactly one of MetricStat and Expression must be specified for {}.", at));
+  if (!query.expression.empty())
+    return invalid(fmt::format(
+        "Error in expression '{}': simaws, a simulator, does not evaluate expressions.", query.id));
+  const std::string stat = at + ".MetricStat";
+  if (!valid_name(query.name_space) || query.name_space.front() == ':')
+    return invalid(
+        fmt::format("The parameter {}.Metric.Namespace must match the pattern [^:].* and be between 1 and "
+                    "255 characters long.",
+                    stat));
+  if (!valid_name(query.metric))
+    return invalid(
+        fmt::format("The parameter {}.Metric.MetricName must be between 1 and 255 characters long.", stat));
+  if (auto checked = check_dimensions(query.dimensions, stat + ".Metric"); !checked) return checked;
+  if (!valid_period(query.period))
+    return invalid(fmt::format("The parameter {}.Period must be 1, 5, 10, 30, or a multiple of 60.", stat));
+  if (query.period > kMaxPeriod)
+    return invalid(fmt::format("The parameter {}.Period must be at most {} (a limit of simaws, a simulator).",
+                               stat, kMaxPeriod));
+  if (!parse_statistic(query.stat))
+    return invalid(
+        fmt::format("The value {} for parameter {}.Stat is not a valid statistic.", query.stat, stat));
+  if (!query.unit.empty() && !valid_unit(query.unit))
+    return invalid(fmt::format("The value {} for parameter {}.Unit is not a valid unit.", query.unit, stat));
+  return {};
+}
+
+std::string metric_key(const MetricDataQuery& query) {
+  Dimensions sorted = query.dimensions;
+  std::sort(sorted.begin(), sorted.end());
+  std::string key = query.name_space + '\n' + query.metric + '\n';
+  for (const auto& dimension : sorted) key += dimension.name + '=' + dimension.value + '\n';
+  return key;
+}
+
+// ---- answering GetMetricData
+
+int64_t kept_for(int64_t period) {
+  if (period < 60) return 3 * kHour;
+  if (period < 300) return 15 * kDay;
+  if (period < 3600) return 63 * kDay;
+  return 455 * kDay;
+}
+
+// StartTime as CloudWatch rounds it: by its age, or to the seconds of a short period.
+int64_t rounded_start(int64_t start, int64_t period, int64_t now) {
+  const int64_t age = now - start;
+  int64_t to = 60;
+  if (age > 63 * kDay) {
+    to = kHour;
+  } else if (age > 15 * kDay) {
+    to = 300;
+  } else if (age <= 3 * kHour && period < 60) {
+    to = period;
+  }
+  return start - ((start % to) + to) % to;
+}
+
+// The period starts that may have a point: first, first + period, ... (count of them).
+struct Window {
+  int64_t first = 0;
+  int64_t count = 0;
+};
+
+Window window_of(int64_t start, int64_t end, int64_t period, int64_t now) {
+  const int64_t anchor = rounded_start(start, period, now);
+  const int64_t oldest = std::max<int64_t>(now - kept_for(period), 0);
+  int64_t first = anchor;
+  if (first < oldest) first += (oldest - first + period - 1) / period * period;
+  const int64_t last = std::min(end - 1, now - period);
+  if (last < first) return {first, 0};
+  return {first, (last - first) / period + 1};
+}
+
+// How many of the window's points come before the one at `time`.
+int64_t steps_before(const Window& window, int64_t period, bool ascending, int64_t time) {
+  const int64_t last = window.first + (window.count - 1) * period;
+  const int64_t distance = ascending ? time - window.first : last - time;
+  return std::max<int64_t>(distance, 0) / period;
+}
+
+struct SeriesResult {
+  const MetricDataQuery* query = nullptr;
+  const char* status = "Complete";
+  std::string message{};
+  std::vector<std::pair<int64_t, int64_t>> points{};  // start, millionths
+};
+
+struct Page {
+  std::vector<SeriesResult> results;
+  std::string next_token;
+  uint64_t datapoints = 0;
+};
+
+uint64_t binding_of(const GetMetricData& request, std::string_view region) {
+  uint64_t out =
+      fnv1a(region) ^ mix(static_cast<uint64_t>(*request.start)) ^ mix(~static_cast<uint64_t>(*request.end));
+  for (const auto& query : request.queries) {
+    out = mix(out ^ fnv1a(query.id));
+    out = mix(out ^ fnv1a(metric_key(query)));
+    out = mix(out ^ fnv1a(query.stat) ^ static_cast<uint64_t>(query.period));
+  }
+  return out;
+}
+
+ApiResult<Page> answer(const World& world, const Call& call, const GetMetricData& request,
+                       const MetricDataFault& fault) {
+  const uint64_t binding = binding_of(request, call.region);
+  Position from;
+  if (!request.next_token.empty()) {
+    const auto position = read_token(request.next_token, "gmd", binding);
+    if (!position || position->first >= request.queries.size())
+      return refuse("InvalidNextToken", "The next token specified is invalid.");
+    from = *position;
+  }
+  const bool ascending = request.scan_by == "TimestampAscending";
+  auto room = static_cast<uint64_t>(request.max_datapoints.value_or(kMaxDatapoints));
+  if (fault.partial && request.next_token.empty()) {
+    uint64_t points = 0;
+    for (const auto& query : request.queries)
+      points += static_cast<uint64_t>(window_of(*request.start, *request.end, query.period, call.now).count);
+    room = std::min(room, std::max<uint64_t>(points / 2, 1));
+  }
+  Page page;
+  for (size_t at = static_cast<size_t>(from.first); at < request.queries.size(); ++at) {
+    const auto& query = request.queries[at];
+    if (!query.return_data) continue;
+    SeriesResult& result = page.results.emplace_back();
+    result.query = &query;
+    if (!page.next_token.empty()) {
+      result.status = "PartialData";
+      continue;
+    }
+    if (fault.internal && at % 2 == 1) {
+      result.status = "InternalError";
+      continue;
+    }
+    if ((fault.forbidden && at % 2 == 1) || (!query.account.empty() && query.account != kAccount)) {
+      result.status = "Forbidden";
+      result.message = "The account is not authorized to read this metric.";
+      continue;
+    }
+    const auto series = find_series(world, call.region, query.name_space, query.metric, query.dimensions);
+    if (!series || (!query.unit.empty() && query.unit != series->shape().unit)) continue;
+    const auto statistic = parse_statistic(query.stat);
+    const Window window = window_of(*request.start, *request.end, query.period, call.now);
+    // The token holds the next point's time, not its number: the window moves while the asker pages.
+    const bool resumed = at == from.first && from.second > 0;
+    int64_t step =
+        resumed ? steps_before(window, query.period, ascending, static_cast<int64_t>(from.second)) : 0;
+    for (; step < window.count; ++step) {
+      const int64_t start = window.first + (ascending ? step : window.count - 1 - step) * query.period;
+      const auto point = series->point(*statistic, static_cast<int32_t>(query.period), start);
+      if (!point) continue;
+      if (page.datapoints == room) {
+        result.status = "PartialData";
+        page.next_token = make_token("gmd", at, static_cast<uint64_t>(start), binding);
+        break;
+      }
+      result.points.emplace_back(start, *point);
+      ++page.datapoints;
+    }
+  }
+  return page;
+}
+
+std::string label_of(const MetricDataQuery& query) {
+  return query.label.empty() ? query.metric : query.label;
+}
+
+// 1732305600 -> 1.7323056E9, as AWS's JSON protocols write times.
+void append_epoch(std::string& out, int64_t time) {
+  char digits[24];
+  size_t size = fmt::format_to_n(digits, sizeof digits, "{}", time).size;
+  if (time < 10'000'000) {
+    out.append(digits, size);
+    out += ".0";
+    return;
+  }
+  const size_t exponent = size - 1;
+  while (size > 2 && digits[size - 1] == '0') --size;
+  out += digits[0];
+  out += '.';
+  out.append(digits + 1, size - 1);
+  out += 'E';
+  out += std::to_string(exponent);
+}
+
+std::string write_json(const Page& page) {
+  std::string out = "{\"Messages\":[],\"MetricDataResults\":[";
+  out.reserve(page.results.size() * 160 + page.datapoints * 24);
+  for (const auto& result : page.results) {
+    if (&result != page.results.data()) out += ',';
+    out += "{\"Id\":\"";
+    out += result.query->id;
+    out += "\",\"Label\":";
+    append_json_string(out, label_of(*result.query));
+    if (!result.message.empty()) {
+      out += ",\"Messages\":[{\"Code\":\"Forbidden\",\"Value\":";
+      append_json_string(out, result.message);
+      out += "}]";
+    }
+    out += ",\"StatusCode\":\"";
+    out += result.status;
+    out += "\",\"Timestamps\":[";
+    for (size_t at = 0; at < result.points.size(); ++at) {
+      if (at > 0) out += ',';
+      append_epoch(out, result.points[at].first);
+    }
+    out += "],\"Values\":[";
+    for (size_t at = 0; at < result.points.size(); ++at) {
+      if (at > 0) out += ',';
+      append_millionths(out, result.points[at].second);
+    }
+    out += "]}";
+  }
+  out += ']';
+  if (!page.next_token.empty()) {
+    out += ",\"NextToken\":";
+    append_json_string(out, page.next_token);
+  }
+  out += '}';
+  return out;
+}
+
+std::string begin_xml(std::string_view action) {
+  return fmt::format("<{0}Response xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><{0}Result>",
+                     action);
+}
+
+std::string end_xml(std::string_view action, std::string_view request_id) {
+  return fmt::format(
+      "</{0}Result><ResponseMetadata><RequestId>{1}</RequestId></ResponseMetadata></{0}Response>", action,
+      request_id);
+}
+
+std::string write_xml(const Page& page, const Call& call) {
+  std::string out = begin_xml(call.action) + "<Messages/><MetricDataResults>";
+  out.reserve(page.results.size() * 220 + page.datapoints * 70);
+  for (const auto& result : page.results) {
+    out += "<member>";
+    append_element(out, "Id", result.query->id);
+    append_element(out, "Label", label_of(*result.query));
+    append_element(out, "StatusCode", result.status);
+    if (!result.message.empty()) {
+      out += "<Messages><member><Code>Forbidden</Code>";
+      append_element(out, "Value", result.message);
+      out += "</member></Messages>";
+    }
+    out += "<Timestamps>";
+    for (const auto& [start, value] : result.points) append_element(out, "member", format_iso(start));
+    out += "</Timestamps><Values>";
+    for (const auto& [start, value] : result.points) {
+      out += "<member>";
+      append_millionths(out, value);
+      out += "</member>";
+    }
+    out += "</Values></member>";
+  }
+  out += "</MetricDataResults>";
+  if (!page.next_token.empty()) append_element(out, "NextToken", page.next_token);
+  out += end_xml(call.action, call.request_id);
+  return out;
+}
+
+ApiResult<std::string> get_metric_data(const World& world, const Call& call, const MetricDataFault& fault,
+                                       CloudWatchCounters& counters, size_t& queries) {
+  const auto request = decode_get_metric_data(call);
+  if (!request) return tl::unexpected(request.error());
+  queries = request->queries.size();
+  if (auto checked = check_get_metric_data(*request); !checked) return tl::unexpected(checked.error());
+  const auto page = answer(world, call, *request, fault);
+  if (!page) return tl::unexpected(page.error());
+  if (request->next_token.empty()) {
+    counters.metrics_requested += request->queries.size();
+    counters.metrics_billed += billed_metrics(*request);
+  }
+  counters.datapoints += page->datapoints;
+  return call.protocol == Protocol::json ? write_json(*page) : write_xml(*page, call);
+}
+
+// ---- ListMetrics
+
+bool listed(const MetricName& name, const ListMetrics& request) {
+  if (!request.name_space.empty() && request.name_space != name.namespace_) return false;
+  if (!request.metric.empty() && request.metric != name.metric) return false;
+  return std::all_of(
+      request.dimensions.begin(), request.dimensions.end(), [&](const DimensionFilter& filter) {
+        return std::any_of(name.dimensions.begin(), name.dimensions.end(), [&](const Dimension& dimension) {
+          return dimension.name == filter.name && (!filter.value || *filter.value == dimension.value);
+        });
+      });
+}
+
+ApiResult<void> check_list_metrics(const ListMetrics& request) {
+  if (request.name_space.size() > 255 || request.name_space.starts_with(':'))
+    return refuse(
+        "InvalidParameterValue",
+        "The parameter Namespace must match the pattern [^:].* and be at most 255 characters long.");
+  if (request.metric.size() > 255)
+    return refuse("InvalidParameterValue", "The parameter MetricName must be at most 255 characters long.");
+  if (request.dimensions.size() > kMaxDimensionFilters)
+    return refuse(
+        "InvalidParameterValue",
+        fmt::format("The collection Dimensions must not have a size greater than {}.", kMaxDimensionFilters));
+  for (const auto& filter : request.dimensions) {
+    if (!valid_name(filter.name))
+      return refuse("InvalidParameterValue",
+                    "The parameter Dimensions.member.N.Name must be between 1 and 255 characters long.");
+  }
+  if (!request.recently_active.empty() && request.recently_active != "PT3H")
+    return refuse("ValidationError",
+                  fmt::format("1 validation error detected: Value '{}' at 'recentlyActive' failed to satisfy "
+                              "constraint: Member must satisfy enum value set: [PT3H]",
+                              request.recently_active));
+  return {};
+}
+
+// The slots that can match: one instance's when the filters name it, else all.
+std::pair<size_t, size_t> slots_for(const World& world, const Call& call, const ListMetrics& request) {
+  for (const auto& filter : request.dimensions) {
+    if (filter.name != "InstanceId" || !filter.value) continue;
+    const auto index = index_of(world, call.region, *filter.value);
+    return index ? slots_of_instance(*index) : std::pair<size_t, size_t>{0, 0};
+  }
+  return {0, metric_slots(world)};
+}
+
+std::string write_metrics(const Call& call, const std::vector<MetricName>& metrics,
+                          const std::string& next_token) {
+  const bool json = call.protocol == Protocol::json;
+  std::string out = json ? "{\"Metrics\":[" : begin_xml(call.action) + "<Metrics>";
+  bool first = true;
+  for (const auto& metric : metrics) {
+    if (json) {
+      if (!first) out += ',';
+      out += "{\"Namespace\":" + json_string(metric.namespace_) +
+             ",\"MetricName\":" + json_string(metric.metric) + ",\"Dimensions\":[";
+      for (const auto& dimension : metric.dimensions) {
+        if (&dimension != metric.dimensions.data()) out += ',';
+        out +=
+            "{\"Name\":" + json_string(dimension.name) + ",\"Value\":" + json_string(dimension.value) + "}";
+      }
+      out += "]}";
+    } else {
+      out += "<member>";
+      append_element(out, "Namespace", metric.namespace_);
+      append_element(out, "MetricName", metric.metric);
+      out += "<Dimensions>";
+      for (const auto& dimension : metric.dimensions) {
+        out += "<member>";
+        append_element(out, "Name", dimension.name);
+        append_element(out, "Value", dimension.value);
+        out += "</member>";
+      }
+      out += "</Dimensions></member>";
+    }
+    first = false;
+  }
+  out += json ? "]" : "</Metrics>";
+  if (!next_token.empty()) {
+    if (json) {
+      out += ",\"NextToken\":" + json_string(next_token);
+    } else {
+      append_element(out, "NextToken", next_token);
+    }
+  }
+  out += json ? "}" : end_xml(call.action, call.request_id);
+  return out;
+}
+
+ApiResult<std::string> list_metrics(const World& world, const Call& call) {
+  const auto request = decode_list_metrics(call);
+  if (!request) return tl::unexpected(request.error());
+  if (auto checked = check_list_metrics(*request); !checked) return tl::unexpected(checked.error());
+  uint64_t binding = fnv1a(call.region + '\n' + request->name_space + '\n' + request->metric + '\n' +
+                           request->recently_active);
+  for (const auto& filter : request->dimensions) {
+    binding = mix(binding ^ fnv1a(filter.name + '=' + filter.value.value_or("*")));
+  }
+  auto [at, end] = slots_for(world, call, *request);
+  if (!request->next_token.empty()) {
+    const auto position = read_token(request->next_token, "lm", binding);
+    if (!position || position->first > end) return refuse("InvalidParameterValue", "Invalid nextToken");
+    at = static_cast<size_t>(position->first);
+  }
+  std::vector<MetricName> page;
+  std::string next_token;
+  for (; at < end; ++at) {
+    auto metric = metric_at(world, call.region, at);
+    if (!metric || !listed(*metric, *request)) continue;
+    if (page.size() == kMetricsPerPage) {
+      next_token = make_token("lm", at, 0, binding);
+      break;
+    }
+    page.push_back(*std::move(metric));
+  }
+  return write_metrics(call, page, next_token);
+}
+
+}  // namespace
+
+ApiResult<GetMetricData> decode_get_metric_data(const Call& call) {
+  return call.protocol == Protocol::json ? decode_get_metric_data_json(call.body)
+                                         : decode_get_metric_data_query(call);
+}
+
+ApiResult<ListMetrics> decode_list_metrics(const Call& call) {
+  return call.protocol == Protocol::json ? decode_list_metrics_json(call.body)
+                                         : decode_list_metrics_query(call);
+}
+
+ApiResult<void> check_get_metric_data(const GetMetricData& request) {
+  if (request.queries.empty()) return invalid("The parameter MetricDataQueries is required.");
+  if (!request.start) return invalid("The parameter StartTime is required.");
+  if (!request.end) return invalid("The parameter EndTime is required.");
+  if (request.queries.size() > kMaxQueries)
+    return invalid(
+        fmt::format("The collection MetricDataQueries must not have a size greater than {}.", kMaxQueries));
+  if (*request.start >= *request.end)
+    return invalid("The parameter StartTime must be less than the parameter EndTime.");
+  if (!request.scan_by.empty() && request.scan_by != "TimestampDescending" &&
+      request.scan_by != "TimestampAscending") {
+    return invalid(
+        fmt::format("1 validation error detected: Value '{}' at 'scanBy' failed to satisfy constraint: "
+                    "Member must satisfy enum value set: [TimestampDescending, TimestampAscending]",
+                    request.scan_by));
+  }
+  if (request.max_datapoints && (*request.max_datapoints < 1 || *request.max_datapoints > kMaxDatapoints)) {
+    return invalid(fmt::format("The parameter MaxDatapoints must be between 1 and {}.", kMaxDatapoints));
+  }
+  std::set<std::string_view> ids;
+  bool any_returned = false;
+  for (size_t at = 0; at < request.queries.size(); ++at) {
+    if (auto checked = check_query(request.queries[at], at + 1); !checked) return checked;
+    if (!ids.insert(request.queries[at].id).second)
+      return invalid("The values for parameter id in MetricDataQueries are not unique.");
+    any_returned = any_returned || request.queries[at].return_data;
+  }
+  if (!any_returned)
+    return invalid("At least one of the elements in MetricDataQueries must have ReturnData true.");
+  return {};
+}
+
+uint64_t billed_metrics(const GetMetricData& request) {
+  constexpr uint64_t kStatisticsPerBilledMetric = 5;
+  std::map<std::string, std::set<std::string_view>> statistics;
+  for (const auto& query : request.queries) statistics[metric_key(query)].insert(query.stat);
+  uint64_t out = 0;
+  for (const auto& [metric, of_metric] : statistics)
+    out += (of_metric.size() + kStatisticsPerBilledMetric - 1) / kStatisticsPerBilledMetric;
+  return out;
+}
+
+ApiResult<std::string> call_cloudwatch(const World& world, const Call& call, const MetricDataFault& fault,
+                                       CloudWatchCounters& counters, size_t& queries) {
+  if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, queries);
+  if (call.action == "ListMetrics") return list_metrics(world, call);
+  return refuse("InvalidAction", fmt::format("Could not find operation {} for version {}. (simaws, a "
+                                             "simulator, knows GetMetricData and ListMetrics.)",
+                                             call.action, kCloudWatchVersion));
+}
+
+}  // namespace bakusoku::simaws

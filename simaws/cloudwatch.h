@@ -1,0 +1,89 @@
+// The simulated Amazon CloudWatch, API 2010-08-01: GetMetricData and ListMetrics, in AWS JSON 1.0 and in the
+// query protocol. Decoding, AWS's limits, and answering are pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "simaws/api.h"
+#include "simaws/synthetic.h"
+
+namespace bakusoku::simaws {
+
+inline constexpr const char* kCloudWatchVersion = "2010-08-01";
+inline constexpr const char* kCloudWatchTarget = "GraniteServiceVersion20100801";
+
+inline constexpr size_t kMaxQueries = 500;
+inline constexpr size_t kMaxDimensions = 30;
+inline constexpr int64_t kMaxDatapoints = 100'800;
+inline constexpr int64_t kMaxPeriod = 604'800;  // the simulator's own limit: a week
+inline constexpr size_t kMetricsPerPage = 500;
+inline constexpr size_t kMaxDimensionFilters = 10;
+
+struct MetricDataQuery {
+  std::string id{};
+  std::string label{};
+  std::string expression{};
+  std::string account{};
+  bool has_stat = false;
+  bool return_data = true;
+  std::string name_space{};
+  std::string metric{};
+  Dimensions dimensions{};
+  int64_t period = 0;
+  std::string stat{};
+  std::string unit{};
+};
+
+struct GetMetricData {
+  std::vector<MetricDataQuery> queries{};
+  std::optional<int64_t> start{};  // unix seconds
+  std::optional<int64_t> end{};
+  std::string next_token{};
+  std::string scan_by{};
+  std::optional<int64_t> max_datapoints{};
+};
+
+struct DimensionFilter {
+  std::string name;
+  std::optional<std::string> value{};
+};
+
+struct ListMetrics {
+  std::string name_space{};
+  std::string metric{};
+  std::vector<DimensionFilter> dimensions{};
+  std::string recently_active{};
+  std::string next_token{};
+};
+
+struct CloudWatchCounters {
+  uint64_t metrics_requested = 0;  // queries of first pages
+  uint64_t metrics_billed = 0;     // as AWS bills: up to five statistics of one metric in a request are one
+  uint64_t datapoints = 0;
+};
+
+/// What a fault does to one GetMetricData.
+struct MetricDataFault {
+  bool partial = false;    // the first page holds half of the points, the rest follows with NextToken
+  bool internal = false;   // every second series: StatusCode InternalError
+  bool forbidden = false;  // every second series: StatusCode Forbidden
+};
+
+[[nodiscard]] ApiResult<GetMetricData> decode_get_metric_data(const Call& call);
+[[nodiscard]] ApiResult<ListMetrics> decode_list_metrics(const Call& call);
+
+/// AWS's limits; errors name the member concerned.
+[[nodiscard]] ApiResult<void> check_get_metric_data(const GetMetricData& request);
+
+/// How many metrics AWS would bill for the request.
+[[nodiscard]] uint64_t billed_metrics(const GetMetricData& request);
+
+/// The body of a successful reply. `queries` receives the number of queries (for the log).
+[[nodiscard]] ApiResult<std::string> call_cloudwatch(const World& world, const Call& call,
+                                                     const MetricDataFault& fault,
+                                                     CloudWatchCounters& counters, size_t& queries);
+
+}  // namespace bakusoku::simaws

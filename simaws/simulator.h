@@ -1,0 +1,97 @@
+// The simulator without its sockets: one HTTP request in, one outcome out. It finds out which service is
+// addressed, verifies the signature, applies throttling and faults, and counts. One thread; time is a
+// parameter.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "simaws/api.h"
+#include "simaws/cloudwatch.h"
+#include "simaws/ec2.h"
+#include "simaws/faults.h"
+#include "simaws/fleet.h"
+#include "simaws/http.h"
+#include "simaws/metadata.h"
+#include "simaws/signature.h"
+#include "simaws/sts.h"
+
+namespace bakusoku::simaws {
+
+inline constexpr const char* kDefaultAccessKey = "AKIASIMAWS0000000000";
+/// Not a secret: the simulator's documented default, good for nothing else.
+inline constexpr const char* kDefaultSecretKey = "simaws/not/a/real/secret/0000000000000000";
+
+struct SimulatorOptions {
+  World world{};
+  double throttle = 0;  // requests a second for each action and region; 0: unlimited
+  std::chrono::milliseconds delay{0};
+  std::string access_key = kDefaultAccessKey;
+  Secret secret_key{kDefaultSecretKey};
+  int64_t credential_seconds = 0;  // at most this long live temporary credentials; 0: as asked for
+};
+
+/// How the reply goes out.
+enum class Delivery { whole, cut, reset, hang, junk };
+
+struct Outcome {
+  Reply reply{};
+  Delivery delivery = Delivery::whole;
+  std::chrono::milliseconds delay{0};
+  // for the log
+  std::string service{};
+  std::string action{};
+  std::string region{};
+  std::string error_code{};
+  size_t queries = 0;
+};
+
+class Simulator {
+ public:
+  Simulator(SimulatorOptions options, Clock clock);
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+
+  [[nodiscard]] Outcome handle(Request request);
+
+  void set_faults(std::vector<FaultRule> rules) { faults_.replace(std::move(rules)); }
+  /// What GET /simaws/stats answers.
+  [[nodiscard]] std::string stats_json() const;
+  void count_connection() { ++connections_; }
+
+ private:
+  struct ActionCounters {
+    uint64_t calls = 0;
+    uint64_t errors = 0;
+  };
+  struct Bucket {
+    double tokens = 0;
+    double filled = 0;  // unix seconds
+  };
+
+  Reply control(const Request& request);
+  ApiResult<Call> identify(const Request& request) const;
+  ApiResult<const Issued*> authenticate(const Request& request, Call& call, int64_t now) const;
+  ApiResult<void> throttle(const Call& call);
+  Outcome handle_api(Request& request);
+
+  SimulatorOptions options_;
+  Clock clock_;
+  Vault vault_;
+  Metadata metadata_;
+  Faults faults_;
+  std::map<std::string, Bucket> buckets_;
+  std::map<std::string, ActionCounters> calls_;
+  std::map<std::string, uint64_t> faults_done_;
+  Ec2Counters ec2_;
+  CloudWatchCounters cloudwatch_;
+  uint64_t requests_ = 0;
+  uint64_t connections_ = 0;
+};
+
+}  // namespace bakusoku::simaws

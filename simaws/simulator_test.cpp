@@ -1,0 +1,406 @@
+#include "simaws/simulator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace bakusoku::simaws {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int64_t kNow = 1'763'800'800;
+
+std::string percent(std::string_view text) {
+  std::string out;
+  for (const char ch : text) out += fmt::format("%{:02X}", static_cast<uint8_t>(ch));
+  return out;
+}
+
+std::string between(const std::string& text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  if (at == std::string::npos) return "";
+  return text.substr(at + from.size(), text.find(to, at + from.size()) - at - from.size());
+}
+
+struct Signer {
+  std::string key = kDefaultAccessKey;
+  std::string secret = kDefaultSecretKey;
+  std::string token{};
+  std::string region = "eu-west-1";
+  int64_t date = kNow;
+  std::string signed_headers{};  // empty: all
+};
+
+Request sign(Request request, const std::string& service, const Signer& signer) {
+  const std::string date = format_amz_date(signer.date);
+  request.headers.emplace_back("Host", "127.0.0.1:1");
+  request.headers.emplace_back("X-Amz-Date", date);
+  std::string names = "content-type;host;x-amz-date";
+  if (!signer.token.empty()) {
+    request.headers.emplace_back("X-Amz-Security-Token", signer.token);
+    names += ";x-amz-security-token";
+  }
+  if (!signer.signed_headers.empty()) names = signer.signed_headers;
+  const std::string start = fmt::format(
+      "AWS4-HMAC-SHA256 Credential={}/{}/{}/{}/aws4_request, SignedHeaders={}, Signature=", signer.key,
+      date.substr(0, 8), signer.region, service, names);
+  const auto authorization = parse_authorization(start + "0");
+  const auto canonical = canonical_request(request, *authorization);
+  request.headers.emplace_back("Authorization",
+                               start + expected_signature(signer.secret, date, *authorization, *canonical));
+  return request;
+}
+
+Request form(std::string body) {
+  return {
+      "POST", "/", {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}, std::move(body)};
+}
+
+Request ec2(const std::string& body, const Signer& signer = {}) {
+  return sign(form("Version=2016-11-15&Action=" + body), "ec2", signer);
+}
+Request sts(const std::string& body, const Signer& signer = {}) {
+  return sign(form("Version=2011-06-15&Action=" + body), "sts", signer);
+}
+Request json(const std::string& action, std::string body, const Signer& signer = {}) {
+  return sign({"POST",
+               "/",
+               {{"Content-Type", "application/x-amz-json-1.0"},
+                {"X-Amz-Target", std::string(kCloudWatchTarget) + "." + action}},
+               std::move(body)},
+              "monitoring", signer);
+}
+
+class Simulated : public testing::Test {
+ protected:
+  static SimulatorOptions options() {
+    SimulatorOptions out;
+    out.world = {7, {"eu-west-1", "us-east-1"}, 2500};
+    return out;
+  }
+  Simulator make(SimulatorOptions of = options()) {
+    return Simulator(std::move(of), [this] { return WallTime(std::chrono::milliseconds(now_ * 1000)); });
+  }
+  Reply ask(Request request) { return simulator_.handle(std::move(request)).reply; }
+
+  static std::string query(const std::string& id, const std::string& change = "",
+                           const std::string& stat = "Average", int64_t period = 300) {
+    return fmt::format(
+        R"({{"Id":"{}","MetricStat":{{"Metric":{{"Namespace":"AWS/EC2","MetricName":"CPUUtilization","Dimensions":[{{"Name":"InstanceId","Value":"{}"}}]}},"Period":{},"Stat":"{}"}}{}}})",
+        id, instance_id(options().world, "eu-west-1", 0), period, stat, change);
+  }
+  static std::string metric_data(const std::string& queries, int64_t start = kNow - 3600, int64_t end = kNow,
+                                 const std::string& more = "") {
+    return fmt::format(R"({{"MetricDataQueries":[{}],"StartTime":{},"EndTime":{}{}}})", queries, start, end,
+                       more);
+  }
+  void refused(const std::string& body, const std::string& words) {
+    const Reply reply = ask(json("GetMetricData", body));
+    EXPECT_EQ(reply.status, 400) << body;
+    EXPECT_THAT(reply.body, HasSubstr("\"__type\":\"ValidationException\"")) << body;
+    EXPECT_THAT(reply.body, HasSubstr(words));
+  }
+
+  int64_t now_ = kNow;
+  Simulator simulator_ = make();
+};
+
+TEST_F(Simulated, PagesHoldEveryInstanceOnce) {
+  std::set<std::string> ids;
+  std::string token;
+  int pages = 0;
+  do {
+    const Reply reply =
+        ask(ec2("DescribeInstances&MaxResults=1000" + (token.empty() ? "" : "&NextToken=" + percent(token))));
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    ++pages;
+    for (size_t at = reply.body.find("<instanceId>"); at != std::string::npos;
+         at = reply.body.find("<instanceId>", at + 1)) {
+      EXPECT_TRUE(ids.insert(reply.body.substr(at + 12, 19)).second);
+    }
+    token = between(reply.body, "<nextToken>", "</nextToken>");
+  } while (!token.empty() && pages < 10);
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(ids.size(), 2500u);
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"unpaged_calls\":0"));
+  (void)ask(ec2("DescribeInstances"));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"unpaged_calls\":1"));
+}
+
+TEST_F(Simulated, ATokenIsGoodOnlyForTheQuestionItCameFrom) {
+  const std::string token =
+      percent(between(ask(ec2("DescribeInstances&MaxResults=5")).body, "<nextToken>", "</nextToken>"));
+  EXPECT_EQ(ask(ec2("DescribeInstances&MaxResults=5&NextToken=" + token)).status, 200);
+  const std::string filter = "&Filter.1.Name=instance-state-name&Filter.1.Value.1=running";
+  EXPECT_THAT(ask(ec2("DescribeInstances&MaxResults=5&NextToken=" + token + filter)).body,
+              HasSubstr("InvalidNextToken"));
+  EXPECT_THAT(
+      ask(ec2("DescribeInstances&MaxResults=5&NextToken=" + token, Signer{.region = "us-east-1"})).body,
+      HasSubstr("InvalidNextToken"));
+}
+
+TEST_F(Simulated, EveryFlippedByteOfATokenIsNoticed) {
+  const std::string token = make_token("gmd", 7, 1'763'800'200, 42);
+  ASSERT_TRUE(read_token(token, "gmd", 42));
+  EXPECT_EQ(read_token(token, "gmd", 42)->second, 1'763'800'200u);
+  EXPECT_FALSE(read_token(token, "lm", 42));
+  EXPECT_FALSE(read_token(token, "gmd", 43));
+  for (size_t at = 0; at < token.size(); ++at) {
+    std::string flipped = token;
+    flipped[at] = flipped[at] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(read_token(flipped, "gmd", 42)) << at;
+    EXPECT_FALSE(read_token(token.substr(0, at), "gmd", 42)) << at;
+  }
+}
+
+TEST_F(Simulated, UnknownParametersAndActionsAreRefused) {
+  EXPECT_THAT(ask(ec2("DescribeInstances&MaxResult=5")).body, HasSubstr("<Code>UnknownParameter</Code>"));
+  EXPECT_THAT(ask(ec2("RunInstances")).body, HasSubstr("<Code>InvalidAction</Code>"));
+  EXPECT_THAT(ask(json("PutMetricData", "{}")).body, HasSubstr("UnknownOperationException"));
+  EXPECT_EQ(ask({"POST", "/elsewhere", {}, ""}).status, 404);
+}
+
+TEST_F(Simulated, AlteredRequestsAreRefused) {
+  Request body = ec2("DescribeRegions");
+  body.body += "&RegionName.1=eu-west-1";
+  EXPECT_EQ(ask(body).status, 401);
+  EXPECT_THAT(ask(body).body, HasSubstr("<Code>AuthFailure</Code>"));
+  Request target = json("ListMetrics", "{}");
+  target.target = "/?a=1";
+  EXPECT_THAT(ask(target).body, HasSubstr("InvalidSignatureException"));
+  Request unsigned_host = sts("GetCallerIdentity", Signer{.signed_headers = "content-type;x-amz-date"});
+  EXPECT_THAT(ask(unsigned_host).body, HasSubstr("'host' must be a 'SignedHeader'"));
+}
+
+TEST_F(Simulated, ADateMoreThanFiveMinutesOffIsRefusedInEachServicesWords) {
+  for (const int64_t off : {-301, 301}) {
+    const Signer late{.date = kNow + off};
+    EXPECT_EQ(ask(ec2("DescribeRegions", late)).status, off < 0 ? 400 : 401);
+    const Reply query = ask(sts("GetCallerIdentity", late));
+    EXPECT_EQ(query.status, 403);
+    EXPECT_THAT(query.body, HasSubstr("<Code>SignatureDoesNotMatch</Code>"));
+    EXPECT_THAT(query.body, HasSubstr(off < 0 ? "Signature expired: " : "Signature not yet current: "));
+    EXPECT_THAT(ask(json("ListMetrics", "{}", late)).body, HasSubstr("InvalidSignatureException"));
+    const bool dated = std::any_of(query.headers.begin(), query.headers.end(), [](const Header& one) {
+      return one.first == "Date" && one.second == "Sat, 22 Nov 2025 08:40:00 GMT";
+    });
+    EXPECT_TRUE(dated);
+  }
+  EXPECT_EQ(ask(sts("GetCallerIdentity", Signer{.date = kNow - 300})).status, 200);
+}
+
+TEST_F(Simulated, UnknownKeysAreRefusedInEachServicesWords) {
+  const Signer unknown{.key = "AKIAUNKNOWN000000000"};
+  EXPECT_THAT(ask(ec2("DescribeRegions", unknown)).body, HasSubstr("AuthFailure"));
+  EXPECT_THAT(ask(sts("GetCallerIdentity", unknown)).body, HasSubstr("InvalidClientTokenId"));
+  EXPECT_THAT(ask(json("ListMetrics", "{}", unknown)).body, HasSubstr("UnrecognizedClientException"));
+  EXPECT_THAT(ask(sts("GetCallerIdentity", Signer{.region = "ap-northeast-1"})).body,
+              HasSubstr("valid region"));
+  EXPECT_THAT(ask(sign(form("Version=2011-06-15&Action=GetCallerIdentity"), "ec2", {})).body,
+              HasSubstr("correct service"));
+  EXPECT_THAT(ask(form("Version=2011-06-15&Action=GetCallerIdentity")).body,
+              HasSubstr("MissingAuthenticationToken"));
+}
+
+TEST_F(Simulated, TemporaryCredentialsNeedTheirTokenAndEnd) {
+  const std::string asked =
+      "AssumeRole&RoleArn=arn:aws:iam::111122223333:role/reader&RoleSessionName=test&DurationSeconds=";
+  const std::string issued = ask(sts(asked + "900")).body;
+  Signer mine{.key = between(issued, "<AccessKeyId>", "<"),
+              .secret = between(issued, "<SecretAccessKey>", "<"),
+              .token = between(issued, "<SessionToken>", "<")};
+  EXPECT_THAT(ask(sts("GetCallerIdentity", mine)).body,
+              HasSubstr("arn:aws:sts::111122223333:assumed-role/reader/test"));
+  Signer altered = mine;
+  altered.token[5] = altered.token[5] == 'A' ? 'B' : 'A';
+  EXPECT_THAT(ask(json("ListMetrics", "{}", altered)).body, HasSubstr("UnrecognizedClientException"));
+  altered.token.clear();
+  EXPECT_THAT(ask(ec2("DescribeRegions", altered)).body, HasSubstr("AuthFailure"));
+  Signer unsigned_token = mine;
+  unsigned_token.signed_headers = "content-type;host;x-amz-date";
+  EXPECT_THAT(ask(sts("GetCallerIdentity", unsigned_token)).body, HasSubstr("SignatureDoesNotMatch"));
+  now_ += 900;
+  mine.date = now_;
+  EXPECT_THAT(ask(sts("GetCallerIdentity", mine)).body, HasSubstr("<Code>ExpiredToken</Code>"));
+  EXPECT_THAT(ask(json("ListMetrics", "{}", mine)).body, HasSubstr("ExpiredTokenException"));
+  EXPECT_THAT(ask(ec2("DescribeRegions", mine)).body, HasSubstr("RequestExpired"));
+}
+
+TEST_F(Simulated, RolesAreCheckedAsAwsDoes) {
+  const std::string arn = "AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::111122223333:role/";
+  EXPECT_THAT(ask(sts(arn + "r&DurationSeconds=899")).body, HasSubstr("ValidationError"));
+  EXPECT_THAT(ask(sts(arn + "r&DurationSeconds=43201")).body, HasSubstr("ValidationError"));
+  EXPECT_THAT(ask(sts("AssumeRole&RoleSessionName=x&RoleArn=arn:aws:iam::111122223333:role/r")).body,
+              HasSubstr("roleSessionName"));
+  EXPECT_THAT(ask(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::1:role/r")).body,
+              HasSubstr("is invalid"));
+  EXPECT_EQ(ask(sts(arn + "denied")).status, 403);
+  EXPECT_EQ(ask(sts(arn + "an-external-role&ExternalId=wrong")).status, 403);
+  EXPECT_EQ(ask(sts(arn + "an-external-role&ExternalId=simaws-external")).status, 200);
+  const std::string web =
+      "Version=2011-06-15&Action=AssumeRoleWithWebIdentity&RoleSessionName=test&RoleArn=arn:aws:iam::"
+      "111122223333:role/r&WebIdentityToken=";
+  EXPECT_EQ(ask(form(web + "simaws-web-identity-token-1")).status, 200);
+  EXPECT_THAT(ask(form(web + "simaws-web-identity-token-expired")).body, HasSubstr("ExpiredTokenException"));
+  EXPECT_THAT(ask(form(web + "x")).body, HasSubstr("InvalidIdentityToken"));
+}
+
+TEST_F(Simulated, MetricDataIsTheSyntheticFunctionInJson) {
+  const Reply reply = ask(json("GetMetricData", metric_data(query("q0"), kNow - 600, kNow)));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string id = instance_id(options().world, "eu-west-1", 0);
+  std::string values;
+  for (const int64_t start : {kNow - 300, kNow - 600}) {
+    const auto series =
+        find_series(options().world, "eu-west-1", "AWS/EC2", "CPUUtilization", {{"InstanceId", id}});
+    if (!values.empty()) values += ',';
+    append_millionths(values, *series->point(*parse_statistic("Average"), 300, start));
+  }
+  EXPECT_EQ(reply.body,
+            "{\"Messages\":[],\"MetricDataResults\":[{\"Id\":\"q0\",\"Label\":\"CPUUtilization\","
+            "\"StatusCode\":\"Complete\","
+            "\"Timestamps\":[1.7638005E9,1.7638002E9],\"Values\":[" +
+                values + "]}]}");
+}
+
+TEST_F(Simulated, TheLimitsOfGetMetricDataHold) {
+  std::string many;
+  for (int i = 0; i < 500; ++i) many += (i ? "," : "") + query("q" + std::to_string(i));
+  EXPECT_EQ(ask(json("GetMetricData", metric_data(many))).status, 200);
+  refused(metric_data(many + "," + query("q500")), "must not have a size greater than 500");
+  refused(metric_data(query("q0") + "," + query("q0")), "not unique");
+  for (const char* id : {"Q0", "0", "", "a-b"}) refused(metric_data(query(id)), "expected pattern");
+  for (const int64_t period : {0, 2, 15, 59, 61, 90, -60})
+    refused(metric_data(query("q", "", "Average", period)), "multiple of 60");
+  for (const int64_t period : {1, 5, 10, 30, 60, 3600, 86400})
+    EXPECT_EQ(ask(json("GetMetricData", metric_data(query("q", "", "Sum", period)))).status, 200);
+  refused(metric_data(query("q", "", "Avg")), "not a valid statistic");
+  refused(metric_data(query("q"), kNow, kNow), "StartTime must be less");
+  refused(metric_data(query("q"), kNow - 60, kNow, R"(,"ScanBy":"x")"), "scanBy");
+  refused(metric_data(query("q"), kNow - 60, kNow, R"(,"MaxDatapoints":0)"), "MaxDatapoints");
+  refused(metric_data(query("q"), kNow - 60, kNow, R"(,"MaxDatapoints":100801)"), "MaxDatapoints");
+  refused(metric_data(query("q", R"(,"ReturnData":false)")), "ReturnData");
+  refused(metric_data(query("q", R"(,"Expression":"q+1")")), "Exactly one of");
+  refused(metric_data(""), "MetricDataQueries is required");
+  std::string dimensions;
+  for (int i = 0; i < 31; ++i)
+    dimensions += fmt::format(R"({}{{"Name":"d{}","Value":"v"}})", i ? "," : "", i);
+  refused(metric_data(R"({"Id":"q","MetricStat":{"Metric":{"Namespace":"n","MetricName":"m","Dimensions":[)" +
+                      dimensions + R"(]},"Period":60,"Stat":"Sum"}})"),
+          "greater than 30");
+  for (const char* bad : {"", "{", "[]", R"({"MetricDataQueries":1})", R"({"StartTime":"yesterday"})",
+                          R"({"StartTime":1e300})"}) {
+    EXPECT_THAT(ask(json("GetMetricData", bad)).body, HasSubstr("SerializationException")) << bad;
+  }
+}
+
+TEST_F(Simulated, PagesOfMetricDataLoseNothingWhileTimePasses) {
+  for (const char* order : {"TimestampDescending", "TimestampAscending"}) {
+    now_ = kNow;
+    std::vector<std::string> seen;
+    std::string token;
+    int pages = 0;
+    do {
+      const std::string more = fmt::format(R"(,"MaxDatapoints":7,"ScanBy":"{}"{})", order,
+                                           token.empty() ? "" : ",\"NextToken\":\"" + token + "\"");
+      const Reply reply = ask(json("GetMetricData",
+                                   metric_data(query("a") + "," + query("b"), kNow - 3600, kNow + 3600, more),
+                                   Signer{.date = now_}));
+      ASSERT_EQ(reply.status, 200) << reply.body;
+      for (std::string rest = reply.body; rest.find("\"Id\":\"") != std::string::npos;) {
+        const std::string id = between(rest, "\"Id\":\"", "\"");
+        std::string times = between(rest, "\"Timestamps\":[", "]");
+        for (size_t at = 0; !times.empty() && at != std::string::npos; at = times.find(',', at + 1))
+          seen.push_back(id + times.substr(at + (at > 0), 11));
+        rest = rest.substr(rest.find("\"Values\"") + 8);
+      }
+      token = between(reply.body, "\"NextToken\":\"", "\"");
+      ++pages;
+      if (std::string(order) == "TimestampDescending") now_ += 300;
+    } while (!token.empty() && pages < 10);
+    EXPECT_EQ(pages, 4) << order;
+    EXPECT_GE(seen.size(), 24u) << order;
+    EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), seen.size()) << order;
+  }
+}
+
+TEST_F(Simulated, OldPointsAreGoneAsAwsForgetsThem) {
+  const auto points = [&](int64_t period, int64_t age_days) {
+    const int64_t start = kNow - age_days * 86400;
+    const Reply reply =
+        ask(json("GetMetricData", metric_data(query("q", "", "Sum", period), start, start + period * 2)));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return !between(reply.body, "\"Values\":[", "]").empty();
+  };
+  EXPECT_TRUE(points(60, 14));
+  EXPECT_FALSE(points(60, 16));
+  EXPECT_TRUE(points(300, 62));
+  EXPECT_FALSE(points(300, 64));
+  EXPECT_TRUE(points(3600, 454));
+  EXPECT_FALSE(points(3600, 456));
+}
+
+TEST_F(Simulated, TheBillCountsFiveStatisticsOfOneMetricOnce) {
+  std::string queries;
+  int at = 0;
+  for (const char* stat : {"Average", "Sum", "Minimum", "Maximum", "SampleCount"})
+    queries += (at ? "," : "") + query("q" + std::to_string(at), "", stat), ++at;
+  (void)ask(json("GetMetricData", metric_data(queries)));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"metrics_requested\":5,\"metrics_billed\":1,"));
+  (void)ask(json("GetMetricData", metric_data(queries + "," + query("p", "", "p99"))));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"metrics_requested\":11,\"metrics_billed\":3,"));
+}
+
+TEST_F(Simulated, ThrottlingSpeaksEachServicesWordsAndRefills) {
+  SimulatorOptions slow = options();
+  slow.throttle = 2;
+  Simulator simulator = make(slow);
+  const auto status = [&](Request request) { return simulator.handle(std::move(request)).reply; };
+  EXPECT_EQ(status(ec2("DescribeRegions")).status, 200);
+  EXPECT_EQ(status(ec2("DescribeRegions")).status, 200);
+  const Reply over = status(ec2("DescribeRegions"));
+  EXPECT_EQ(over.status, 503);
+  EXPECT_THAT(over.body, HasSubstr("RequestLimitExceeded"));
+  EXPECT_EQ(status(ec2("DescribeRegions", Signer{.region = "us-east-1"})).status, 200)
+      << "each region has its own bucket";
+  (void)status(json("ListMetrics", "{}"));
+  (void)status(json("ListMetrics", "{}"));
+  const Reply metrics = status(json("ListMetrics", "{}"));
+  EXPECT_EQ(metrics.status, 400);
+  EXPECT_THAT(metrics.body, HasSubstr("ThrottlingException"));
+  now_ += 1;
+  EXPECT_EQ(status(ec2("DescribeRegions")).status, 200);
+}
+
+TEST_F(Simulated, FaultsAreReplacedOverTheControlEndpoint) {
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "GetCallerIdentity:503\n"}).status, 200);
+  EXPECT_EQ(ask(sts("GetCallerIdentity")).status, 503);
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "nonsense"}).status, 400);
+  EXPECT_EQ(ask(sts("GetCallerIdentity")).status, 503) << "a mistake changes nothing";
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, ""}).status, 200);
+  EXPECT_EQ(ask(sts("GetCallerIdentity")).status, 200);
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"sts.GetCallerIdentity\":{\"calls\":3,\"errors\":2}"));
+}
+
+TEST_F(Simulated, ListMetricsHolds500APage) {
+  const Reply reply = ask(json("ListMetrics", R"({"Namespace":"AWS/EC2"})"));
+  size_t metrics = 0;
+  for (size_t at = reply.body.find("MetricName"); at != std::string::npos;
+       at = reply.body.find("MetricName", at + 1))
+    ++metrics;
+  EXPECT_EQ(metrics, 500u);
+  EXPECT_THAT(reply.body, HasSubstr("\"NextToken\":\""));
+  EXPECT_THAT(ask(json("ListMetrics", R"({"RecentlyActive":"PT4H"})")).body, HasSubstr("PT3H"));
+  EXPECT_THAT(ask(json("ListMetrics", R"({"NextToken":"x"})")).body,
+              HasSubstr("InvalidParameterValueException"));
+  EXPECT_THAT(
+      ask(json("ListMetrics", R"({"Dimensions":[{"Name":"InstanceId","Value":"i-00000000000000000"}]})"))
+          .body,
+      HasSubstr("\"Metrics\":[]"));
+}
+
+}  // namespace
+}  // namespace bakusoku::simaws
