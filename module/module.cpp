@@ -1,0 +1,69 @@
+// bakusoku.so: the agent's items inside zabbix_agentd, zabbix_server and zabbix_proxy, 3.0 to 7.x. A guest in
+// Zabbix's processes: loading does nothing; each worker opens one connection to the agent's socket when it is
+// first asked, and waits for an answer no longer than the item's timeout allows.
+#include "zbxmod/module.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "ask/client.h"
+
+namespace {
+
+using bakusoku::ask::Answer;
+using bakusoku::ask::Client;
+using zbxmod::Request;
+using zbxmod::Result;
+using zbxmod::Value;
+
+Result<Value> echo(const Request& request);
+Result<Value> ask_agent(const Request& request);
+
+constexpr zbxmod::Item items[] = {
+    {"bakusoku.echo", zbxmod::any_params, echo, "hello,world"},
+    {"bakusoku.ping", zbxmod::no_params, ask_agent, ""},
+    {"bakusoku.version", zbxmod::no_params, ask_agent, ""},
+    {"bakusoku.stats", zbxmod::any_params, ask_agent, ""},
+    {"aws.metric", zbxmod::any_params, ask_agent, "AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000"},
+    {"aws.discovery", zbxmod::any_params, ask_agent, "ec2"},
+    {"aws.resource", zbxmod::any_params, ask_agent, "ec2,i-00000000000000000,state"},
+    {"aws.ec2.name2id", zbxmod::any_params, ask_agent, "web-1"},
+};
+
+/// The parameters joined by a space: whether the module works at all, without the agent.
+Result<Value> echo(const Request& request) {
+  std::string text;
+  for (int i = 0; i < request.count(); ++i) {
+    if (i > 0) text += ' ';
+    text += request.param(i);
+  }
+  return text;
+}
+
+struct Asker {
+  Client client;
+  std::string key{};  // kept for its memory
+};
+
+constinit zbxmod::PerWorker<Asker> worker;
+
+std::string socket_path() {
+  const char* path = std::getenv(bakusoku::ask::kSocketVariable);
+  return path != nullptr && *path != '\0' ? path : bakusoku::ask::kDefaultSocket;
+}
+
+/// Every key that needs the agent: sent as text, as the agent's table of items is the one that knows what it
+/// means.
+Result<Value> ask_agent(const Request& request) {
+  Asker& asker = worker.get([] { return Asker{Client(socket_path())}; });
+  asker.key.clear();
+  if (auto written = request.append_key(asker.key); !written)
+    return zbxmod::not_supported(written.error().message);
+  Answer answer = asker.client.ask(asker.key, request.deadline().at());
+  if (answer.outcome != Answer::Outcome::value) return zbxmod::not_supported(std::move(answer.text));
+  return std::move(answer.text);
+}
+
+}  // namespace
+
+ZBXMOD_MODULE(items)
