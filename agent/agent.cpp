@@ -54,7 +54,7 @@ asio::awaitable<void> Agent::tick_loop() {
     if (stopped) co_return;
     inventories_.tick();
     collect_.tick();
-    if (ticks % kTicksBetweenForgetting == 0) demand_.forget_unasked(unix_seconds(clock_()));
+    if (ticks % kTicksBetweenForgetting == 0) forget_unasked();
   }
 }
 

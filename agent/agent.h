@@ -41,6 +41,9 @@ class Agent {
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
+  /// Forgets the metrics nobody asked for; start() does it once a minute.
+  void forget_unasked() { demand_.forget_unasked(unix_seconds(clock_())); }
+
   [[nodiscard]] Items& items() { return items_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
   [[nodiscard]] const Config& config() const { return config_; }

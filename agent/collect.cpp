@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -140,6 +141,8 @@ void Collect::start(Group& group, std::vector<Series*> wanted) {
 }
 
 asio::awaitable<void> Collect::work() {
+  // Not from inside start(): a call that fails at once would be over before anybody waits for it.
+  co_await asio::post(io_, asio::use_awaitable);
   while (!queue_.empty()) {
     Batch batch = std::move(queue_.front());
     queue_.pop_front();

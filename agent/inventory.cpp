@@ -6,6 +6,8 @@
 #include <array>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 
 #include "agent/services_ec2.h"
 
@@ -132,6 +134,8 @@ void Inventory::start_reading() {
 }
 
 asio::awaitable<void> Inventory::run_reading() {
+  // Not from inside start_reading(): a reading that fails at once would be over before anybody waits for it.
+  co_await asio::post(io_, asio::use_awaitable);
   ++counters_.readings;
   auto read = co_await service_.read(target_);
   const auto ended = steady_clock::now();

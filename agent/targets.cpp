@@ -28,7 +28,11 @@ Result<aws::Settings> settings_for(const Config& config, const Environment& envi
   request.profile = profile;
   auto settings = aws::load_settings(request);
   if (!settings) return settings;
-  if (!config.aws.endpoint_url.empty()) settings->endpoints.endpoint_url = config.aws.endpoint_url;
+  if (!config.aws.endpoint_url.empty()) {
+    settings->endpoints.endpoint_url = config.aws.endpoint_url;
+    settings->endpoints.service_urls.clear();
+    settings->endpoints.ignore_configured = false;
+  }
   if (!config.aws.proxy.empty()) settings->http.proxy = config.aws.proxy;
   if (!config.aws.ca_bundle.empty()) settings->http.ca_bundle = config.aws.ca_bundle;
   return settings;

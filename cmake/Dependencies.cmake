@@ -9,7 +9,6 @@ find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(pugixml REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
@@ -20,5 +19,11 @@ find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 # Asio's implementation is compiled once (base/asio_impl.cpp), not in every file that includes it.
 add_library(bakusoku_asio INTERFACE)
 target_include_directories(bakusoku_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
-target_compile_definitions(bakusoku_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED)
+# Asio 1.22 takes std::aligned_alloc only where a standard header was included before it: left to itself, memory
+# allocated in one file would be freed in another the other way.
+target_compile_definitions(bakusoku_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED
+  ASIO_DISABLE_STD_ALIGNED_ALLOC)
+# GCC 12 takes Asio's frame allocator, inlined into a coroutine, for a mismatched new and delete.
+target_compile_options(bakusoku_asio INTERFACE
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<COMPILE_LANGUAGE:CXX>>:-Wno-mismatched-new-delete>)
 target_link_libraries(bakusoku_asio INTERFACE Threads::Threads)

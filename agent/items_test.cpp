@@ -1,0 +1,288 @@
+// The item table over a real HTTP connection to the simulator: what is asked of AWS, and what comes back in
+// words.
+#include "agent/items.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <map>
+#include <regex>
+
+#include "agent/agent.h"
+#include "base/log.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// A simaws of the test's own, on a port of its own choice.
+class Simulator {
+ public:
+  explicit Simulator(std::vector<std::string> options) {
+    std::array<int, 2> out{};
+    if (::pipe(out.data()) != 0) return;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, out[0]);
+    std::string program = BAKUSOKU_BINARY_DIR "/bin/simaws";
+    options.insert(options.begin(), {program, "--port", "0", "--regions", "eu-west-1,us-east-1"});
+    std::vector<char*> arguments;
+    for (std::string& option : options) arguments.push_back(option.data());
+    arguments.push_back(nullptr);
+    ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(out[1]);
+    std::string line;
+    for (char ch = 0; ::read(out[0], &ch, 1) == 1 && ch != '\n';) line += ch;
+    out_ = out[0];
+    std::smatch found;
+    if (std::regex_search(line, found, std::regex("http://127\\.0\\.0\\.1:[0-9]+"))) url_ = found[0];
+  }
+  ~Simulator() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    ::close(out_);
+  }
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+  [[nodiscard]] const std::string& url() const { return url_; }
+
+ private:
+  pid_t pid_ = -1;
+  int out_ = -1;
+  std::string url_;
+};
+
+class ItemsTest : public testing::Test {
+ protected:
+  void start(std::vector<std::string> options = {}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    simulator_ = std::make_unique<Simulator>(std::move(options));
+    ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
+    Environment environment;
+    environment.variables = {{"AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000"},
+                             {"AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000"},
+                             {"AWS_ENDPOINT_URL", simulator_->url()},
+                             {"AWS_REGION", "eu-west-1"},
+                             {"AWS_CONFIG_FILE", "/nonexistent/config"},
+                             {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+    auto config = parse_config("", "");
+    ASSERT_TRUE(config);
+    auto agent = Agent::create(io_, std::move(*config), environment,
+                               [this] { return std::chrono::system_clock::now() + later_; });
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+  }
+
+  // Asks for all keys at once and waits for all answers.
+  std::vector<Answer> ask(const std::vector<std::string>& keys,
+                          std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
+    std::vector<Answer> answers(keys.size());
+    size_t open = keys.size();
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (size_t at = 0; at < keys.size(); ++at) {
+      asio::co_spawn(io_, agent_->items().answer(keys[at], deadline),
+                     [&, at](std::exception_ptr failure, Answer answer) {
+                       EXPECT_FALSE(failure);
+                       answers[at] = std::move(answer);
+                       if (--open == 0) io_.stop();
+                     });
+    }
+    io_.restart();
+    io_.run_for(timeout + std::chrono::seconds(5));
+    EXPECT_EQ(open, 0u) << "unanswered after its deadline";
+    return answers;
+  }
+  std::string value(const std::string& key) {
+    const Answer answer = ask({key})[0];
+    EXPECT_TRUE(answer.supported) << key << ": " << answer.text;
+    return answer.text;
+  }
+  std::string error(const std::string& key) {
+    const Answer answer = ask({key})[0];
+    EXPECT_FALSE(answer.supported) << key << ": " << answer.text;
+    return answer.text;
+  }
+  std::string stat(const std::string& name) { return value("bakusoku.stats[" + name + "]"); }
+
+  std::unique_ptr<Simulator> simulator_;
+  std::chrono::seconds later_{0};  // added to the wall clock
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+};
+
+TEST_F(ItemsTest, AThousandNamesCostOnePagedReading) {
+  start({"--instances", "2000"});
+  std::vector<std::string> keys;
+  for (int i = 1; i <= 1000; ++i) keys.push_back("aws.ec2.name2id[web-" + std::to_string(i) + "]");
+  size_t found = 0;
+  for (const Answer& answer : ask(keys)) found += answer.supported && answer.text.starts_with("i-") ? 1 : 0;
+  EXPECT_GT(found, 900u);  // some indexes of the simulator carry odd names
+  EXPECT_LE(std::stoi(stat("inventory.readings")),
+            2);                                // the first, and one early for the names that are not there
+  EXPECT_LE(std::stoi(stat("aws.calls")), 4);  // two pages each
+}
+
+TEST_F(ItemsTest, UnknownNamesBringOneReadingForwardPerInterval) {
+  start();
+  value("aws.ec2.name2id[web-1]");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(error("aws.ec2.name2id[nope-" + std::to_string(i) + "]"),
+                AllOf(HasSubstr("aws.ec2.name2id: no EC2 instance with the Name tag 'nope-"),
+                      HasSubstr("eu-west-1")));
+  }
+  EXPECT_EQ(stat("inventory.readings"), "2");
+  EXPECT_EQ(stat("inventory.early"), "1");
+}
+
+TEST_F(ItemsTest, ANameOfSeveralInstancesNamesThem) {
+  start();
+  EXPECT_THAT(error("aws.ec2.name2id[dup-name]"),
+              HasSubstr("2 EC2 instances with the Name tag 'dup-name' in eu-west-1: i-"));
+}
+
+TEST_F(ItemsTest, MetricsAskedForTogetherShareCallsOfFiveHundred) {
+  start({"--instances", "1000"});
+  const std::string discovery = value("aws.discovery[ec2]");
+  std::vector<std::string> keys;
+  const std::regex id("\"\\{#ID\\}\":\"(i-[0-9a-f]+)\"");
+  for (std::sregex_iterator at(discovery.begin(), discovery.end(), id), end; at != end && keys.size() < 600;
+       ++at) {
+    keys.push_back("aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + (*at)[1].str() + ",Average,300]");
+  }
+  ASSERT_EQ(keys.size(), 600u);
+  size_t numbers = 0;
+  for (const Answer& answer : ask(keys)) numbers += answer.supported ? 1 : 0;
+  EXPECT_GT(numbers, 500u);  // stopped instances publish nothing
+  EXPECT_EQ(stat("metrics.requested"), "600");
+  EXPECT_LE(std::stoi(stat("metrics.calls")), 2);
+  ask(keys);
+  EXPECT_LE(std::stoi(stat("metrics.calls")), 2) << "a known value is not asked for again within its period";
+}
+
+TEST_F(ItemsTest, StatisticsOfAMetricAreBilledOnce) {
+  start();
+  const std::string metric =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]");
+  ask({metric + ",Average]", metric + ",Sum]", metric + ",Minimum]", metric + ",Maximum]",
+       metric + ",SampleCount]"});
+  EXPECT_EQ(stat("metrics.requested"), "5");
+  EXPECT_EQ(stat("metrics.billed"), "1");
+}
+
+TEST_F(ItemsTest, SpellingsOfOneMetricAreOneSeries) {
+  start();
+  const std::string id = value("aws.ec2.name2id[web-1]");
+  const auto answers =
+      ask({"aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + id + "]",
+           "aws.metric[AWS/EC2,CPUUtilization,\"InstanceId=" + id + "\",average,5m,eu-west-1]"});
+  EXPECT_EQ(answers[0].text, answers[1].text);
+  EXPECT_EQ(stat("keys"), "2");
+  EXPECT_EQ(stat("series"), "1");
+}
+
+TEST_F(ItemsTest, AMetricThatDoesNotExistIsNotSupportedOrZero) {
+  start();
+  const std::string metric =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000,Sum,300,eu-west-1,";
+  EXPECT_THAT(error(metric + "]"),
+              AllOf(HasSubstr("aws.metric: CloudWatch has no datapoint of AWS/EC2 CPUUtilization"),
+                    HasSubstr("InstanceId=i-00000000000000000")));
+  EXPECT_EQ(value(metric + ",zero]"), "0");
+}
+
+TEST_F(ItemsTest, ADeniedCallNamesThePermissionAndIsNotRepeatedForEveryQuestion) {
+  start({"--fault", "GetMetricData:denied,DescribeInstances:denied"});
+  EXPECT_THAT(error("aws.discovery[ec2]"), HasSubstr("ec2:DescribeInstances"));
+  EXPECT_THAT(error("aws.metric[AWS/EC2,CPUUtilization]"), HasSubstr("cloudwatch:GetMetricData"));
+  const std::string calls = stat("aws.calls");
+  for (int i = 0; i < 10; ++i) {
+    error("aws.metric[AWS/EC2,CPUUtilization]");
+    error("aws.metric[AWS/EC2,Other" + std::to_string(i) + "]");
+    error("aws.ec2.name2id[web-1]");
+  }
+  EXPECT_EQ(stat("aws.calls"), calls);
+}
+
+TEST_F(ItemsTest, AFailedReadingNeverBecomesAnEmptyDiscovery) {
+  start({"--fault", "DescribeInstances:garbage"});
+  EXPECT_THAT(error("aws.discovery[ec2]"), HasSubstr("EC2 instance list of eu-west-1"));
+}
+
+TEST_F(ItemsTest, AnEndpointThatHangsIsATimeoutInWords) {
+  start({"--fault", "*:hang"});
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answers =
+      ask({"aws.ec2.name2id[web-1]", "aws.metric[AWS/EC2,CPUUtilization]"}, std::chrono::milliseconds(500));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(2));
+  EXPECT_THAT(answers[0].text, HasSubstr("still being read"));
+  EXPECT_THAT(answers[1].text, HasSubstr("has not answered in time"));
+}
+
+TEST_F(ItemsTest, ANewPeriodIsReadOnceForAllWhoAskRegularly) {
+  start();
+  const std::string metric =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]");
+  const std::vector<std::string> keys = {metric + ",Average]", metric + ",Maximum]"};
+  ask(keys);
+  later_ += std::chrono::seconds(60);
+  ask(keys);  // now the interval is known
+  const int before = std::stoi(stat("metrics.calls"));
+  later_ += std::chrono::seconds(240);
+  ask({keys[0]});  // a new period: the first question reads for both
+  ask({keys[1]});
+  EXPECT_LE(std::stoi(stat("metrics.calls")), before + 1);
+}
+
+TEST_F(ItemsTest, WhatNobodyAsksForIsForgotten) {
+  start();
+  value("aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + "]");
+  EXPECT_EQ(stat("keys"), "1");
+  later_ += std::chrono::hours(2);
+  agent_->start();
+  io_.restart();
+  io_.run_for(std::chrono::milliseconds(1));
+  agent_->forget_unasked();
+  EXPECT_EQ(stat("keys"), "0");
+  EXPECT_EQ(stat("series"), "0");
+}
+
+TEST_F(ItemsTest, WrongKeysAreRefusedInWords) {
+  start();
+  EXPECT_THAT(error("aws.what[x]"), AllOf(HasSubstr("unknown item key 'aws.what'"), HasSubstr("aws.metric")));
+  EXPECT_THAT(error("aws.metric[a"), HasSubstr("item key 'aws.metric[a'"));
+  EXPECT_THAT(error("aws.ec2.name2id"), HasSubstr("the Name tag (parameter 1) is missing"));
+  EXPECT_THAT(error("aws.ec2.name2id[a,b,c,d]"), HasSubstr("at most 3"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,moon]"), HasSubstr("'moon' is not an AWS region"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,,prod]"), HasSubstr("no account 'prod'"));
+  EXPECT_THAT(error("aws.discovery[rds]"), HasSubstr("service (parameter 1) 'rds'"));
+  EXPECT_THAT(error("aws.resource[ec2,i-1,colour]"), HasSubstr("field (parameter 3) 'colour'"));
+  EXPECT_THAT(error("bakusoku.stats[moon]"), HasSubstr("no statistic 'moon'"));
+  EXPECT_THAT(error("bakusoku.ping[1]"), HasSubstr("takes no parameters"));
+}
+
+TEST_F(ItemsTest, FactsOfAResource) {
+  start();
+  const std::string id = value("aws.ec2.name2id[web-1]");
+  EXPECT_EQ(value("aws.resource[ec2," + id + ",name]"), "web-1");
+  EXPECT_EQ(value("aws.resource[ec2," + id + ",state]"), "running");
+  EXPECT_EQ(value("aws.resource[ec2," + id + ",tag.simulated]"), "true");
+  EXPECT_EQ(value("aws.resource[ec2," + id + ",tag.none]"), "");
+  EXPECT_THAT(error("aws.resource[ec2,i-00000000000000000,state]"),
+              HasSubstr("no EC2 instance 'i-00000000000000000'"));
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
