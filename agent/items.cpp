@@ -108,6 +108,9 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
   const Parameters parameters(parsed->params);
   auto value = co_await (this->*row->answer)(parameters, key, deadline);
   if (!value) co_return refuse(fmt::format("{}: {}", row->name, valid_utf8(value.error().message)));
+  if (value->empty())
+    co_return refuse(
+        fmt::format("{}: the value is empty, which Zabbix takes for a refused connection", row->name));
   co_return Answer{true, std::move(*value)};
 }
 

@@ -13,10 +13,10 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <map>
-#include <regex>
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "simaws/fleet.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -45,8 +45,8 @@ class Simulator {
     std::string line;
     for (char ch = 0; ::read(out[0], &ch, 1) == 1 && ch != '\n';) line += ch;
     out_ = out[0];
-    std::smatch found;
-    if (std::regex_search(line, found, std::regex("http://127\\.0\\.0\\.1:[0-9]+"))) url_ = found[0];
+    const size_t begin = line.find("http://");
+    if (begin != std::string::npos) url_ = line.substr(begin, line.find(';') - begin);
   }
   ~Simulator() {
     if (pid_ > 0) {
@@ -155,14 +155,12 @@ TEST_F(ItemsTest, ANameOfSeveralInstancesNamesThem) {
 
 TEST_F(ItemsTest, MetricsAskedForTogetherShareCallsOfFiveHundred) {
   start({"--instances", "1000"});
-  const std::string discovery = value("aws.discovery[ec2]");
+  const simaws::World world{1, {"eu-west-1", "us-east-1"}, 1000};
   std::vector<std::string> keys;
-  const std::regex id("\"\\{#ID\\}\":\"(i-[0-9a-f]+)\"");
-  for (std::sregex_iterator at(discovery.begin(), discovery.end(), id), end; at != end && keys.size() < 600;
-       ++at) {
-    keys.push_back("aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + (*at)[1].str() + ",Average,300]");
+  for (size_t index = 0; index < 600; ++index) {
+    const std::string id = simaws::instance_id(world, "eu-west-1", index);
+    keys.push_back("aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + id + ",Average,300]");
   }
-  ASSERT_EQ(keys.size(), 600u);
   size_t numbers = 0;
   for (const Answer& answer : ask(keys)) numbers += answer.supported ? 1 : 0;
   EXPECT_GT(numbers, 500u);  // stopped instances publish nothing
@@ -270,6 +268,7 @@ TEST_F(ItemsTest, WrongKeysAreRefusedInWords) {
   EXPECT_THAT(error("aws.discovery[rds]"), HasSubstr("service (parameter 1) 'rds'"));
   EXPECT_THAT(error("aws.resource[ec2,i-1,colour]"), HasSubstr("field (parameter 3) 'colour'"));
   EXPECT_THAT(error("bakusoku.stats[moon]"), HasSubstr("no statistic 'moon'"));
+  EXPECT_THAT(error("bakusoku.echo[]"), HasSubstr("the value is empty"));
   EXPECT_THAT(error("bakusoku.ping[1]"), HasSubstr("takes no parameters"));
 }
 
@@ -279,7 +278,8 @@ TEST_F(ItemsTest, FactsOfAResource) {
   EXPECT_EQ(value("aws.resource[ec2," + id + ",name]"), "web-1");
   EXPECT_EQ(value("aws.resource[ec2," + id + ",state]"), "running");
   EXPECT_EQ(value("aws.resource[ec2," + id + ",tag.simulated]"), "true");
-  EXPECT_EQ(value("aws.resource[ec2," + id + ",tag.none]"), "");
+  EXPECT_THAT(error("aws.resource[ec2," + id + ",tag.none]"),
+              HasSubstr("EC2 instance " + id + " has no tag.none"));
   EXPECT_THAT(error("aws.resource[ec2,i-00000000000000000,state]"),
               HasSubstr("no EC2 instance 'i-00000000000000000'"));
 }
