@@ -1,0 +1,109 @@
+"""The commands: get from a running agent and without one, check with good and bad configurations, version, help."""
+
+import json
+import pathlib
+import subprocess
+import unittest
+
+from lab import ACCESS_KEY, REGION, SECRET_KEY, LabTestCase, program
+
+
+class Commands(LabTestCase):
+    def run_command(self, *arguments, environment=None, seconds=60):
+        done = subprocess.run([program("bakusoku"), *map(str, arguments)], capture_output=True, text=True, timeout=seconds,
+                              check=False, stdin=subprocess.DEVNULL,
+                              env={"HOME": str(self.folder), "AWS_EC2_METADATA_DISABLED": "true", **(environment or {})})
+        self.assertGreaterEqual(done.returncode, 0, f"ended by a signal: {done.stderr}")
+        return done
+
+    def account(self, aws, **more):
+        return {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_ENDPOINT_URL": aws.url,
+                "AWS_REGION": REGION, **more}
+
+    def test_get_from_a_running_agent(self):
+        aws = self.simaws("--regions", REGION)
+        bakusoku = self.agent(aws.url)
+        done = bakusoku.get("aws.ec2.name2id[web-1]")
+        self.assertRegex(done.stdout, r"^i-[0-9a-f]{17}\n$")
+        self.assertEqual(done.returncode, 0)
+        done = bakusoku.get("--json", "bakusoku.echo[hello,world]", "no.such.key")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(lines[0], {"key": "bakusoku.echo[hello,world]", "value": "hello world"})
+        self.assertIn("no.such.key", lines[1]["error"])
+        self.assertEqual(done.returncode, 1)
+
+    def test_get_directly_needs_no_agent_and_no_configuration_file(self):
+        aws = self.simaws("--regions", REGION)
+        done = self.run_command("get", "--direct", "aws.ec2.name2id[web-1]", environment=self.account(aws))
+        self.assertRegex(done.stdout, r"^i-[0-9a-f]{17}\n$", done.stderr)
+
+    def test_get_without_an_agent_says_so(self):
+        done = self.run_command("get", "bakusoku.ping", environment={"BAKUSOKU_SOCKET": str(self.folder / "nobody.sock")})
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nobody.sock", done.stderr)
+
+    def test_check_of_an_account_that_works(self):
+        aws = self.simaws("--regions", REGION)
+        done = self.run_command("check", environment=self.account(aws))
+        for words in ("000000000000", "ec2:DescribeInstances", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics", ACCESS_KEY):
+            self.assertIn(words, done.stdout)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn(SECRET_KEY, done.stdout + done.stderr)
+        report = json.loads(self.run_command("check", "--json", environment=self.account(aws)).stdout)
+        self.assertTrue(report["ok"])
+
+    def test_check_without_credentials(self):
+        done = self.run_command("check", environment={"AWS_REGION": REGION, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("credentials", done.stdout)
+
+    def test_check_with_a_wrong_secret(self):
+        aws = self.simaws("--regions", REGION)
+        done = self.run_command("check", environment=self.account(aws, AWS_SECRET_ACCESS_KEY="wrong"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, "SignatureDoesNotMatch|signature")
+
+    def test_a_wrong_configuration_is_named_with_its_line(self):
+        file = pathlib.Path(self.folder / "bakusoku.toml")
+        for text, line, word in (('[agent]\nsocket = 3\n', 2, "socket"), ('[agent]\n\nsokcet = "x"\n', 3, "sokcet"),
+                                 ('[agent\n', 1, ""), ('[nonsense]\n', 1, "nonsense"),
+                                 ('[inventory]\ninterval = "soon"\n', 2, "interval")):
+            file.write_text(text)
+            for command in ("check", "run"):
+                done = self.run_command(command, "--config", file, seconds=20)
+                said = done.stdout + done.stderr
+                self.assertNotEqual(done.returncode, 0, text)
+                self.assertIn(f"{file}:{line}", said)
+                self.assertIn(word, said)
+
+    def test_version_and_help(self):
+        self.assertRegex(self.run_command("version").stdout, r"\d+[.]\d+[.]\d+")
+        self.assertRegex(self.run_command("--version").stdout, r"\d+[.]\d+[.]\d+")
+        for arguments in ((), ("run",), ("get",), ("check",)):
+            done = self.run_command(*arguments, "--help")
+            self.assertEqual(done.returncode, 0)
+            self.assertGreater(len(done.stdout), 200)
+        self.assertNotEqual(self.run_command("no-such-command").returncode, 0)
+
+    def test_two_agents_do_not_share_a_socket(self):
+        aws = self.simaws("--regions", REGION)
+        bakusoku = self.agent(aws.url)
+        file = self.folder / "second.toml"
+        file.write_text(f'[agent]\nsocket = "{bakusoku.socket}"\n[aws]\nregion = "{REGION}"\n')
+        second = self.run_command("run", "--config", file, environment=self.account(aws), seconds=20)
+        self.assertNotEqual(second.returncode, 0)
+        self.assertIn(str(bakusoku.socket), second.stderr)
+        self.assertEqual(bakusoku.ask("bakusoku.ping"), "1")
+        self.assertEqual(bakusoku.get("bakusoku.ping").stdout.strip(), "1")
+
+    def test_a_socket_left_by_a_killed_agent_is_replaced(self):
+        aws = self.simaws("--regions", REGION)
+        bakusoku = self.agent(aws.url)
+        bakusoku.kill()
+        self.assertTrue(bakusoku.socket.exists())
+        bakusoku.start()
+        self.assertEqual(bakusoku.get("bakusoku.ping").stdout.strip(), "1")
+
+
+if __name__ == "__main__":
+    unittest.main()

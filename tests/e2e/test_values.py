@@ -1,0 +1,123 @@
+"""Values are right: what the agent answers is what boto3, asked on its own over another protocol, reads from the same
+endpoint."""
+
+import collections
+import datetime
+import json
+import time
+import unittest
+
+import boto3
+
+from lab import ACCESS_KEY, REGION, SECRET_KEY, LabTestCase
+
+DELAY = 120  # seconds after a period's end until the agent takes it for final: its default
+INSTANCES = 2300  # three pages of DescribeInstances
+
+
+class Values(LabTestCase):
+    def client(self, service, url):
+        client = boto3.client(service, region_name=REGION, endpoint_url=url, aws_access_key_id=ACCESS_KEY,
+                              aws_secret_access_key=SECRET_KEY)
+        # boto3 has no close() for a client yet.
+        self.addCleanup(client._endpoint.http_session.close)
+        return client
+
+    def setUp(self):
+        super().setUp()
+        self.aws = self.simaws("--instances", str(INSTANCES), "--regions", REGION)
+        self.bakusoku = self.agent(self.aws.url)
+        pages = self.client("ec2", self.aws.url).get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000})
+        self.instances = [instance for page in pages for group in page["Reservations"] for instance in group["Instances"]]
+        self.assertEqual(len(self.instances), INSTANCES)
+
+    @staticmethod
+    def tags(instance):
+        return {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+
+    def newest(self, cloudwatch, namespace, metric, dimensions, statistic, period):
+        end = (int(time.time()) - DELAY) // period * period
+        def at(seconds):
+            return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+        named = {"Namespace": namespace, "MetricName": metric}
+        if dimensions:
+            named["Dimensions"] = [{"Name": name, "Value": value} for name, value in dimensions]
+        data = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": named, "Period": period, "Stat": statistic}}],
+            StartTime=at(end - 5 * period), EndTime=at(end), ScanBy="TimestampDescending")["MetricDataResults"][0]
+        return data["Values"][0] if data["Values"] else None
+
+    def test_metrics(self):
+        cloudwatch = self.client("cloudwatch", self.aws.url)
+        instance = next(i["InstanceId"] for i in self.instances if i["State"]["Name"] == "running")
+        on_instance = [("InstanceId", instance)]
+        checked = 0
+        for namespace, metric, dimensions in (("AWS/EC2", "CPUUtilization", on_instance), ("AWS/EC2", "NetworkIn", on_instance),
+                                              ("AWS/EC2", "StatusCheckFailed", on_instance), ("AWS/Lambda", "Invocations", []),
+                                              ("Sim/App", "Latency", [("Service", "checkout"), ("Stage", "prod")]),
+                                              ("Sim/App", "Temperature", [])):
+            for statistic in ("Average", "Sum", "Minimum", "Maximum", "SampleCount", "p90", "p99.9", "tm90"):
+                for period in (60, 300, 3600):
+                    text = ";".join(f"{name}={value}" for name, value in dimensions)
+                    key = f'aws.metric[{namespace},{metric},"{text}",{statistic},{period}]'
+                    for _ in range(2):  # a period may become final between the two readings
+                        wanted = self.newest(cloudwatch, namespace, metric, dimensions, statistic, period)
+                        answer = self.bakusoku.ask(key)
+                        if wanted is not None and answer == answer.strip() and self._equal(answer, wanted):
+                            checked += 1
+                            break
+                    else:
+                        self.fail(f"{key}: {answer}, boto3 reads {wanted}")
+        self.assertEqual(checked, 6 * 8 * 3)
+
+    @staticmethod
+    def _equal(answer, wanted):
+        try:
+            return float(answer) == wanted
+        except ValueError:
+            return False
+
+    def test_names(self):
+        by_name = collections.defaultdict(list)
+        for instance in self.instances:
+            name = self.tags(instance).get("Name")
+            if name and instance["State"]["Name"] not in ("terminated", "shutting-down"):
+                by_name[name].append(instance["InstanceId"])
+        asked = several = 0
+        for name, ids in list(by_name.items())[:400]:
+            if name.endswith("\\"):
+                continue  # a quoted parameter of Zabbix cannot end in a backslash
+            quoted = name.replace('"', '\\"')
+            answer = self.bakusoku.ask(f'aws.ec2.name2id["{quoted}"]')
+            if len(ids) == 1:
+                self.assertEqual(answer, ids[0], name)
+                asked += 1
+            else:
+                self.assertNotSupported(answer, *ids)
+                several += 1
+        self.assertGreater(asked, 300)
+        self.assertGreater(several, 0)
+        self.assertNotSupported(self.bakusoku.ask("aws.ec2.name2id[no such name]"), "no such name")
+
+    def test_discovery_and_facts(self):
+        rows = json.loads(self.bakusoku.ask("aws.discovery[ec2]"))
+        there = {i["InstanceId"]: i for i in self.instances if i["State"]["Name"] not in ("terminated", "shutting-down")}
+        self.assertEqual({row["{#ID}"] for row in rows}, set(there))
+        for row in rows:
+            instance = there[row["{#ID}"]]
+            self.assertEqual(row["tags"], self.tags(instance))
+            self.assertEqual(row["{#NAME}"], self.tags(instance).get("Name", ""))
+            self.assertEqual(row["{#TYPE}"], instance["InstanceType"])
+            self.assertEqual(row["{#STATE}"], instance["State"]["Name"])
+        for instance in list(there.values())[:40]:
+            def fact(field, instance=instance):
+                return self.bakusoku.ask(f"aws.resource[ec2,{instance['InstanceId']},{field}]")
+            self.assertEqual(fact("state"), instance["State"]["Name"])
+            self.assertEqual(fact("type"), instance["InstanceType"])
+            self.assertEqual(fact("zone"), instance["Placement"]["AvailabilityZone"])
+            self.assertEqual(fact("private_ip"), instance.get("PrivateIpAddress", ""))
+            self.assertEqual(fact("tag.Name"), self.tags(instance).get("Name", ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
