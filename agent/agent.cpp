@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <asio/co_spawn.hpp>
@@ -54,7 +55,11 @@ asio::awaitable<void> Agent::tick_loop() {
     if (stopped) co_return;
     inventories_.tick();
     collect_.tick();
-    if (ticks % kTicksBetweenForgetting == 0) forget_unasked();
+    if (ticks % kTicksBetweenForgetting == 0) {
+      forget_unasked();
+      // Replies and replaced inventories leave holes that glibc keeps; give them back.
+      malloc_trim(0);
+    }
   }
 }
 

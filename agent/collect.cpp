@@ -30,7 +30,7 @@ constexpr int64_t kAliveIntervals = 3;
 // Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
 // per period; who asks less often by one reading in the period before the question is expected.
 bool is_due(const Series& series, int64_t now) {
-  if (series.ask_gap == 0 || series.reading) return false;
+  if (series.ask_gap == 0 || series.reading()) return false;
   const int64_t period = series.group->period;
   const int64_t gap = series.ask_gap;
   if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
@@ -50,8 +50,8 @@ Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) 
 
 bool Collect::is_current(const Series& series) const {
   const Group& group = *series.group;
-  if (series.failure) {
-    if (series.failure == group.failure) return steady_clock::now() < group.failed_until;
+  if (series.failure()) {
+    if (series.failure() == group.failure) return steady_clock::now() < group.failed_until;
     return now() - series.last_read < kSeriesHold.count();
   }
   if (series.read_until == 0) return false;
@@ -64,23 +64,23 @@ bool Collect::is_current(const Series& series) const {
 
 asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline deadline) {
   while (!is_current(series)) {
-    if (!series.reading) {
+    if (!series.reading()) {
       Group& group = *series.group;
       if (group.failure && steady_clock::now() < group.failed_until) {
-        series.failure = group.failure;
+        series.set_failure(group.failure);
         co_return Result<void>();
       }
       read_ahead(group);
-      if (!series.reading) gather(series);
+      if (!series.reading()) gather(series);
     }
-    const std::shared_ptr<Event> reading = series.reading;
+    const std::shared_ptr<Event> reading = series.reading();
     const bool happened = co_await reading->wait(deadline);
     if (!happened) {
       co_return fail(ErrorKind::timeout,
                      "CloudWatch has not answered in time for {} in {}; the next check will find it",
                      series.description(), series.group->target->description());
     }
-    if (!series.reading)
+    if (!series.reading())
       break;  // read: whatever came of it is the answer, even if a newer period has ended meanwhile
   }
   co_return Result<void>();
@@ -89,7 +89,7 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
 void Collect::gather(Series& series) {
   Group& group = *series.group;
   const bool first = group.gathering.empty();
-  series.reading = first ? std::make_shared<Event>(io_) : group.gathering.front()->reading;
+  series.set_reading(first ? std::make_shared<Event>(io_) : group.gathering.front()->reading());
   group.gathering.push_back(&series);
   if (group.gathering.size() >= aws::cloudwatch::kMaxQueriesPerCall) {
     flush(group);
@@ -128,8 +128,8 @@ void Collect::start(Group& group, std::vector<Series*> wanted) {
     const auto reading = std::make_shared<Event>(io_);
     for (Series* series : batch.series) {
       // Whoever waited while the series was gathered goes on to wait for its batch.
-      if (const auto gathered = std::exchange(series->reading, reading)) gathered->set();
-      series->last_read = now();
+      if (const auto gathered = series->set_reading(reading)) gathered->set();
+      series->last_read = static_cast<Seconds32>(now());
       series->answered = false;
     }
     queue_.push_back(std::move(batch));
@@ -146,10 +146,10 @@ asio::awaitable<void> Collect::work() {
   while (!queue_.empty()) {
     Batch batch = std::move(queue_.front());
     queue_.pop_front();
-    const std::shared_ptr<Event> reading = batch.series.front()->reading;
+    const std::shared_ptr<Event> reading = batch.series.front()->reading();
     const std::vector<Series*> series = batch.series;
     co_await read(std::move(batch));
-    for (Series* one : series) one->reading.reset();
+    for (Series* one : series) one->set_reading(nullptr);
     reading->set();
   }
   --workers_;
@@ -210,10 +210,10 @@ asio::awaitable<void> Collect::read(Batch batch) {
   group.failures_in_row = 0;
   for (size_t at = 0; at < newest.size(); ++at) {
     Series& series = *batch.series[at];
-    series.read_until = batch.window.end;
-    series.point_clock = newest[at].clock;
+    series.read_until = static_cast<Seconds32>(batch.window.end);
+    series.point_clock = static_cast<Seconds32>(newest[at].clock);
     series.point_value = newest[at].value;
-    series.failure = newest[at].failure;
+    series.set_failure(newest[at].failure);
   }
 }
 
@@ -225,7 +225,7 @@ void Collect::settle_failure(Batch& batch, const Error& error) {
   group.failure = std::make_shared<const Error>(error);
   group.failed_until = steady_clock::now() + hold;
   group.prefetched_until = 0;
-  for (Series* series : batch.series) series->failure = group.failure;
+  for (Series* series : batch.series) series->set_failure(group.failure);
   spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, batch.series.size(),
                hold.count());
 }

@@ -1,7 +1,11 @@
 #include "agent/demand.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
+#include <iterator>
+#include <new>
+#include <utility>
 
 namespace bakusoku::agent {
 namespace {
@@ -48,6 +52,47 @@ std::string Series::description() const {
   return fmt::format("{} {}", text, *statistic);
 }
 
+const std::shared_ptr<const Error>& Series::failure() const {
+  static const std::shared_ptr<const Error> kNone;
+  return exception_ ? exception_->failure : kNone;
+}
+
+const std::shared_ptr<Event>& Series::reading() const {
+  static const std::shared_ptr<Event> kNone;
+  return exception_ ? exception_->reading : kNone;
+}
+
+void Series::set_failure(std::shared_ptr<const Error> failure) {
+  if (!failure && !exception_) return;
+  exception().failure = std::move(failure);
+  drop_empty_exception();
+}
+
+std::shared_ptr<Event> Series::set_reading(std::shared_ptr<Event> reading) {
+  if (!reading && !exception_) return nullptr;
+  auto before = std::exchange(exception().reading, std::move(reading));
+  drop_empty_exception();
+  return before;
+}
+
+Series::Exception& Series::exception() {
+  if (!exception_) exception_ = std::make_unique<Exception>();
+  return *exception_;
+}
+
+void Series::drop_empty_exception() {
+  if (exception_ && !exception_->failure && !exception_->reading) exception_.reset();
+}
+
+Demand::Spelling* Demand::Spelling::make(std::string_view text, Series* series, bool missing_is_zero) {
+  void* block = ::operator new(sizeof(Spelling) + text.size());
+  auto* spelling = new (block) Spelling{series, static_cast<uint32_t>(text.size()), missing_is_zero};
+  std::memcpy(spelling + 1, text.data(), text.size());
+  return spelling;
+}
+
+void Demand::Spelling::free(Spelling* spelling) { ::operator delete(spelling); }
+
 bool Demand::Same::operator()(const Series* a, const Series* b) const {
   return a->group == b->group && a->namespace_ == b->namespace_ && a->metric == b->metric &&
          a->statistic == b->statistic && a->dimensions == b->dimensions;
@@ -64,12 +109,14 @@ size_t Demand::Hash::operator()(const Series* series) const {
 }
 
 Demand::~Demand() {
+  for (Spelling* spelling : keys_) Spelling::free(spelling);
   for (Series* series : series_) delete series;
 }
 
 Wanted Demand::find(std::string_view key) const {
   const auto found = keys_.find(key);
-  return found == keys_.end() ? Wanted{} : found->second;
+  if (found == keys_.end()) return Wanted{};
+  return Wanted{(*found)->series, (*found)->missing_is_zero};
 }
 
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
@@ -94,9 +141,8 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
     series_.insert(series);
     series->group->members.push_back(series);
   }
-  const Wanted entry{series, meaning.missing_is_zero};
-  keys_.emplace(std::string(key), entry);
-  return entry;
+  keys_.insert(Spelling::make(key, series, meaning.missing_is_zero));
+  return Wanted{series, meaning.missing_is_zero};
 }
 
 Group& Demand::group_of(const Target& target, int32_t period) {
@@ -122,15 +168,15 @@ std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
 
 void Demand::note_asked(Series& series, int64_t now) {
   if (series.last_asked != 0 && now > series.last_asked) {
-    series.ask_gap = static_cast<uint32_t>(std::min<int64_t>(now - series.last_asked, UINT32_MAX));
+    series.ask_gap = static_cast<uint32_t>(now - series.last_asked);
   }
-  series.last_asked = now;
+  series.last_asked = static_cast<Seconds32>(now);
 }
 
 void Demand::forget_unasked(int64_t now) {
   const auto forgotten = [now](const Series* series) {
     const int64_t interval = std::max<int64_t>(series->ask_gap, series->group->period);
-    return !series->reading &&
+    return !series->reading() &&
            now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
   };
   bool any = false;
@@ -138,7 +184,15 @@ void Demand::forget_unasked(int64_t now) {
     any = std::erase_if(group->members, forgotten) > 0 || any;
   }
   if (!any) return;
-  std::erase_if(keys_, [&](const auto& entry) { return forgotten(entry.second.series); });
+  for (auto at = keys_.begin(); at != keys_.end();) {
+    Spelling* spelling = *at;
+    if (!forgotten(spelling->series)) {
+      ++at;
+      continue;
+    }
+    at = keys_.erase(at);
+    Spelling::free(spelling);
+  }
   std::vector<Series*> gone;
   std::copy_if(series_.begin(), series_.end(), std::back_inserter(gone), forgotten);
   for (Series* series : gone) {

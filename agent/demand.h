@@ -25,7 +25,11 @@ struct Group;
 
 using Dimensions = std::vector<aws::cloudwatch::Dimension>;
 
-/// One metric series that is wanted, and the newest that CloudWatch said of it. Times are unix seconds.
+/// A point in time as unix seconds in four bytes (until 2106); 0: never.
+using Seconds32 = uint32_t;
+
+/// One metric series that is wanted, and the newest that CloudWatch said of it. Kept small: an agent may know
+/// a hundred thousand.
 struct Series {
   Group* group = nullptr;  // target and period
   const std::string* namespace_ = nullptr;
@@ -33,20 +37,35 @@ struct Series {
   const std::string* statistic = nullptr;
   std::shared_ptr<const Dimensions> dimensions;
 
-  int64_t last_asked = 0;
-  int64_t last_read = 0;    // when the newest reading began
-  int64_t read_until = 0;   // end of the newest final period of that reading; 0: never read
-  int64_t point_clock = 0;  // start of the newest period with a value; 0: none in the window
   double point_value = 0;
-  uint32_t ask_gap = 0;                  // seconds between the last two questions; 0: asked once
-  bool answered = false;                 // the newest reading has been given to somebody
-  std::shared_ptr<const Error> failure;  // of the newest reading; null: it succeeded
-  std::shared_ptr<Event>
-      reading;  // set when the reading it is part of takes its next step; null: none under way
+  Seconds32 point_clock = 0;  // start of the newest period with a value; 0: none in the window
+  Seconds32 read_until = 0;   // end of the newest final period of the newest reading; 0: never read
+  Seconds32 last_read = 0;    // when that reading began
+  Seconds32 last_asked = 0;
+  uint32_t ask_gap = 0;   // seconds between the last two questions; 0: asked once
+  bool answered = false;  // the newest reading has been given to somebody
+
+  /// Why the newest reading failed; null: it succeeded.
+  [[nodiscard]] const std::shared_ptr<const Error>& failure() const;
+  void set_failure(std::shared_ptr<const Error> failure);
+  /// Set when the reading this series is part of takes its next step; null: none is under way.
+  [[nodiscard]] const std::shared_ptr<Event>& reading() const;
+  /// Returns the one before.
+  std::shared_ptr<Event> set_reading(std::shared_ptr<Event> reading);
 
   [[nodiscard]] aws::cloudwatch::MetricQuery query() const;
   /// "AWS/EC2 CPUUtilization (InstanceId=i-1) Average", for messages.
   [[nodiscard]] std::string description() const;
+
+ private:
+  // What few series have at any moment.
+  struct Exception {
+    std::shared_ptr<const Error> failure;
+    std::shared_ptr<Event> reading;
+  };
+  Exception& exception();
+  void drop_empty_exception();
+  std::unique_ptr<Exception> exception_;
 };
 
 /// All series of one target and period: they become readable at the same moments and share calls.
@@ -70,6 +89,7 @@ struct Wanted {
 class Demand {
  public:
   explicit Demand(Targets& targets) : targets_(targets) {}
+  ~Demand();
   Demand(const Demand&) = delete;
   Demand& operator=(const Demand&) = delete;
 
@@ -95,9 +115,31 @@ class Demand {
   struct Hash {
     size_t operator()(const Series* series) const;
   };
+  // One way somebody wrote a key: the header of a block that holds the text behind it.
+  struct Spelling {
+    Series* series;
+    uint32_t size;
+    bool missing_is_zero;
+
+    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
+    static Spelling* make(std::string_view text, Series* series, bool missing_is_zero);
+    static void free(Spelling* spelling);
+  };
+  static std::string_view text_of(std::string_view text) { return text; }
+  static std::string_view text_of(const Spelling* spelling) { return spelling->text(); }
   struct TextHash {
     using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    template <typename Text>
+    size_t operator()(const Text& text) const {
+      return std::hash<std::string_view>()(text_of(text));
+    }
+  };
+  struct TextSame {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return text_of(a) == text_of(b);
+    }
   };
 
   Group& group_of(const Target& target, int32_t period);
@@ -108,11 +150,8 @@ class Demand {
   std::unordered_set<std::string> names_;  // namespaces, metrics, statistics
   std::unordered_map<std::string, std::weak_ptr<const Dimensions>> dimensions_;
   std::vector<std::unique_ptr<Group>> groups_;
-  std::unordered_set<Series*, Hash, Same> series_;  // owned
-  std::unordered_map<std::string, Wanted, TextHash, std::equal_to<>> keys_;
-
- public:
-  ~Demand();
+  std::unordered_set<Series*, Hash, Same> series_;          // owned
+  std::unordered_set<Spelling*, TextHash, TextSame> keys_;  // owned
 };
 
 }  // namespace bakusoku::agent

@@ -204,7 +204,7 @@ Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline
 Result<std::string> Items::value_of(const Wanted& wanted) const {
   Series& series = *wanted.series;
   series.answered = true;
-  if (series.failure) return fail(*series.failure);
+  if (series.failure()) return fail(*series.failure());
   if (series.point_clock != 0) return format_value(series.point_value);
   if (wanted.missing_is_zero) return "0";
   return fail(ErrorKind::not_found,
@@ -263,10 +263,9 @@ Items::Value Items::resource(Parameters parameters, std::string_view, Deadline d
     co_return fail(ErrorKind::not_found, "no {} '{}' in {} (list of {})", service->person, id,
                    (*target)->description(), clock_text((*snapshot)->read_at()));
   }
-  if (field == "name") co_return std::string(found->name);
-  // A known field the resource has no value for (no public address, no such tag) is an empty text, not an
-  // error.
-  co_return std::string(found->find(field).value_or(""));
+  const std::string_view fact = field == "name" ? found->name : found->find(field).value_or("");
+  if (fact.empty()) co_return fail(ErrorKind::not_found, "{} {} has no {}", service->person, id, field);
+  co_return std::string(fact);
 }
 
 std::string discovery_json(const Snapshot& snapshot, const Target& target) {
