@@ -3,17 +3,19 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <new>
+
+#include "agent/spawn.h"
 
 namespace bakusoku::agent {
 namespace {
 
 constexpr std::chrono::seconds kTick{1};
-constexpr int kTicksBetweenForgetting = 60;
+constexpr unsigned kTicksBetweenForgetting = 60;
+constexpr std::chrono::seconds kRegionRetry{60};
 
 }  // namespace
 
@@ -42,23 +44,41 @@ Result<void> Agent::open_entrances() {
 }
 
 void Agent::start() {
-  asio::co_spawn(io_, targets_->find_default_region(), asio::detached);
-  asio::co_spawn(io_, tick_loop(), asio::detached);
+  spawn(io_, "looking for the region", region_loop());
+  spawn(io_, "reading ahead", tick_loop());
+}
+
+// The instance metadata may come after the agent when the machine starts.
+asio::awaitable<void> Agent::region_loop() {
+  asio::steady_timer timer(io_);
+  for (bool said = false;; said = true) {
+    const Result<void> found = co_await targets_->find_default_region();
+    if (found) co_return;
+    if (!said) spdlog::warn("{}", found.error().message);
+    timer.expires_after(kRegionRetry);
+    asio::error_code stopped;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
+    if (stopped) co_return;
+  }
 }
 
 asio::awaitable<void> Agent::tick_loop() {
   asio::steady_timer timer(io_);
-  for (int ticks = 1;; ++ticks) {
+  for (unsigned ticks = 1;; ++ticks) {
     timer.expires_after(kTick);
     asio::error_code stopped;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
     if (stopped) co_return;
-    inventories_.tick();
-    collect_.tick();
-    if (ticks % kTicksBetweenForgetting == 0) {
-      forget_unasked();
-      // Replies and replaced inventories leave holes that glibc keeps; give them back.
-      malloc_trim(0);
+    try {
+      inventories_.tick();
+      collect_.tick();
+      if (ticks % kTicksBetweenForgetting == 0) {
+        forget_unasked();
+        // Replies and replaced inventories leave holes that glibc keeps; give them back.
+        malloc_trim(0);
+      }
+    } catch (const std::bad_alloc&) {
+      spdlog::error("out of memory; nothing is read ahead in this second");
     }
   }
 }

@@ -50,6 +50,7 @@ class Agent {
 
  private:
   Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
+  [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
 
   asio::io_context& io_;

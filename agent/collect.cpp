@@ -3,13 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <new>
 
+#include "agent/spawn.h"
 #include "aws/cloudwatch.h"
 
 namespace bakusoku::agent {
@@ -17,20 +17,37 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int kConcurrentCalls = 4;
+constexpr int kConcurrentCalls = 4;  // to one target
 constexpr size_t kMaxPages = 1000;
 // After a failed call the group's series answer with its words for this long; doubled each time.
 constexpr std::chrono::seconds kFirstHold{5};
 constexpr std::chrono::seconds kLongestHold{300};
 // A single series' own failure (an internal error of CloudWatch, access forbidden) is answered for this long.
 constexpr std::chrono::seconds kSeriesHold{30};
+// ... and when CloudWatch finds its query invalid, which only a change of the item key mends.
+constexpr std::chrono::seconds kRefusedHold{300};
+// Calls to find out which queries of one batch CloudWatch finds invalid; finding one in 500 takes 19.
+constexpr int kMaxSearchCalls = 64;
 // Series nobody asked for during this many of their intervals are not read ahead.
 constexpr int64_t kAliveIntervals = 3;
+
+// True when CloudWatch found a query of the call invalid; one such query fails the whole call.
+bool is_refusal(const Error& error) {
+  return error.kind == ErrorKind::invalid &&
+         (error.code.starts_with("Validation") || error.code.starts_with("InvalidParameter"));
+}
+
+bool is_refused(const Series& series) { return series.failure() && is_refusal(*series.failure()); }
+
+// A reading that ends above `final_end` by more than a period was made before the clock was set back.
+bool reaches(int64_t read_until, int64_t final_end, int64_t period) {
+  return read_until >= final_end && read_until - final_end <= period;
+}
 
 // Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
 // per period; who asks less often by one reading in the period before the question is expected.
 bool is_due(const Series& series, int64_t now) {
-  if (series.ask_gap == 0 || series.reading()) return false;
+  if (series.ask_gap == 0 || series.reading() || is_refused(series)) return false;
   const int64_t period = series.group->period;
   const int64_t gap = series.ask_gap;
   if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
@@ -48,18 +65,29 @@ Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) 
 
 }  // namespace
 
+Collect::Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock)
+    : io_(io),
+      demand_(demand),
+      config_(config),
+      clock_(std::move(clock)),
+      out_of_memory_(std::make_shared<const Error>(
+          Error{ErrorKind::io, "the agent is out of memory; the next check tries again"})) {}
+
 bool Collect::is_current(const Series& series) const {
   const Group& group = *series.group;
+  const int64_t at = now();
+  const int64_t age = at - series.last_read;  // below zero when the clock was set back
   if (series.failure()) {
     if (series.failure() == group.failure) return steady_clock::now() < group.failed_until;
-    return now() - series.last_read < kSeriesHold.count();
+    return age >= 0 && age < (is_refused(series) ? kRefusedHold : kSeriesHold).count();
   }
   if (series.read_until == 0) return false;
-  if (series.read_until >= newest_final(now(), group.period, config_.delay.count())) return true;
+  const int64_t final_end = newest_final(at, group.period, config_.delay.count());
+  if (reaches(series.read_until, final_end, group.period)) return true;
   // Read ahead for a question that comes less often than the period: that reading is paid for, so it is the
   // answer.
-  return !series.answered && series.ask_gap > static_cast<uint32_t>(group.period) &&
-         now() - series.last_read <= group.period;
+  return !series.answered && series.ask_gap > static_cast<uint32_t>(group.period) && age >= 0 &&
+         age <= group.period;
 }
 
 asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline deadline) {
@@ -74,7 +102,9 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
       if (!series.reading()) gather(series);
     }
     const std::shared_ptr<Event> reading = series.reading();
+    ++series.waiting;
     const bool happened = co_await reading->wait(deadline);
+    --series.waiting;
     if (!happened) {
       co_return fail(ErrorKind::timeout,
                      "CloudWatch has not answered in time for {} in {}; the next check will find it",
@@ -89,12 +119,17 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
 void Collect::gather(Series& series) {
   Group& group = *series.group;
   const bool first = group.gathering.empty();
-  series.set_reading(first ? std::make_shared<Event>(io_) : group.gathering.front()->reading());
+  auto reading = first ? std::make_shared<Event>(io_) : group.gathering.front()->reading();
   group.gathering.push_back(&series);
+  series.set_reading(std::move(reading));
   if (group.gathering.size() >= aws::cloudwatch::kMaxQueriesPerCall) {
     flush(group);
   } else if (first) {
-    asio::co_spawn(io_, flush_later(group), asio::detached);
+    try {
+      spawn(io_, "gathering metrics", flush_later(group));
+    } catch (const std::bad_alloc&) {
+      flush(group);
+    }
   }
 }
 
@@ -113,49 +148,120 @@ void Collect::flush(Group& group) {
 void Collect::read_ahead(Group& group) {
   const int64_t at = now();
   const int64_t final_end = newest_final(at, group.period, config_.delay.count());
-  if (final_end <= group.prefetched_until || steady_clock::now() < group.failed_until) return;
+  if (reaches(group.prefetched_until, final_end, group.period)) return;
+  if (steady_clock::now() < group.failed_until) return;
   group.prefetched_until = final_end;
   std::vector<Series*> due;
   for (Series* series : group.members) {
-    if (series->read_until < final_end && is_due(*series, at)) due.push_back(series);
+    if (!reaches(series->read_until, final_end, group.period) && is_due(*series, at)) due.push_back(series);
   }
   if (!due.empty()) start(group, std::move(due));
 }
 
 void Collect::start(Group& group, std::vector<Series*> wanted) {
+  try {
+    enqueue(group, wanted);
+  } catch (const std::bad_alloc&) {
+    for (Series* series : wanted) {
+      if (!series->reading()) continue;
+      series->set_failure(out_of_memory_);
+      series->set_reading(nullptr)->set();
+    }
+    return;
+  }
+  start_workers(lanes_.find(group.target)->second);
+}
+
+// All or, when it throws, nothing.
+void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
   const Window window = reading_window(now(), group.period, config_.delay.count());
-  for (Batch& batch : plan_batches(group, std::move(wanted), window)) {
-    const auto reading = std::make_shared<Event>(io_);
-    for (Series* series : batch.series) {
+  // What CloudWatch has found invalid before goes into calls of its own, where it fails nobody else's.
+  std::vector<Series*> fine;
+  std::vector<Series*> refused;
+  for (Series* series : wanted) (is_refused(*series) ? refused : fine).push_back(series);
+  std::list<Queued> queued;
+  for (std::vector<Series*>* part : {&fine, &refused}) {
+    for (Batch& batch : plan_batches(group, std::move(*part), window)) {
+      queued.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
+    }
+  }
+  Lane& lane = lanes_[group.target];
+  const int64_t at = now();
+  for (const Queued& entry : queued) {
+    for (Series* series : entry.batch.series) {
       // Whoever waited while the series was gathered goes on to wait for its batch.
-      if (const auto gathered = series->set_reading(reading)) gathered->set();
-      series->last_read = static_cast<Seconds32>(now());
+      if (const auto gathered = series->set_reading(entry.reading)) gathered->set();
+      series->last_read = static_cast<Seconds32>(at);
       series->answered = false;
     }
-    queue_.push_back(std::move(batch));
   }
-  while (workers_ < kConcurrentCalls && workers_ < static_cast<int>(queue_.size())) {
-    ++workers_;
-    asio::co_spawn(io_, work(), asio::detached);
+  lane.queue.splice(lane.queue.end(), queued);
+}
+
+void Collect::start_workers(Lane& lane) {
+  // One for each batch, up to the limit: those at work may be held up, and one that finds nothing to do ends.
+  for (size_t at = 0; at < lane.queue.size() && lane.workers < kConcurrentCalls; ++at) {
+    try {
+      spawn(io_, "reading metrics", work(lane));
+    } catch (const std::bad_alloc&) {
+      return;  // tick() tries again
+    }
+    ++lane.workers;
   }
 }
 
-asio::awaitable<void> Collect::work() {
+asio::awaitable<void> Collect::work(Lane& lane) {
   // Not from inside start(): a call that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
-  while (!queue_.empty()) {
-    Batch batch = std::move(queue_.front());
-    queue_.pop_front();
-    const std::shared_ptr<Event> reading = batch.series.front()->reading();
-    const std::vector<Series*> series = batch.series;
-    co_await read(std::move(batch));
-    for (Series* one : series) one->set_reading(nullptr);
-    reading->set();
+  while (!lane.queue.empty()) {
+    Queued taken = std::move(lane.queue.front());
+    lane.queue.pop_front();
+    const Group& group = *taken.batch.group;
+    if (group.failure && steady_clock::now() < group.failed_until) {
+      // Another call of the group has failed while this one waited for its turn.
+      for (Series* series : taken.batch.series) series->set_failure(group.failure);
+    } else {
+      try {
+        co_await read(taken.batch);
+      } catch (const std::exception& exception) {  // out of memory, most likely
+        spdlog::error("reading metrics in {}: {}", group.target->description(), exception.what());
+        for (Series* series : taken.batch.series) series->set_failure(out_of_memory_);
+      }
+    }
+    for (Series* series : taken.batch.series) series->set_reading(nullptr);
+    taken.reading->set();
   }
-  --workers_;
+  --lane.workers;
 }
 
-asio::awaitable<void> Collect::read(Batch batch) {
+asio::awaitable<void> Collect::read(Batch& batch) {
+  std::vector<Batch> parts{batch};
+  for (int calls = 1; !parts.empty(); ++calls) {
+    Batch part = std::move(parts.back());
+    parts.pop_back();
+    const Result<void> done = co_await read_once(part);
+    if (done) continue;
+    if (!is_refusal(done.error())) {
+      for (const Batch& unread : parts) {
+        part.series.insert(part.series.end(), unread.series.begin(), unread.series.end());
+      }
+      settle_failure(*part.group, part.series, done.error());
+      co_return;
+    }
+    if (part.series.size() == 1 || calls >= kMaxSearchCalls) {
+      settle_refusal(part.series, done.error());
+      continue;
+    }
+    const auto middle = part.series.begin() + static_cast<ptrdiff_t>(part.series.size() / 2);
+    Batch half{part.group, part.window, std::vector<Series*>(middle, part.series.end())};
+    part.series.erase(middle, part.series.end());
+    parts.push_back(std::move(half));
+    parts.push_back(std::move(part));
+  }
+}
+
+// Reads every page. On an error nothing of the series is changed.
+asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
   const Target& target = *batch.group->target;
   aws::cloudwatch::MetricDataRequest request;
   request.start = batch.window.start;
@@ -163,33 +269,31 @@ asio::awaitable<void> Collect::read(Batch batch) {
   request.queries.reserve(batch.series.size());
   for (const Series* series : batch.series) request.queries.push_back(series->query());
 
-  counters_.metrics_requested += batch.series.size();
-  counters_.metrics_billed += billed_metrics(batch);
   struct Newest {
     int64_t clock = 0;
     double value = 0;
+    bool answered = false;
     std::shared_ptr<const Error> failure;
   };
   std::vector<Newest> newest(batch.series.size());
-  for (size_t pages = 0;; ++pages) {
-    if (pages == kMaxPages) {
-      const Error endless{
-          ErrorKind::corrupt,
-          fmt::format("cloudwatch:GetMetricData in {} never came to a last page", target.description())};
-      settle_failure(batch, endless);
-      co_return;
-    }
+  std::string said;
+  for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
     aws::cloudwatch::MetricDataRequest sent = request;
     auto page =
         co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region, std::move(sent));
+    // Nothing is billed for a refusal, and pages are of one request.
+    if (pages == 1 && (page || !is_refusal(page.error()))) {
+      counters_.metrics_requested += batch.series.size();
+      counters_.metrics_billed += billed_metrics(batch);
+    }
     if (!page) {
       ++counters_.failures;
-      settle_failure(batch, page.error());
-      co_return;
+      co_return fail(std::move(page.error()));
     }
     for (const aws::cloudwatch::SeriesData& data : page->series) {
       Newest& slot = newest[data.query];
+      slot.answered = true;
       for (const aws::cloudwatch::Datapoint& point : data.points) {
         if (point.clock >= slot.clock && point.clock < batch.window.end) {
           slot.clock = point.clock;
@@ -202,8 +306,25 @@ asio::awaitable<void> Collect::read(Batch batch) {
         slot.failure = std::make_shared<const Error>(failure_of(data, target));
       }
     }
+    if (!page->message.empty()) said = page->message;
     if (page->next_token.empty()) break;
+    if (pages == kMaxPages || page->next_token == request.next_token) {
+      co_return fail(ErrorKind::corrupt, "cloudwatch:GetMetricData in {} never came to a last page",
+                     target.description());
+    }
     request.next_token = page->next_token;
+  }
+  // Left out is not the same as empty.
+  std::shared_ptr<const Error> left_out;
+  for (Newest& slot : newest) {
+    if (slot.answered) continue;
+    if (!left_out) {
+      left_out = std::make_shared<const Error>(
+          Error{ErrorKind::corrupt,
+                fmt::format("cloudwatch:GetMetricData in {}: the answer left this metric out{}{}",
+                            target.description(), said.empty() ? "" : ": ", said)});
+    }
+    slot.failure = left_out;
   }
   Group& group = *batch.group;
   group.failure.reset();
@@ -215,22 +336,34 @@ asio::awaitable<void> Collect::read(Batch batch) {
     series.point_value = newest[at].value;
     series.set_failure(newest[at].failure);
   }
+  co_return Result<void>();
 }
 
-void Collect::settle_failure(Batch& batch, const Error& error) {
-  Group& group = *batch.group;
+void Collect::settle_failure(Group& group, const std::vector<Series*>& series, const Error& error) {
+  group.failure = std::make_shared<const Error>(error);
+  for (Series* one : series) one->set_failure(group.failure);
+  group.prefetched_until = 0;
+  // Calls that were under way together fail together: that is one failure, not several in a row.
+  if (steady_clock::now() < group.failed_until) return;
   const auto hold =
       std::min<std::chrono::seconds>(kFirstHold * (1 << std::min(group.failures_in_row, 10)), kLongestHold);
   ++group.failures_in_row;
-  group.failure = std::make_shared<const Error>(error);
   group.failed_until = steady_clock::now() + hold;
-  group.prefetched_until = 0;
-  for (Series* series : batch.series) series->set_failure(group.failure);
-  spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, batch.series.size(),
-               hold.count());
+  spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, series.size(), hold.count());
+}
+
+void Collect::settle_refusal(const std::vector<Series*>& series, const Error& error) {
+  const auto failure = std::make_shared<const Error>(error);
+  if (!is_refused(*series.front())) {
+    spdlog::warn("{}{} is not asked for: {}", series.front()->description(),
+                 series.size() == 1 ? "" : fmt::format(" or one of {} more metrics", series.size() - 1),
+                 error.message);
+  }
+  for (Series* one : series) one->set_failure(failure);
 }
 
 void Collect::tick() {
+  for (auto& [target, lane] : lanes_) start_workers(lane);
   for (const auto& group : demand_.groups()) read_ahead(*group);
 }
 

@@ -8,7 +8,9 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,7 @@ struct CollectCounters {
 
 class Collect {
  public:
-  Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock)
-      : io_(io), demand_(demand), config_(config), clock_(std::move(clock)) {}
+  Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock);
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
 
@@ -49,22 +50,35 @@ class Collect {
 
  private:
   [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }
+  struct Queued {
+    Batch batch;
+    std::shared_ptr<Event> reading;
+  };
+  // The calls to one target, so that a region that hangs holds up no other.
+  struct Lane {
+    std::list<Queued> queue;
+    int workers = 0;
+  };
   void gather(Series& series);
   [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
   void flush(Group& group);
   void read_ahead(Group& group);
   void start(Group& group, std::vector<Series*> wanted);
-  [[nodiscard]] asio::awaitable<void> work();
-  [[nodiscard]] asio::awaitable<void> read(Batch batch);
-  void settle_failure(Batch& batch, const Error& error);
+  void enqueue(Group& group, const std::vector<Series*>& wanted);
+  [[nodiscard]] asio::awaitable<void> work(Lane& lane);
+  void start_workers(Lane& lane);
+  [[nodiscard]] asio::awaitable<void> read(Batch& batch);
+  [[nodiscard]] asio::awaitable<Result<void>> read_once(Batch& batch);
+  void settle_failure(Group& group, const std::vector<Series*>& series, const Error& error);
+  void settle_refusal(const std::vector<Series*>& series, const Error& error);
 
   asio::io_context& io_;
   Demand& demand_;
   MetricsConfig config_;
   Clock clock_;
   CollectCounters counters_;
-  std::deque<Batch> queue_;
-  int workers_ = 0;
+  std::map<const Target*, Lane> lanes_;
+  std::shared_ptr<const Error> out_of_memory_;  // made beforehand
 };
 
 }  // namespace bakusoku::agent

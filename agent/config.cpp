@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -259,7 +260,14 @@ Result<Config> load_config(const std::string& file) {
                                       : ErrorKind::io;
     return fail(kind, "cannot read the configuration file {}: {}", path, std::strerror(why));
   }
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  // Not through istreambuf_iterator, which throws where a directory bears the name.
+  std::string text;
+  std::array<char, 4096> part{};
+  errno = 0;
+  do {
+    in.read(part.data(), part.size());
+    text.append(part.data(), static_cast<size_t>(in.gcount()));
+  } while (in);
   if (in.bad())
     return fail(ErrorKind::io, "cannot read the configuration file {}: {}", path, std::strerror(errno));
   return parse_config(text, path);

@@ -15,6 +15,15 @@ std::string error_of(std::string_view text) {
   return config ? "" : config.error().message;
 }
 
+TEST(Config, AFileThatCannotBeReadIsNamed) {
+  const auto folder = load_config("/tmp");
+  ASSERT_FALSE(folder);
+  EXPECT_THAT(folder.error().message, HasSubstr("cannot read the configuration file /tmp"));
+  const auto missing = load_config("/nonexistent/bakusoku.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::not_found);
+}
+
 TEST(Config, NeedsNothing) {
   const auto config = parse_config("", "");
   ASSERT_TRUE(config);

@@ -11,6 +11,8 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr size_t kMaxKeys = 1'000'000;
+constexpr size_t kMaxKeyBytes = size_t{512} << 20;  // of all keys together
+constexpr int64_t kLongestGap = 7 * 86400;          // a clock that was corrected by years is not an interval
 constexpr int64_t kForgetIntervals = 3;
 constexpr int64_t kForgetAtLeast = 3600;  // seconds
 
@@ -122,9 +124,9 @@ Wanted Demand::find(std::string_view key) const {
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   auto target = targets_.find(meaning.region, meaning.account);
   if (!target) return fail(target.error());
-  if (keys_.size() >= kMaxKeys) {
-    return fail(ErrorKind::invalid, "more than {} metric keys are in use; spread them over several agents",
-                kMaxKeys);
+  if (keys_.size() >= kMaxKeys || key_bytes_ + key.size() > kMaxKeyBytes) {
+    return fail(ErrorKind::invalid, "{} metric keys of {} bytes are in use; spread them over several agents",
+                keys_.size(), key_bytes_);
   }
   auto wanted = std::make_unique<Series>();
   wanted->group = &group_of(**target, meaning.period_seconds);
@@ -141,6 +143,7 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
     series_.insert(series);
     series->group->members.push_back(series);
   }
+  key_bytes_ += key.size();
   keys_.insert(Spelling::make(key, series, meaning.missing_is_zero));
   return Wanted{series, meaning.missing_is_zero};
 }
@@ -168,7 +171,7 @@ std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
 
 void Demand::note_asked(Series& series, int64_t now) {
   if (series.last_asked != 0 && now > series.last_asked) {
-    series.ask_gap = static_cast<uint32_t>(now - series.last_asked);
+    series.ask_gap = static_cast<uint32_t>(std::min(now - series.last_asked, kLongestGap));
   }
   series.last_asked = static_cast<Seconds32>(now);
 }
@@ -176,7 +179,7 @@ void Demand::note_asked(Series& series, int64_t now) {
 void Demand::forget_unasked(int64_t now) {
   const auto forgotten = [now](const Series* series) {
     const int64_t interval = std::max<int64_t>(series->ask_gap, series->group->period);
-    return !series->reading() &&
+    return !series->reading() && series->waiting == 0 &&
            now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
   };
   bool any = false;
@@ -191,6 +194,7 @@ void Demand::forget_unasked(int64_t now) {
       continue;
     }
     at = keys_.erase(at);
+    key_bytes_ -= spelling->size;
     Spelling::free(spelling);
   }
   std::vector<Series*> gone;

@@ -44,6 +44,7 @@ struct Series {
   Seconds32 last_asked = 0;
   uint32_t ask_gap = 0;   // seconds between the last two questions; 0: asked once
   bool answered = false;  // the newest reading has been given to somebody
+  uint16_t waiting = 0;   // coroutines that hold this series until its reading takes a step
 
   /// Why the newest reading failed; null: it succeeded.
   [[nodiscard]] const std::shared_ptr<const Error>& failure() const;
@@ -152,6 +153,7 @@ class Demand {
   std::vector<std::unique_ptr<Group>> groups_;
   std::unordered_set<Series*, Hash, Same> series_;          // owned
   std::unordered_set<Spelling*, TextHash, TextSame> keys_;  // owned
+  size_t key_bytes_ = 0;
 };
 
 }  // namespace bakusoku::agent

@@ -4,14 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <charconv>
+#include <new>
 
+#include "agent/spawn.h"
 #include "zabbix/frame.h"
 #include "zabbix/passive.h"
 
@@ -89,7 +90,7 @@ Result<void> PassiveEntrance::open(const AgentConfig& config) {
     return fail(kind, "cannot listen on {}: {}; set listen in [agent] to a free address and port",
                 config.listen, error.message());
   }
-  asio::co_spawn(io_, accept_loop(), asio::detached);
+  spawn(io_, "the passive port's accept loop", accept_loop());
   return {};
 }
 
@@ -100,18 +101,28 @@ asio::awaitable<void> PassiveEntrance::accept_loop() {
     if (error == asio::error::operation_aborted) co_return;
     if (error) {
       // Out of file descriptors, most likely: breathe, then go on.
-      spdlog::warn("cannot accept a passive check: {}", error.message());
+      if (const auto left_out = accept_errors_.may_log())
+        spdlog::warn("cannot accept a passive check: {} ({} more such failures)", error.message(), *left_out);
       asio::steady_timer pause(io_, std::chrono::milliseconds(100));
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
       continue;
     }
-    if (open_ >= kMaxConnections) continue;  // closes it
-    asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+    if (open_ >= kMaxConnections) {  // the socket's end closes it
+      if (const auto left_out = refusals_.may_log())
+        spdlog::warn("more than {} connections on the passive port; {} refused", kMaxConnections,
+                     *left_out + 1);
+      continue;
+    }
+    ++open_;
+    try {
+      spawn(io_, "a passive check", serve(std::move(socket)), [this] { --open_; });
+    } catch (const std::bad_alloc&) {
+      --open_;
+    }
   }
 }
 
 asio::awaitable<void> PassiveEntrance::serve(tcp::socket socket) {
-  ++open_;
   asio::error_code error;
   const auto peer = socket.remote_endpoint(error);
   if (!error) {
@@ -120,11 +131,12 @@ asio::awaitable<void> PassiveEntrance::serve(tcp::socket socket) {
       co_await answer(socket);
     } else {
       ++stats_.passive_refused;
-      spdlog::warn("passive check from {} refused: it is not on the list allow in [agent]",
-                   peer.address().to_string());
+      if (const auto left_out = refusals_.may_log())
+        spdlog::warn(
+            "passive check from {} refused: it is not on the list allow in [agent] ({} more refused)",
+            peer.address().to_string(), *left_out);
     }
   }
-  --open_;
 }
 
 asio::awaitable<bool> PassiveEntrance::is_allowed(asio::ip::address address) {
@@ -133,22 +145,46 @@ asio::awaitable<bool> PassiveEntrance::is_allowed(asio::ip::address address) {
   if (allow_.allows(*written)) co_return true;
   if (allow_.names().empty()) co_return false;
   const auto now = std::chrono::steady_clock::now();
-  if (now >= resolve_again_) {
+  if (!resolving_ && now >= resolve_again_) {
     resolve_again_ = now + kResolveEvery;
-    tcp::resolver resolver(io_);
-    std::vector<asio::ip::address> resolved;
-    for (const std::string& name : allow_.names()) {
-      asio::error_code error;
-      const auto found =
-          co_await resolver.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));
-      if (error) spdlog::warn("allow in [agent]: cannot resolve {}: {}", name, error.message());
-      for (const auto& entry : found) resolved.push_back(entry.endpoint().address());
-    }
-    resolved_ = std::move(resolved);
+    auto resolving = std::make_shared<Event>(io_);
+    spawn(io_, "resolving allow in [agent]", resolve_names(), [this, resolving] {
+      resolving_.reset();
+      resolving->set();
+    });
+    resolving_ = std::move(resolving);
   }
-  co_return std::any_of(resolved_.begin(), resolved_.end(), [&](const asio::ip::address& known) {
-    return zabbix::IpAddress::parse(known.to_string()) == written;
+  if (is_resolved(*written)) co_return true;
+  const std::shared_ptr<Event> resolving = resolving_;
+  if (!resolving) co_return false;
+  [[maybe_unused]] const bool ended = co_await resolving->wait(now + kReceiveTimeout);
+  co_return is_resolved(*written);
+}
+
+bool PassiveEntrance::is_resolved(const zabbix::IpAddress& address) const {
+  return std::any_of(resolved_.begin(), resolved_.end(), [&](const auto& name) {
+    return std::any_of(name.second.begin(), name.second.end(), [&](const asio::ip::address& known) {
+      return zabbix::IpAddress::parse(known.to_string()) == address;
+    });
   });
+}
+
+// A name that cannot be looked up now keeps the addresses it had.
+asio::awaitable<void> PassiveEntrance::resolve_names() {
+  co_await asio::post(io_, asio::use_awaitable);  // resolving_ is set first
+  tcp::resolver resolver(io_);
+  for (const std::string& name : allow_.names()) {
+    asio::error_code error;
+    const auto found =
+        co_await resolver.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+      spdlog::warn("allow in [agent]: cannot resolve {}: {}", name, error.message());
+      continue;
+    }
+    std::vector<asio::ip::address>& addresses = resolved_[name];
+    addresses.clear();
+    for (const auto& entry : found) addresses.push_back(entry.endpoint().address());
+  }
 }
 
 asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket) {

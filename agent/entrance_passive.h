@@ -7,12 +7,15 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/config.h"
+#include "agent/event.h"
 #include "agent/items.h"
+#include "agent/log_limit.h"
 #include "agent/stats.h"
 #include "base/result.h"
 #include "zabbix/allow_list.h"
@@ -33,6 +36,8 @@ class PassiveEntrance {
   [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   [[nodiscard]] asio::awaitable<void> answer(asio::ip::tcp::socket& socket);
   [[nodiscard]] asio::awaitable<bool> is_allowed(asio::ip::address address);
+  [[nodiscard]] bool is_resolved(const zabbix::IpAddress& address) const;
+  [[nodiscard]] asio::awaitable<void> resolve_names();
 
   asio::io_context& io_;
   Items& items_;
@@ -40,8 +45,12 @@ class PassiveEntrance {
   std::chrono::milliseconds timeout_{};
   zabbix::AllowList allow_;
   std::unique_ptr<asio::ip::tcp::acceptor> acceptor_;
-  std::vector<asio::ip::address> resolved_;  // what the allow list's names stood for, when last looked up
+  // What the allow list's names stood for, when last looked up with success.
+  std::map<std::string, std::vector<asio::ip::address>> resolved_;
+  std::shared_ptr<Event> resolving_;  // set when the look-up under way has ended; null: none
   std::chrono::steady_clock::time_point resolve_again_{};
+  LogLimit accept_errors_;
+  LogLimit refusals_;
   size_t open_ = 0;
 };
 

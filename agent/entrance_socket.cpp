@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/redirect_error.hpp>
@@ -20,7 +18,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <new>
 
+#include "agent/spawn.h"
 #include "ask/protocol.h"
 
 namespace bakusoku::agent {
@@ -31,7 +31,7 @@ constexpr uint64_t kMaxConnections = 4096;  // a Zabbix server has at most 1000 
 constexpr std::chrono::milliseconds kLongestQuestion{600'000};
 // The answer leaves this much before the asker's own deadline, so that "not in time" arrives in words.
 constexpr std::chrono::milliseconds kMargin{50};
-constexpr std::chrono::seconds kSendTimeout{10};
+constexpr std::chrono::seconds kSendTimeout{10};  // for a whole answer
 
 Deadline deadline_of(uint32_t timeout_ms) {
   const auto asked =
@@ -49,9 +49,9 @@ Error system_error(std::string_view what, const std::string& path) {
 using Socket = asio::generic::seq_packet_protocol::socket;
 
 // An asker that does not read its answer does not hold the connection for ever.
-asio::awaitable<bool> wait_writable(Socket& socket) {
+asio::awaitable<bool> wait_writable(Socket& socket, Deadline deadline) {
   using namespace asio::experimental::awaitable_operators;
-  asio::steady_timer limit(socket.get_executor(), kSendTimeout);
+  asio::steady_timer limit(socket.get_executor(), deadline);
   asio::error_code error;
   asio::error_code late;
   const auto first =
@@ -60,14 +60,23 @@ asio::awaitable<bool> wait_writable(Socket& socket) {
   co_return first.index() == 0 && !error;
 }
 
-// True when something accepts connections on the socket file.
-bool somebody_listens(const sockaddr_un& address) {
+// Whether something accepts connections on the socket file. Only a refused connection proves that nobody
+// does: the file may belong to another user, or to another program's socket of another type. Errors: denied,
+// io.
+Result<bool> somebody_listens(const sockaddr_un& address) {
   const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return false;
-  const bool connected =
-      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 || errno == EAGAIN;
+  if (fd < 0) return fail(system_error("cannot make a socket for", address.sun_path));
+  const int connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  const int why = connected == 0 ? 0 : errno;
   ::close(fd);
-  return connected;
+  if (why == 0 || why == EAGAIN) return true;
+  if (why == ECONNREFUSED || why == ENOENT) return false;
+  if (why == EPROTOTYPE) {
+    return fail(ErrorKind::invalid, "{} is the socket of another program; set socket in [agent]",
+                address.sun_path);
+  }
+  errno = why;
+  return fail(system_error("cannot tell whether another agent listens on", address.sun_path));
 }
 
 void give_to_group(const std::string& path, const AgentConfig& config) {
@@ -84,8 +93,10 @@ void give_to_group(const std::string& path, const AgentConfig& config) {
 }  // namespace
 
 SocketEntrance::~SocketEntrance() {
-  if (listener_ < 0) return;
-  ::unlink(path_.c_str());
+  struct stat existing {};
+  const bool ours = listener_ >= 0 && ::lstat(path_.c_str(), &existing) == 0 && existing.st_dev == device_ &&
+                    existing.st_ino == inode_;
+  if (ours) ::unlink(path_.c_str());
 }
 
 Result<void> SocketEntrance::open(const AgentConfig& config) {
@@ -101,13 +112,15 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
   const auto folder = std::filesystem::path(path_).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
 
-  if (somebody_listens(address)) {
-    return fail(ErrorKind::invalid, "another agent listens on {}; stop it, or set socket in [agent]", path_);
-  }
   struct stat existing {};
   if (::lstat(path_.c_str(), &existing) == 0) {
     if (!S_ISSOCK(existing.st_mode))
       return fail(ErrorKind::invalid, "{} exists and is not a socket; remove it, or set socket in [agent]",
+                  path_);
+    const auto used = somebody_listens(address);
+    if (!used) return fail(used.error());
+    if (*used)
+      return fail(ErrorKind::invalid, "another agent listens on {}; stop it, or set socket in [agent]",
                   path_);
     ::unlink(path_.c_str());
   }
@@ -129,8 +142,12 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
     ::unlink(path_.c_str());
     return fail(std::move(error));
   }
+  if (::lstat(path_.c_str(), &existing) == 0) {
+    device_ = existing.st_dev;
+    inode_ = existing.st_ino;
+  }
   listener_ = fd;
-  asio::co_spawn(io_, accept_loop(), asio::detached);
+  spawn(io_, "the socket's accept loop", accept_loop());
   return {};
 }
 
@@ -146,20 +163,37 @@ asio::awaitable<void> SocketEntrance::accept_loop() {
       if (fd < 0) {
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) break;
-        spdlog::warn("cannot accept on {}: {}", path_, std::strerror(errno));
+        const int why = errno;
+        if (const auto left_out = accept_errors_.may_log())
+          spdlog::warn("cannot accept on {}: {} ({} more such failures)", path_, std::strerror(why),
+                       *left_out);
         asio::steady_timer pause(io_, std::chrono::milliseconds(100));
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
         break;
       }
       if (stats_.connections_open >= kMaxConnections) {
         ::close(fd);
-        spdlog::warn("more than {} connections on {}; one refused", kMaxConnections, path_);
+        if (const auto left_out = refusals_.may_log())
+          spdlog::warn("more than {} connections on {}; {} refused", kMaxConnections, path_, *left_out + 1);
+        continue;
+      }
+      Socket socket(io_);
+      socket.assign(asio::generic::seq_packet_protocol(AF_UNIX, 0), fd, error);
+      if (error) {
+        ::close(fd);
+        if (const auto left_out = accept_errors_.may_log())
+          spdlog::warn("cannot serve a connection on {}: {} ({} more such failures)", path_, error.message(),
+                       *left_out);
         continue;
       }
       ++stats_.connections;
       ++stats_.connections_open;
-      Socket socket(io_, asio::generic::seq_packet_protocol(AF_UNIX, 0), fd);
-      asio::co_spawn(io_, serve(std::move(socket)), asio::detached);
+      try {
+        spawn(io_, "a connection of the socket", serve(std::move(socket)),
+              [this] { --stats_.connections_open; });
+      } catch (const std::bad_alloc&) {
+        --stats_.connections_open;
+      }
     }
   }
 }
@@ -186,6 +220,7 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
       answer->text =
           fmt::format("the answer has {} bytes, more than {} fit", answer->text.size(), ask::kMaxAnswerBytes);
     }
+    const Deadline sent_by = std::chrono::steady_clock::now() + kSendTimeout;
     size_t offset = 0;
     do {
       offset = ask::encode_answer_part(packet, status, answer->text, offset);
@@ -195,7 +230,7 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
           error = asio::error_code(errno, asio::error::get_system_category());
           break;
         }
-        const bool writable = co_await wait_writable(socket);
+        const bool writable = co_await wait_writable(socket, sent_by);
         if (!writable) {
           error = asio::error::timed_out;
           break;
@@ -204,7 +239,6 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
     } while (!error && offset < answer->text.size());
     if (error) break;
   }
-  --stats_.connections_open;
 }
 
 }  // namespace bakusoku::agent

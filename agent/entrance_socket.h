@@ -3,6 +3,8 @@
 // Runs on the agent's thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <asio/awaitable.hpp>
 #include <asio/generic/seq_packet_protocol.hpp>
 #include <asio/io_context.hpp>
@@ -10,6 +12,7 @@
 
 #include "agent/config.h"
 #include "agent/items.h"
+#include "agent/log_limit.h"
 #include "agent/stats.h"
 #include "base/result.h"
 
@@ -36,6 +39,10 @@ class SocketEntrance {
   Stats& stats_;
   std::string path_;
   int listener_ = -1;
+  dev_t device_ = 0;  // of our socket file: another agent may have put its own in that place since
+  ino_t inode_ = 0;
+  LogLimit accept_errors_;
+  LogLimit refusals_;
 };
 
 }  // namespace bakusoku::agent

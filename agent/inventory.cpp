@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cstring>
+#include <new>
 
 #include "agent/services_ec2.h"
+#include "agent/spawn.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -35,10 +36,23 @@ std::optional<std::string_view> Resource::find(std::string_view field) const {
   return std::nullopt;
 }
 
-std::string_view Snapshot::keep(std::string_view text) { return *strings_.emplace(text).first; }
+std::string_view Snapshot::keep(std::string_view text) {
+  if (text.empty()) return {};
+  if (const auto known = strings_.find(text); known != strings_.end()) return *known;
+  if (text.size() > block_left_) {
+    block_left_ = std::max(kBlockBytes, text.size());
+    blocks_.push_back(std::make_unique<char[]>(block_left_));
+    block_size_ = block_left_;
+  }
+  char* at = blocks_.back().get() + (block_size_ - block_left_);
+  std::memcpy(at, text.data(), text.size());
+  block_left_ -= text.size();
+  return *strings_.emplace(at, text.size()).first;
+}
 
 void Snapshot::finish(WallTime read_at) {
   read_at_ = read_at;
+  strings_ = {};  // only keep() needs to find them
   resources_.shrink_to_fit();
   ids_.reserve(resources_.size());
   names_.reserve(resources_.size());
@@ -130,17 +144,27 @@ asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadl
 
 void Inventory::start_reading() {
   reading_ = std::make_shared<Event>(io_);
-  asio::co_spawn(io_, run_reading(), asio::detached);
+  try {
+    spawn(io_, "reading resources", run_reading());
+  } catch (const std::bad_alloc&) {
+    reading_.reset();
+    throw;
+  }
 }
 
 asio::awaitable<void> Inventory::run_reading() {
   // Not from inside start_reading(): a reading that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
   ++counters_.readings;
-  auto read = co_await service_.read(target_);
+  Result<std::shared_ptr<Snapshot>> read = fail(ErrorKind::io, "the agent is out of memory");
+  try {
+    read = co_await service_.read(target_);
+    if (read) (*read)->finish(clock_());
+  } catch (const std::bad_alloc&) {
+    read = fail(ErrorKind::io, "the agent is out of memory");
+  }
   const auto ended = steady_clock::now();
   if (read) {
-    (*read)->finish(clock_());
     snapshot_ = std::move(*read);
     failure_.reset();
     failures_in_row_ = 0;

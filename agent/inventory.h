@@ -57,7 +57,11 @@ class Snapshot {
   [[nodiscard]] WallTime read_at() const { return read_at_; }
 
  private:
-  std::unordered_set<std::string> strings_;
+  static constexpr size_t kBlockBytes = 64 * 1024;
+  std::vector<std::unique_ptr<char[]>> blocks_;  // hold the bytes of strings_
+  size_t block_size_ = 0;                        // of the last block
+  size_t block_left_ = 0;
+  std::unordered_set<std::string_view> strings_;
   std::vector<Resource> resources_;
   std::unordered_map<std::string_view, uint32_t> ids_;
   std::unordered_multimap<std::string_view, uint32_t> names_;

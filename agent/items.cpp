@@ -76,7 +76,7 @@ std::optional<Answer> Items::answer_now(std::string_view key) {
   auto value = value_of(wanted);
   if (value) return Answer{true, std::move(*value)};
   ++parts_.stats.not_supported;
-  return Answer{false, "aws.metric: " + std::move(value.error().message)};
+  return Answer{false, "aws.metric: " + valid_utf8(value.error().message)};
 }
 
 asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {

@@ -244,6 +244,75 @@ TEST_F(ItemsTest, ANewPeriodIsReadOnceForAllWhoAskRegularly) {
   EXPECT_LE(std::stoi(stat("metrics.calls")), before + 1);
 }
 
+TEST_F(ItemsTest, AMetricThatCloudWatchFindsInvalidFailsNobodyElses) {
+  start({"--instances", "400"});
+  const std::string good =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + ",";
+  std::vector<std::string> keys = {good + "p101]", good + "Average]", "aws.metric[:x,CPUUtilization]"};
+  const simaws::World world{1, {"eu-west-1", "us-east-1"}, 400};
+  for (size_t index = 0; index < 300; ++index) {
+    const std::string id = simaws::instance_id(world, "eu-west-1", index);
+    keys.push_back("aws.metric[AWS/EC2,NetworkIn,InstanceId=" + id + ",Sum,300,,,zero]");
+  }
+  const auto answers = ask(keys);
+  EXPECT_THAT(answers[0].text, AllOf(HasSubstr("ValidationError"), HasSubstr("p101")));
+  EXPECT_TRUE(answers[1].supported) << answers[1].text;
+  EXPECT_THAT(answers[2].text, AllOf(HasSubstr("ValidationError"), HasSubstr("Namespace")));
+  for (size_t at = 3; at < answers.size(); ++at) EXPECT_TRUE(answers[at].supported) << answers[at].text;
+  // Known by now, they are kept apart: the next period is one call for all others and few for them.
+  const int before = std::stoi(stat("metrics.calls"));
+  later_ += std::chrono::seconds(400);
+  const auto again = ask(keys);
+  EXPECT_FALSE(again[0].supported);
+  EXPECT_TRUE(again[1].supported) << again[1].text;
+  EXPECT_LE(std::stoi(stat("metrics.calls")), before + 5);
+}
+
+TEST_F(ItemsTest, ARegionThatHangsHoldsUpNoOther) {
+  start({"--fault", "GetMetricData:hang:1"});
+  const std::string metric = "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,300,";
+  const auto hung = ask({metric + "us-east-1]"}, std::chrono::milliseconds(300));
+  EXPECT_THAT(hung[0].text, HasSubstr("has not answered in time"));
+  const auto answers =
+      ask({metric + "eu-west-1,,zero]", "aws.metric[AWS/EC2,CPUUtilization,,Average,60,us-east-1,,zero]"},
+          std::chrono::seconds(5));
+  EXPECT_TRUE(answers[0].supported) << answers[0].text;
+  EXPECT_TRUE(answers[1].supported) << "another period of that region: " << answers[1].text;
+}
+
+TEST_F(ItemsTest, AClockSetBackFreezesNoValue) {
+  start();
+  const std::string metric =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + "]";
+  later_ = std::chrono::hours(24);
+  ask({metric});
+  later_ = std::chrono::seconds(0);
+  const std::string calls = stat("metrics.calls");
+  value(metric);
+  EXPECT_NE(stat("metrics.calls"), calls) << "answered with what was read under the wrong clock";
+}
+
+TEST_F(ItemsTest, AWaiterKeepsItsMetricFromBeingForgottenWhenTheClockJumps) {
+  start();
+  const std::string metric = "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,300,,,zero]";
+  // Forgetting comes at every moment between the reading's end and the waiter's turn.
+  bool done = false;
+  asio::co_spawn(io_,
+                 agent_->items().answer(metric, std::chrono::steady_clock::now() + std::chrono::seconds(5)),
+                 [&](std::exception_ptr, const Answer& answer) {
+                   EXPECT_EQ(answer.text, "0");
+                   done = true;
+                 });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!done && std::chrono::steady_clock::now() < end) {
+    io_.run_one_for(std::chrono::milliseconds(100));
+    later_ = std::chrono::hours(3);
+    if (!done) agent_->forget_unasked();
+    later_ = std::chrono::hours(0);
+  }
+  EXPECT_TRUE(done);
+}
+
 TEST_F(ItemsTest, WhatNobodyAsksForIsForgotten) {
   start();
   value("aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + "]");
@@ -270,6 +339,16 @@ TEST_F(ItemsTest, WrongKeysAreRefusedInWords) {
   EXPECT_THAT(error("bakusoku.stats[moon]"), HasSubstr("no statistic 'moon'"));
   EXPECT_THAT(error("bakusoku.echo[]"), HasSubstr("the value is empty"));
   EXPECT_THAT(error("bakusoku.ping[1]"), HasSubstr("takes no parameters"));
+}
+
+TEST_F(ItemsTest, AnswersAreUtf8WhateverTheKeyHolds) {
+  start();
+  const std::string key = "aws.metric[AWS/EC2,CPU\xFF,InstanceId=i-1]";
+  const std::string first = error(key);
+  EXPECT_THAT(first, HasSubstr("CPU\xEF\xBF\xBD"));
+  const auto known = agent_->items().answer_now(key);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->text, first);
 }
 
 TEST_F(ItemsTest, FactsOfAResource) {

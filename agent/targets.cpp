@@ -1,7 +1,5 @@
 #include "agent/targets.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 namespace bakusoku::agent {
@@ -86,21 +84,22 @@ Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Con
   return targets;
 }
 
-asio::awaitable<void> Targets::find_default_region() {
+asio::awaitable<Result<void>> Targets::find_default_region() {
   Account& first = *accounts_.front();
-  if (!first.default_region.empty()) co_return;
+  if (!first.default_region.empty()) co_return Result<void>();
   const aws::ChainContext context{io_, *http_, clock_};
   auto region = co_await aws::instance_region(context, first.settings);
   if (!region) {
-    spdlog::warn(
+    co_return fail(
+        region.error().kind,
         "no default region: set region in [aws] of bakusoku.toml or AWS_REGION, or name it in every item key "
         "({})",
         region.error().message);
-    co_return;
   }
   for (const auto& account : accounts_) {
     if (account->default_region.empty()) account->default_region = *region;
   }
+  co_return Result<void>();
 }
 
 Result<Target*> Targets::find(std::string_view region, std::string_view account_name) {

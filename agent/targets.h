@@ -42,8 +42,9 @@ class Targets {
   [[nodiscard]] static Result<std::unique_ptr<Targets>> create(asio::io_context& io, const Config& config,
                                                                const Environment& environment, Clock clock);
 
-  /// Asks the instance metadata for the region where neither configuration nor environment names one.
-  [[nodiscard]] asio::awaitable<void> find_default_region();
+  /// Asks the instance metadata for the region where neither configuration nor environment names one. Errors:
+  /// those of the metadata, in words for the log.
+  asio::awaitable<Result<void>> find_default_region();
 
   /// The target of an item key; empty strings mean the defaults. Errors: invalid (no such account, a
   /// malformed region, no region known), in words for the item.

@@ -97,10 +97,9 @@ Answer no_agent(const std::string& path, int error) {
                                              "This process or machine is out of resources; raise its limits "
                                              "(LimitNOFILE, memory)"};
     default:
-      return {Answer::Outcome::no_agent,
-              "bakusoku agent is not running: " + reason +
-                  "Start it (systemctl start bakusoku), or set BAKUSOKU_SOCKET for the "
-                  "Zabbix daemon"};
+      return {Answer::Outcome::no_agent, "bakusoku agent is not running: " + reason +
+                                             "Start it (bakusoku run), or set BAKUSOKU_SOCKET for the "
+                                             "Zabbix daemon"};
   }
 }
 

@@ -270,10 +270,9 @@ TEST_F(ClientTest, SaysInWordsWhenAKilledAgentDoesNotComeBack) {
   const auto start = steady_clock::now();
   const Answer answer = client.ask("k", in(5s));
   EXPECT_EQ(answer.outcome, Outcome::no_agent);
-  EXPECT_EQ(answer.text,
-            "bakusoku agent is not running: cannot connect to " + path_ +
-                ": Connection refused. Start it (systemctl start bakusoku), or set BAKUSOKU_SOCKET for "
-                "the Zabbix daemon");
+  EXPECT_EQ(answer.text, "bakusoku agent is not running: cannot connect to " + path_ +
+                             ": Connection refused. Start it (bakusoku run), or set BAKUSOKU_SOCKET for "
+                             "the Zabbix daemon");
   EXPECT_LT(since(start), 1s);
 }
 
@@ -282,7 +281,7 @@ TEST_F(ClientTest, SaysInWordsThatNoAgentIsThere) {
   const Answer answer = client.ask("k", in(5s));
   EXPECT_EQ(answer.outcome, Outcome::no_agent);
   EXPECT_EQ(answer.text, "bakusoku agent is not running: cannot connect to " + path_ +
-                             ": No such file or directory. Start it (systemctl start bakusoku), or set "
+                             ": No such file or directory. Start it (bakusoku run), or set "
                              "BAKUSOKU_SOCKET for the Zabbix daemon");
 }
 

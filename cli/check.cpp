@@ -64,15 +64,22 @@ std::string label(const agent::Account& account, std::string_view what) {
   return account.name.empty() ? std::string(what) : fmt::format("account {}, {}", account.name, what);
 }
 
+enum class Need {
+  item,
+  later
+};  // an item needs the permission; or nothing yet, so that its lack is a warning
+
 template <typename T>
-void add_permission(Report& report, const agent::Account& account, std::string_view permission,
-                    const Result<T>& tried, std::string_view needed_for) {
+void add_permission(Report& report, const agent::Account& account, Need need, std::string_view permission,
+                    const Result<T>& tried, std::string_view used_for) {
   if (tried) {
     report.add(Verdict::ok, label(account, permission), "allowed");
-  } else {
-    report.add(Verdict::failed, label(account, permission),
-               fmt::format("{} (needed for {})", tried.error().message, needed_for));
+    return;
   }
+  const bool needed = need == Need::item;
+  report.add(needed ? Verdict::failed : Verdict::warning, label(account, permission),
+             fmt::format("{} ({} {})", tried.error().message,
+                         needed ? "needed for" : "no item needs it yet; it is for", used_for));
 }
 
 asio::awaitable<void> check_account(const agent::Account& account, Report& report) {
@@ -110,15 +117,17 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   }
 
   const auto regions = co_await aws::ec2::describe_regions(*account.client, region);
-  add_permission(report, account, "ec2:DescribeRegions", regions, "finding the regions of the account");
+  add_permission(report, account, Need::later, "ec2:DescribeRegions", regions,
+                 "finding the regions of the account");
   const std::string first_page;
   const auto instances = co_await aws::ec2::describe_instances(*account.client, region, first_page);
-  add_permission(report, account, "ec2:DescribeInstances", instances,
+  add_permission(report, account, Need::item, "ec2:DescribeInstances", instances,
                  "aws.ec2.name2id, aws.discovery and aws.resource");
   aws::cloudwatch::ListMetricsRequest list;
   list.namespace_ = "AWS/EC2";
   const auto metrics = co_await aws::cloudwatch::list_metrics(*account.client, region, list);
-  add_permission(report, account, "cloudwatch:ListMetrics", metrics, "finding which metrics exist");
+  add_permission(report, account, Need::later, "cloudwatch:ListMetrics", metrics,
+                 "finding which metrics exist");
   aws::cloudwatch::MetricQuery query;
   query.namespace_ = "AWS/EC2";
   query.metric = "CPUUtilization";
@@ -128,7 +137,7 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   request.end = unix_seconds(std::chrono::system_clock::now()) / 300 * 300;
   request.start = request.end - 600;
   const auto data = co_await aws::cloudwatch::get_metric_data(*account.client, region, request);
-  add_permission(report, account, "cloudwatch:GetMetricData", data, "aws.metric");
+  add_permission(report, account, Need::item, "cloudwatch:GetMetricData", data, "aws.metric");
 }
 
 void check_socket(const agent::Config& config, Report& report) {

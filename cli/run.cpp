@@ -1,6 +1,8 @@
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
@@ -20,6 +22,15 @@ struct Options {
   std::string log_level;
 };
 
+// Askers' connections and AWS's: the usual soft limit of 1024 is less than a large Zabbix server has pollers.
+void allow_many_connections() {
+  constexpr rlim_t kWanted = 16384;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(kWanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run_agent(const Options& options) {
   auto config = agent::load_config(options.config);
   if (!config) {
@@ -33,6 +44,7 @@ int run_agent(const Options& options) {
     complain(log.error().message);
     return kUsage;
   }
+  allow_many_connections();
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&io](const asio::error_code& error, int number) {

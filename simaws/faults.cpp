@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kDefaultSlowMs = 1000;
 constexpr int64_t kDefaultSkewSeconds = 3600;
 constexpr int64_t kLongestSlowMs = 3'600'000;
-constexpr int64_t kLargestSkewSeconds = 10 * 365 * 86400;
+constexpr int64_t kLargestSkewSeconds = int64_t{10} * 365 * 86400;
 
 constexpr std::array<std::pair<std::string_view, FaultKind>, 15> kKinds{{
     {"throttle", FaultKind::throttle},

@@ -15,8 +15,8 @@
 
 namespace bakusoku::simaws {
 
-inline constexpr size_t kMaxHeadBytes = 64 * 1024;
-inline constexpr size_t kMaxBodyBytes = 8 * 1024 * 1024;
+inline constexpr size_t kMaxHeadBytes = size_t{64} * 1024;
+inline constexpr size_t kMaxBodyBytes = size_t{8} * 1024 * 1024;
 
 using Header = std::pair<std::string, std::string>;
 using Parameters = std::vector<std::pair<std::string, std::string>>;

@@ -12,8 +12,8 @@ namespace bakusoku::simaws {
 namespace {
 
 constexpr int64_t kMaxTokenSeconds = 21600;
-constexpr int64_t kCredentialSeconds = 6 * 3600;
-constexpr int64_t kRenewBefore = 5 * 60;
+constexpr int64_t kCredentialSeconds = int64_t{6} * 3600;
+constexpr int64_t kRenewBefore = int64_t{5} * 60;
 constexpr size_t kMaxTokens = 10'000;
 constexpr std::string_view kRolePath = "/latest/meta-data/iam/security-credentials/";
 

@@ -232,7 +232,7 @@ std::optional<int64_t> parse_amz_date(std::string_view text) {
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-  return int64_t{days} * 86400 + *hour * 3600 + *minute * 60 + *second;
+  return int64_t{days} * 86400 + int64_t{*hour} * 3600 + int64_t{*minute} * 60 + *second;
 }
 
 std::string format_amz_date(int64_t unix_seconds) {

@@ -10,8 +10,7 @@
 namespace bakusoku::simaws {
 namespace {
 
-constexpr int64_t kAllowedSkew = 5 * 60;
-constexpr std::string_view kPrefix = "AWS4-HMAC-SHA256 ";
+constexpr int64_t kAllowedSkew = int64_t{5} * 60;
 constexpr size_t kMaxCountedActions = 1000;  // action names are the asker's: the table of counters is bounded
 
 const char* permission_prefix(std::string_view service) {
@@ -215,7 +214,8 @@ Outcome Simulator::handle_api(Request& request) {
                       options_.credential_seconds);
     }
   }
-  if (body) {
+  const bool answered = body.has_value();
+  if (answered) {
     outcome.reply = Reply{200, content_type(call.protocol), *std::move(body)};
   } else {
     outcome.error_code = body.error().code;
@@ -235,7 +235,7 @@ Outcome Simulator::handle_api(Request& request) {
   if (!calls_.contains(counted) && calls_.size() >= kMaxCountedActions) counted = "other";
   ActionCounters& counters = calls_[counted];
   ++counters.calls;
-  if (!body) ++counters.errors;
+  if (!answered) ++counters.errors;
   outcome.service = std::move(call.service);
   outcome.action = std::move(call.action);
   outcome.region = std::move(call.region);

@@ -1,0 +1,148 @@
+// The agent's entrances as strangers find them: socket files that belong to others, names on the allow list.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <filesystem>
+
+#include "agent/agent.h"
+#include "agent/log_limit.h"
+#include "base/log.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using testing::HasSubstr;
+
+class EntrancesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(set_up_log("off", false));
+    std::string name = "/tmp/bakusoku-entrances-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    socket_ = folder_ + "/agent.sock";
+  }
+  ~EntrancesTest() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Agent> agent(const std::string& more = "") {
+    auto config =
+        parse_config("[agent]\nsocket = \"" + socket_ + "\"\nsocket_group = \"\"\n" + more, "test.toml");
+    EXPECT_TRUE(config);
+    Environment environment;
+    environment.variables = {{"AWS_REGION", "eu-west-1"},
+                             {"AWS_EC2_METADATA_DISABLED", "true"},
+                             {"AWS_CONFIG_FILE", "/nonexistent/config"},
+                             {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+    auto made = Agent::create(io_, std::move(*config), environment);
+    EXPECT_TRUE(made);
+    return std::move(*made);
+  }
+  int bind_socket(int type) {
+    const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(::listen(fd, 5), 0);
+    return fd;
+  }
+  ino_t inode() {
+    struct stat found {};
+    return ::lstat(socket_.c_str(), &found) == 0 ? found.st_ino : 0;
+  }
+
+  asio::io_context io_;
+  std::string folder_;
+  std::string socket_;
+};
+
+TEST_F(EntrancesTest, ASocketNobodyListensOnIsReplaced) {
+  ::close(bind_socket(SOCK_SEQPACKET));
+  const auto running = agent();
+  const auto opened = running->open_entrances();
+  EXPECT_TRUE(opened) << opened.error().message;
+}
+
+TEST_F(EntrancesTest, AnotherAgentsSocketIsLeftAlone) {
+  const auto first = agent();
+  ASSERT_TRUE(first->open_entrances());
+  const ino_t before = inode();
+  const auto second = agent();
+  const auto opened = second->open_entrances();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("another agent listens on"));
+  EXPECT_EQ(inode(), before);
+}
+
+TEST_F(EntrancesTest, AnotherProgramsSocketIsLeftAlone) {
+  const int other = bind_socket(SOCK_STREAM);
+  const ino_t before = inode();
+  {
+    const auto running = agent();
+    const auto opened = running->open_entrances();
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("the socket of another program"));
+  }
+  EXPECT_EQ(inode(), before);
+  ::close(other);
+}
+
+TEST_F(EntrancesTest, AnAgentThatEndsLeavesItsSuccessorsSocket) {
+  auto first = agent();
+  ASSERT_TRUE(first->open_entrances());
+  std::filesystem::rename(socket_, socket_ + ".old");  // keeps its inode from being used again
+  const auto second = agent();
+  ASSERT_TRUE(second->open_entrances());
+  const ino_t before = inode();
+  first.reset();
+  EXPECT_EQ(inode(), before);
+}
+
+TEST_F(EntrancesTest, AllWhoAskWhileTheAllowedNameIsLookedUpAreAnswered) {
+  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(::bind(probe, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ::close(probe);
+  const auto running = agent("listen = \"127.0.0.1:" + std::to_string(ntohs(address.sin_port)) +
+                             "\"\nallow = \"localhost\"\n");
+  const auto opened = running->open_entrances();
+  ASSERT_TRUE(opened) << opened.error().message;
+  std::array<int, 5> askers{};
+  for (int& asker : askers) {
+    asker = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(::connect(asker, reinterpret_cast<const sockaddr*>(&address), size), 0);
+    ASSERT_EQ(::send(asker, "bakusoku.ping\n", 14, 0), 14);
+  }
+  io_.run_for(std::chrono::seconds(1));
+  for (const int asker : askers) {
+    std::array<char, 64> answer{};
+    const ssize_t received = ::recv(asker, answer.data(), answer.size(), MSG_DONTWAIT);
+    EXPECT_EQ(std::string(answer.data() + 13, received > 13 ? static_cast<size_t>(received) - 13 : 0), "1");
+    ::close(asker);
+  }
+}
+
+TEST(LogLimit, LetsOneLineAMinuteThroughAndCountsTheRest) {
+  LogLimit limit;
+  const LogLimit::Time start{};
+  EXPECT_EQ(limit.may_log(start), 0u);
+  EXPECT_FALSE(limit.may_log(start + std::chrono::seconds(1)));
+  EXPECT_FALSE(limit.may_log(start + std::chrono::seconds(59)));
+  EXPECT_EQ(limit.may_log(start + std::chrono::seconds(60)), 2u);
+  EXPECT_FALSE(limit.may_log(start + std::chrono::seconds(61)));
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
