@@ -24,6 +24,16 @@
 namespace bakusoku::aws {
 namespace {
 
+// What to do about a certificate that curl refuses with these words.
+std::string_view advice(std::string_view words) {
+  const auto says = [words](std::string_view part) { return words.find(part) != std::string_view::npos; };
+  if (says("subject name")) return "the endpoint that is set names another host than the certificate";
+  if (says("expired") || says("not yet valid")) {
+    return "check this machine's clock; if it is right, the certificate has to be renewed";
+  }
+  return "if a proxy or a private CA signs it, name that CA's file in AWS_CA_BUNDLE";
+}
+
 constexpr size_t kMaxHeaders = 256;
 constexpr size_t kMaxHeaderBytes = 128u << 10;
 constexpr long kBufferBytes = 128L << 10;
@@ -498,11 +508,8 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
                                  settings.ca_bundle.empty() ? "of the system" : settings.ca_bundle, words));
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_ISSUER_ERROR:
-        return error(
-            ErrorKind::unavailable,
-            fmt::format("its TLS certificate was not accepted: {}; if a proxy or a private CA signs it, name "
-                        "that CA's file in AWS_CA_BUNDLE",
-                        words));
+        return error(ErrorKind::unavailable,
+                     fmt::format("its TLS certificate was not accepted: {}; {}", words, advice(words)));
       case CURLE_SSL_CONNECT_ERROR:
       case CURLE_SSL_CIPHER:
       case CURLE_USE_SSL_FAILED:

@@ -292,7 +292,8 @@ class Planner {
     const std::string* token_file = get(profile, "web_identity_token_file");
     if (!variables.token_file.empty() || token_file != nullptr) {
       plan.method = ProfilePlan::Method::web_identity;
-      plan.token_file = variables.token_file.empty() ? *token_file : variables.token_file;
+      plan.token_file =
+          token_file != nullptr && variables.token_file.empty() ? *token_file : variables.token_file;
       plan.role_arn = variables.role_arn.empty() ? value_or_empty(profile, "role_arn") : variables.role_arn;
       plan.session_name = variables.session_name.empty() ? value_or_empty(profile, "role_session_name")
                                                          : variables.session_name;

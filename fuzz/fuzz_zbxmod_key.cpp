@@ -19,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string name = key->name;
   std::vector<std::string> values = key->params;
   std::vector<char*> params;
+  params.reserve(values.size());
   for (std::string& each : values) params.push_back(each.data());
   std::vector<int> types = key->types;
   zbxmod::abi::Request raw{};

@@ -2,6 +2,7 @@
 """Fails when the documentation names a path or command that does not exist, or when a file of the project names a path
 of the machine it was written on."""
 
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,8 @@ SKIP = {"build", ".git"}
 # Written in two halves, so that this file does not contain what it looks for.
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "|".join(["wor" "k", "far" "m", "roo" "t", "home/(?!runner|user|you|me)\\w+", "tmp/bash_" "jobs"]) + r")/")
 PLACEHOLDER = re.compile(r"[<>*{}$|…]|\.\.\.|[A-Z]{3,}")
+# A script named anywhere in the tree, be it in a comment.
+SCRIPT = re.compile(r"(?<![\w/.-])scripts/[a-z][\w.-]*\w")
 PROGRAMS = {"bakusoku", "zbxmod-host", "simaws", "zbxload"}
 
 
@@ -37,8 +40,14 @@ def subcommands():
     return names
 
 
-def check_word(word, top):
-    """A complaint about one word of code in a document, or nothing."""
+def presets():
+    """The names of CMakePresets.json."""
+    read = json.loads((SOURCE / "CMakePresets.json").read_text(encoding="utf-8"))
+    return {each["name"] for each in read["configurePresets"] if not each.get("hidden")}
+
+
+def check_word(word, top, folder):
+    """A complaint about one word of code in a document of that folder, or nothing."""
     word = word.rstrip(".,:;)")
     word = word.removeprefix("./")
     if PLACEHOLDER.search(word) or "/" not in word or word.startswith(("/", "http:", "https:", "-", "~")):
@@ -49,6 +58,8 @@ def check_word(word, top):
         if len(parts) == 4 and parts[2] == "bin" and parts[3] not in PROGRAMS:
             return f"{word}: no such program is built"
         return None
+    if re.fullmatch(r"[a-z]\w*/", word):
+        return None if (SOURCE / word).is_dir() or (folder / word).is_dir() else f"{word}: no such folder"
     if first not in top or not re.fullmatch(r"[\w./+-]+", word):
         return None
     path = SOURCE / word
@@ -59,6 +70,9 @@ def check_word(word, top):
 
 
 def check_command(line, commands):
+    for name in re.findall(r"--preset[ =]([a-z]+)", line):
+        if name not in presets():
+            return f"--preset {name}: no such preset"
     words = line.replace("$ ", "", 1).split() if line.startswith("$ ") else line.split()
     while words and (re.fullmatch(r"[A-Z_][A-Z0-9_]*=.*", words[0]) or words[0] in ("sudo", "exec")):
         words.pop(0)
@@ -77,19 +91,21 @@ def check_document(path, text, top, commands):
     for target in re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", text):
         if not re.match(r"\w+:", target) and not (path.parent / target).exists():
             yield f"link to {target}: does not exist"
-    for block in re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", text, re.M | re.S):
+    fenced = re.findall(r"^```(?:sh|bash|console|shell)\n(.*?)^```", text, re.M | re.S)
+    unfenced = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    indented = re.findall(r"\n\n((?: {4}.*\n|\n(?= {4}))+)", unfenced)
+    for block in fenced + indented:
         for line in block.splitlines():
             if complaint := check_command(line.strip(), commands):
                 yield complaint
             for word in line.split("#")[0].split():
-                if complaint := check_word(word.strip("'\""), top):
+                if complaint := check_word(word.strip("'\""), top, path.parent):
                     yield complaint
-    inline = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    for code in re.findall(r"`([^`\n]+)`", inline):
+    for code in re.findall(r"`([^`\n]+)`", unfenced):
         if complaint := check_command(code, commands):
             yield complaint
         for word in code.split():
-            if complaint := check_word(word.strip("'\""), top):
+            if complaint := check_word(word.strip("'\""), top, path.parent):
                 yield complaint
 
 
@@ -105,6 +121,8 @@ def main():
         for number, line in enumerate(text.splitlines(), 1):
             if found := MACHINE_PATHS.search(line):
                 wrong.append(f"{name}:{number}: names a path of one machine ({found.group()})")
+            wrong += [f"{name}:{number}: {script}: does not exist" for script in SCRIPT.findall(line)
+                      if not (SOURCE / script).exists()]
     print("\n".join(sorted(set(wrong))) if wrong else f"{documents} documents name only what exists")
     return 1 if wrong else 0
 

@@ -139,7 +139,7 @@ Outcome judge(int code, const abi::Result& result) {
       fault("no-value", std::string("says that it gives ") + what + ", but the pointer is null");
       return std::string();
     }
-    const std::string copy = text;
+    std::string copy = text;
     if (!is_valid_text(copy)) fault("encoding", std::string("the ") + what + " is not valid UTF-8");
     return copy;
   };
@@ -478,7 +478,7 @@ class Guest {
   }
 
   [[nodiscard]] int64_t limit_ms() const {
-    return options_.timeout_seconds * 1000 + std::chrono::milliseconds(kGrace).count();
+    return int64_t{options_.timeout_seconds} * 1000 + std::chrono::milliseconds(kGrace).count();
   }
 
   // ---- the main process and its workers
@@ -710,7 +710,7 @@ Report run(const Layout& layout, const Options& options) {
   ::close(sockets[1]);
 
   // Steps of the main process other than its watch over the workers are short, unless the module hangs.
-  const int64_t limit = options.timeout_seconds * 1000 + std::chrono::milliseconds(kGrace).count();
+  const int64_t limit = int64_t{options.timeout_seconds} * 1000 + std::chrono::milliseconds(kGrace).count();
   int status = 0;
   bool killed = false;
   for (;;) {
