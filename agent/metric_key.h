@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "aws/cloudwatch.h"
+#include "aws/cloudwatch_codec.h"
 #include "base/result.h"
 
 namespace bakusoku::agent {
