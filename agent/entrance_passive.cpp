@@ -27,7 +27,6 @@ constexpr size_t kMaxConnections = 1024;
 constexpr std::chrono::seconds kReceiveTimeout{5};  // for the whole request
 constexpr std::chrono::seconds kSendTimeout{30};
 constexpr std::chrono::minutes kResolveEvery{1};
-constexpr std::chrono::milliseconds kMargin{50};
 
 // "127.0.0.1:10050", "[::1]:10050".
 Result<tcp::endpoint> parse_listen(const std::string& text) {
@@ -212,7 +211,7 @@ asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket) {
   auto request = zabbix::decode_passive_request(frame.payload);
   if (request) {
     const auto allowed = request->timeout.value_or(timeout_);
-    const auto deadline = std::chrono::steady_clock::now() + std::max(allowed - kMargin, allowed / 2);
+    const Deadline deadline = answer_deadline(allowed);
     std::optional<Answer> known = items_.answer_now(request->key);
     if (!known) known = co_await items_.answer(request->key, deadline);
     zabbix::PassiveReply said;

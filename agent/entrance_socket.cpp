@@ -27,18 +27,8 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr uint64_t kMaxConnections = 4096;  // a Zabbix server has at most 1000 pollers
-constexpr std::chrono::milliseconds kLongestQuestion{600'000};
-// The answer leaves this much before the asker's own deadline, so that "not in time" arrives in words.
-constexpr std::chrono::milliseconds kMargin{50};
+constexpr uint64_t kMaxConnections = 4096;        // a Zabbix server has at most 1000 pollers
 constexpr std::chrono::seconds kSendTimeout{10};  // for a whole answer
-
-Deadline deadline_of(uint32_t timeout_ms) {
-  const auto asked =
-      std::min<std::chrono::milliseconds>(std::chrono::milliseconds(timeout_ms), kLongestQuestion);
-  const auto allowed = std::max(asked - kMargin, asked / 2);
-  return std::chrono::steady_clock::now() + allowed;
-}
 
 Error system_error(std::string_view what, const std::string& path) {
   const int why = errno;
@@ -214,7 +204,9 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
       break;
     }
     std::optional<Answer> answer = items_.answer_now(question->key);
-    if (!answer) answer = co_await items_.answer(question->key, deadline_of(question->timeout_ms));
+    if (!answer)
+      answer = co_await items_.answer(question->key,
+                                      answer_deadline(std::chrono::milliseconds(question->timeout_ms)));
     const auto status = answer->supported ? ask::Status::value : ask::Status::not_supported;
     if (answer->text.size() > ask::kMaxAnswerBytes) {
       answer->text =

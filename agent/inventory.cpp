@@ -24,6 +24,11 @@ constexpr int kIdleIntervals = 3;
 // After a failed reading the next try waits: doubled each time, up to the interval.
 constexpr std::chrono::seconds kFirstRetry{5};
 
+const std::array<Service, 1>& services() {
+  static const std::array<Service, 1> kServices = {ec2_service()};
+  return kServices;
+}
+
 }  // namespace
 
 std::optional<std::string_view> Resource::find(std::string_view field) const {
@@ -82,13 +87,17 @@ const Resource* Snapshot::only_by_name(std::string_view name) const {
 }
 
 const Service* find_service(std::string_view name) {
-  static const std::array<Service, 1> kServices = {ec2_service()};
-  const auto found = std::find_if(kServices.begin(), kServices.end(),
+  const auto found = std::find_if(services().begin(), services().end(),
                                   [&](const Service& service) { return service.name == name; });
-  return found == kServices.end() ? nullptr : &*found;
+  return found == services().end() ? nullptr : &*found;
 }
 
-std::string service_names() { return "ec2"; }
+std::string service_names() {
+  std::string names;
+  for (const Service& service : services())
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", service.name);
+  return names;
+}
 
 Inventory::Inventory(asio::io_context& io, const Service& service, const Target& target,
                      std::chrono::seconds interval, Clock clock, InventoryCounters& counters)

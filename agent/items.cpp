@@ -41,6 +41,13 @@ std::string macro_name(std::string_view field) {
 
 }  // namespace
 
+Deadline answer_deadline(std::chrono::milliseconds timeout) {
+  constexpr std::chrono::milliseconds kMargin{50};
+  constexpr std::chrono::milliseconds kLongest{600'000};  // Zabbix's own limit on an item's timeout
+  const auto asked = std::min(timeout, kLongest);
+  return std::chrono::steady_clock::now() + std::max(asked - kMargin, asked / 2);
+}
+
 std::string format_value(double value) {
   constexpr double kExactWhole = 9007199254740992.0;  // 2^53: beyond it not every whole number is a double
   if (value == std::floor(value) && std::fabs(value) < kExactWhole) {

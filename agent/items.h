@@ -3,6 +3,7 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,10 @@ struct Answer {
   bool supported = true;
   std::string text;
 };
+
+/// When an answer has to be there for an asker who waits `timeout` from now: a little earlier, so that "not
+/// in time" still arrives in words.
+[[nodiscard]] Deadline answer_deadline(std::chrono::milliseconds timeout);
 
 using Parameters = std::span<const std::string>;
 
