@@ -34,13 +34,18 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       collect_(io, demand_, config_.metrics, clock),
-      items_(Items::Parts{*targets_, inventories_, demand_, collect_, stats_, clock}),
-      socket_entrance_(io, items_, stats_),
+      items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, clock}),
+      socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {}
 
 Result<void> Agent::open_entrances() {
   if (auto opened = socket_entrance_.open(config_.agent); !opened) return opened;
   return passive_entrance_.open(config_.agent);
+}
+
+void Agent::forget_unasked() {
+  items_.keep_board();  // what was read from the board is not unasked
+  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) { board_.withdraw(series); });
 }
 
 void Agent::start() {
@@ -70,6 +75,7 @@ asio::awaitable<void> Agent::tick_loop() {
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
     if (stopped) co_return;
     try {
+      items_.keep_board();
       inventories_.tick();
       collect_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {

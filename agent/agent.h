@@ -3,7 +3,7 @@
 //   ask      entrance (socket | passive port | `bakusoku get --direct`) -> Items, the one table of keys
 //              -> Inventories (resources of a target)   for names, facts and discovery
 //              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
-//            -> Answer -> entrance
+//            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
 //   tick     once a second: inventories and metrics that are due are read ahead; what nobody asks for is
 //   forgotten
 //
@@ -14,6 +14,7 @@
 #include <asio/io_context.hpp>
 #include <memory>
 
+#include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/config.h"
 #include "agent/demand.h"
@@ -42,9 +43,10 @@ class Agent {
   void start();
 
   /// Forgets the metrics nobody asked for; start() does it once a minute.
-  void forget_unasked() { demand_.forget_unasked(unix_seconds(clock_())); }
+  void forget_unasked();
 
   [[nodiscard]] Items& items() { return items_; }
+  [[nodiscard]] Board& board() { return board_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
   [[nodiscard]] const Config& config() const { return config_; }
 
@@ -61,6 +63,7 @@ class Agent {
   Inventories inventories_;
   Demand demand_;
   Collect collect_;
+  Board board_;
   Items items_;
   SocketEntrance socket_entrance_;
   PassiveEntrance passive_entrance_;

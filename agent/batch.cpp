@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kStatisticsBilledAsOne = 5;
 
 auto metric_of(const Series* series) {
-  return std::tuple(series->namespace_, series->metric, series->dimensions.get());
+  return std::tuple(series->name->namespace_, series->name->metric, series->dimensions.get());
 }
 
 // End of the run of one metric's statistics that begins at `from`.
@@ -23,7 +23,7 @@ size_t end_of_metric(const std::vector<Series*>& sorted, size_t from) {
 
 void sort_by_metric(std::vector<Series*>& series) {
   std::sort(series.begin(), series.end(), [](const Series* a, const Series* b) {
-    return std::tuple(metric_of(a), a->statistic) < std::tuple(metric_of(b), b->statistic);
+    return std::tuple(metric_of(a), a->name->statistic) < std::tuple(metric_of(b), b->name->statistic);
   });
 }
 

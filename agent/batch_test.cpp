@@ -18,15 +18,16 @@ class BatchTest : public testing::Test {
     series_.emplace_back();
     Series& series = series_.back();
     series.group = &group_;
-    series.namespace_ = name("AWS/EC2");
-    series.metric = name("M" + std::to_string(metric));
-    series.statistic = name("p" + std::to_string(statistic));
+    metrics_.push_back(
+        {name("AWS/EC2"), name("M" + std::to_string(metric)), name("p" + std::to_string(statistic))});
+    series.name = &metrics_.back();
     series.dimensions = dimensions_;
     return &series;
   }
 
   Group group_;
   std::set<std::string> names_;
+  std::deque<MetricName> metrics_;
   std::deque<Series> series_;
   std::shared_ptr<const Dimensions> dimensions_ = std::make_shared<const Dimensions>();
 };

@@ -47,9 +47,9 @@ bool reaches(int64_t read_until, int64_t final_end, int64_t period) {
 // Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
 // per period; who asks less often by one reading in the period before the question is expected.
 bool is_due(const Series& series, int64_t now) {
-  if (series.ask_gap == 0 || series.reading() || is_refused(series)) return false;
+  if (series.ask_gap == 0 || series.reading || is_refused(series)) return false;
   const int64_t period = series.group->period;
-  const int64_t gap = series.ask_gap;
+  const auto gap = static_cast<int64_t>(series.ask_gap);
   if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
   return gap <= period || (series.answered && series.last_asked + gap - now <= period);
 }
@@ -86,31 +86,43 @@ bool Collect::is_current(const Series& series) const {
   if (reaches(series.read_until, final_end, group.period)) return true;
   // Read ahead for a question that comes less often than the period: that reading is paid for, so it is the
   // answer.
-  return !series.answered && series.ask_gap > static_cast<uint32_t>(group.period) && age >= 0 &&
+  return !series.answered && series.ask_gap > static_cast<uint64_t>(group.period) && age >= 0 &&
          age <= group.period;
+}
+
+// The times at which reaches() holds for the newest reading.
+std::optional<Span> Collect::current_span(const Series& series) const {
+  if (series.failure() || series.read_until == 0) return std::nullopt;
+  const int64_t period = series.group->period;
+  const int64_t final_at = series.read_until + config_.delay.count();
+  const Span span{static_cast<Seconds32>(std::max<int64_t>(final_at - period, 0)),
+                  static_cast<Seconds32>(final_at + period)};
+  const int64_t at = now();
+  if (at < span.from || at >= span.until) return std::nullopt;
+  return span;
 }
 
 asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline deadline) {
   while (!is_current(series)) {
-    if (!series.reading()) {
+    if (!series.reading) {
       Group& group = *series.group;
       if (group.failure && steady_clock::now() < group.failed_until) {
         series.set_failure(group.failure);
         co_return Result<void>();
       }
       read_ahead(group);
-      if (!series.reading()) gather(series);
+      if (!series.reading) gather(series);
     }
-    const std::shared_ptr<Event> reading = series.reading();
-    ++series.waiting;
+    const std::shared_ptr<Event> reading = series.reading;
+    ++series.held;
     const bool happened = co_await reading->wait(deadline);
-    --series.waiting;
+    --series.held;
     if (!happened) {
       co_return fail(ErrorKind::timeout,
                      "CloudWatch has not answered in time for {} in {}; the next check will find it",
                      series.description(), series.group->target->description());
     }
-    if (!series.reading())
+    if (!series.reading)
       break;  // read: whatever came of it is the answer, even if a newer period has ended meanwhile
   }
   co_return Result<void>();
@@ -119,9 +131,9 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
 void Collect::gather(Series& series) {
   Group& group = *series.group;
   const bool first = group.gathering.empty();
-  auto reading = first ? std::make_shared<Event>(io_) : group.gathering.front()->reading();
+  auto reading = first ? std::make_shared<Event>(io_) : group.gathering.front()->reading;
   group.gathering.push_back(&series);
-  series.set_reading(std::move(reading));
+  series.reading = std::move(reading);
   if (group.gathering.size() >= aws::cloudwatch::kMaxQueriesPerCall) {
     flush(group);
   } else if (first) {
@@ -163,9 +175,9 @@ void Collect::start(Group& group, std::vector<Series*> wanted) {
     enqueue(group, wanted);
   } catch (const std::bad_alloc&) {
     for (Series* series : wanted) {
-      if (!series->reading()) continue;
+      if (!series->reading) continue;
       series->set_failure(out_of_memory_);
-      series->set_reading(nullptr)->set();
+      std::exchange(series->reading, nullptr)->set();
     }
     return;
   }
@@ -190,9 +202,9 @@ void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
   for (const Queued& entry : queued) {
     for (Series* series : entry.batch.series) {
       // Whoever waited while the series was gathered goes on to wait for its batch.
-      if (const auto gathered = series->set_reading(entry.reading)) gathered->set();
+      if (const auto gathered = std::exchange(series->reading, entry.reading)) gathered->set();
       series->last_read = static_cast<Seconds32>(at);
-      series->answered = false;
+      series->answered = 0;
     }
   }
   lane.queue.splice(lane.queue.end(), queued);
@@ -228,7 +240,8 @@ asio::awaitable<void> Collect::work(Lane& lane) {
         for (Series* series : taken.batch.series) series->set_failure(out_of_memory_);
       }
     }
-    for (Series* series : taken.batch.series) series->set_reading(nullptr);
+    for (Series* series : taken.batch.series) series->reading.reset();
+    read_.insert(read_.end(), taken.batch.series.begin(), taken.batch.series.end());
     taken.reading->set();
   }
   --lane.workers;

@@ -11,7 +11,9 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/batch.h"
@@ -42,6 +44,12 @@ class Collect {
   /// Makes the series current, waiting until `deadline` at most. Errors: timeout. How the reading went is in
   /// the series.
   [[nodiscard]] asio::awaitable<Result<void>> make_current(Series& series, Deadline deadline);
+
+  /// While the series' newest value is the newest there can be. Nothing: it has none, or is not current.
+  [[nodiscard]] std::optional<Span> current_span(const Series& series) const;
+
+  /// The series that were read since the last call; to be used at once, before series are forgotten.
+  [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
 
   /// Called once a second: reads ahead what is due.
   void tick();
@@ -78,6 +86,7 @@ class Collect {
   Clock clock_;
   CollectCounters counters_;
   std::map<const Target*, Lane> lanes_;
+  std::vector<Series*> read_;
   std::shared_ptr<const Error> out_of_memory_;  // made beforehand
 };
 

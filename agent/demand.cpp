@@ -1,18 +1,20 @@
 #include "agent/demand.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <iterator>
-#include <new>
 #include <utility>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace bakusoku::agent {
 namespace {
 
 constexpr size_t kMaxKeys = 1'000'000;
-constexpr size_t kMaxKeyBytes = size_t{512} << 20;  // of all keys together
-constexpr int64_t kLongestGap = 7 * 86400;          // a clock that was corrected by years is not an interval
+constexpr int64_t kLongestGap = 7 * 86400;  // a clock that was corrected by years is not an interval
 constexpr int64_t kForgetIntervals = 3;
 constexpr int64_t kForgetAtLeast = 3600;  // seconds
 
@@ -35,104 +37,81 @@ size_t mix(size_t seed, const void* part) {
 
 aws::cloudwatch::MetricQuery Series::query() const {
   aws::cloudwatch::MetricQuery query;
-  query.namespace_ = *namespace_;
-  query.metric = *metric;
+  query.namespace_ = *name->namespace_;
+  query.metric = *name->metric;
   query.dimensions = *dimensions;
-  query.statistic = *statistic;
+  query.statistic = *name->statistic;
   query.period_seconds = group->period;
   return query;
 }
 
 std::string Series::description() const {
-  std::string text = fmt::format("{} {}", *namespace_, *metric);
+  std::string text = fmt::format("{} {}", *name->namespace_, *name->metric);
   std::string_view separator = " (";
   for (const auto& dimension : *dimensions) {
     text += fmt::format("{}{}={}", separator, dimension.name, dimension.value);
     separator = ", ";
   }
   if (!dimensions->empty()) text += ')';
-  return fmt::format("{} {}", text, *statistic);
+  return fmt::format("{} {}", text, *name->statistic);
 }
 
 const std::shared_ptr<const Error>& Series::failure() const {
   static const std::shared_ptr<const Error> kNone;
-  return exception_ ? exception_->failure : kNone;
-}
-
-const std::shared_ptr<Event>& Series::reading() const {
-  static const std::shared_ptr<Event> kNone;
-  return exception_ ? exception_->reading : kNone;
+  return failure_ ? *failure_ : kNone;
 }
 
 void Series::set_failure(std::shared_ptr<const Error> failure) {
-  if (!failure && !exception_) return;
-  exception().failure = std::move(failure);
-  drop_empty_exception();
+  if (!failure) {
+    failure_.reset();
+  } else if (failure_) {
+    *failure_ = std::move(failure);
+  } else {
+    failure_ = std::make_unique<std::shared_ptr<const Error>>(std::move(failure));
+  }
 }
 
-std::shared_ptr<Event> Series::set_reading(std::shared_ptr<Event> reading) {
-  if (!reading && !exception_) return nullptr;
-  auto before = std::exchange(exception().reading, std::move(reading));
-  drop_empty_exception();
-  return before;
+Demand::Demand(Targets& targets) : targets_(targets) {
+  if (::getrandom(&seed_, sizeof seed_, 0) != sizeof seed_) seed_ = reinterpret_cast<uintptr_t>(this);
 }
 
-Series::Exception& Series::exception() {
-  if (!exception_) exception_ = std::make_unique<Exception>();
-  return *exception_;
+Demand::KeyHash Demand::hash_of(std::string_view key) const {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(key.data(), key.size(), seed_);
+  return {hash.high64, hash.low64};
 }
-
-void Series::drop_empty_exception() {
-  if (exception_ && !exception_->failure && !exception_->reading) exception_.reset();
-}
-
-Demand::Spelling* Demand::Spelling::make(std::string_view text, Series* series, bool missing_is_zero) {
-  void* block = ::operator new(sizeof(Spelling) + text.size());
-  auto* spelling = new (block) Spelling{series, static_cast<uint32_t>(text.size()), missing_is_zero};
-  std::memcpy(spelling + 1, text.data(), text.size());
-  return spelling;
-}
-
-void Demand::Spelling::free(Spelling* spelling) { ::operator delete(spelling); }
 
 bool Demand::Same::operator()(const Series* a, const Series* b) const {
-  return a->group == b->group && a->namespace_ == b->namespace_ && a->metric == b->metric &&
-         a->statistic == b->statistic && a->dimensions == b->dimensions;
+  return a->group == b->group && a->name == b->name && a->dimensions == b->dimensions;
 }
 
 size_t Demand::Hash::operator()(const Series* series) const {
   size_t seed = std::hash<const void*>()(series->group);
   for (const void* part :
-       {static_cast<const void*>(series->namespace_), static_cast<const void*>(series->metric),
-        static_cast<const void*>(series->statistic), static_cast<const void*>(series->dimensions.get())}) {
+       {static_cast<const void*>(series->name), static_cast<const void*>(series->dimensions.get())}) {
     seed = mix(seed, part);
   }
   return seed;
 }
 
 Demand::~Demand() {
-  for (Spelling* spelling : keys_) Spelling::free(spelling);
   for (Series* series : series_) delete series;
 }
 
 Wanted Demand::find(std::string_view key) const {
-  const auto found = keys_.find(key);
-  if (found == keys_.end()) return Wanted{};
-  return Wanted{(*found)->series, (*found)->missing_is_zero};
+  const auto found = keys_.find(hash_of(key));
+  return found == keys_.end() ? Wanted{} : found->second;
 }
 
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   auto target = targets_.find(meaning.region, meaning.account);
   if (!target) return fail(target.error());
-  if (keys_.size() >= kMaxKeys || key_bytes_ + key.size() > kMaxKeyBytes) {
-    return fail(ErrorKind::invalid, "{} metric keys of {} bytes are in use; spread them over several agents",
-                keys_.size(), key_bytes_);
+  if (keys_.size() >= kMaxKeys) {
+    return fail(ErrorKind::invalid, "{} metric keys are in use; spread them over several agents",
+                keys_.size());
   }
   auto wanted = std::make_unique<Series>();
   wanted->group = &group_of(**target, meaning.period_seconds);
-  wanted->namespace_ = intern(meaning.namespace_);
-  wanted->metric = intern(meaning.metric);
-  wanted->statistic = intern(meaning.statistic);
+  wanted->name = intern(meaning);
   wanted->dimensions = intern(meaning.dimensions);
   const auto known = series_.find(wanted.get());
   Series* series = nullptr;
@@ -143,9 +122,9 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
     series_.insert(series);
     series->group->members.push_back(series);
   }
-  key_bytes_ += key.size();
-  keys_.insert(Spelling::make(key, series, meaning.missing_is_zero));
-  return Wanted{series, meaning.missing_is_zero};
+  const Wanted meant{series, meaning.missing_is_zero};
+  keys_.insert_or_assign(hash_of(key), meant);
+  return meant;
 }
 
 Group& Demand::group_of(const Target& target, int32_t period) {
@@ -157,6 +136,11 @@ Group& Demand::group_of(const Target& target, int32_t period) {
   groups_.back()->target = &target;
   groups_.back()->period = period;
   return *groups_.back();
+}
+
+const MetricName* Demand::intern(const MetricKey& meaning) {
+  const auto kept = [this](const std::string& text) { return &*texts_.insert(text).first; };
+  return &*names_.insert({kept(meaning.namespace_), kept(meaning.metric), kept(meaning.statistic)}).first;
 }
 
 std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
@@ -171,15 +155,15 @@ std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
 
 void Demand::note_asked(Series& series, int64_t now) {
   if (series.last_asked != 0 && now > series.last_asked) {
-    series.ask_gap = static_cast<uint32_t>(std::min(now - series.last_asked, kLongestGap));
+    series.ask_gap = static_cast<uint64_t>(std::min(now - series.last_asked, kLongestGap)) & 0xFFFFFu;
   }
   series.last_asked = static_cast<Seconds32>(now);
 }
 
-void Demand::forget_unasked(int64_t now) {
+void Demand::forget_unasked(int64_t now, const std::function<void(Series&)>& farewell) {
   const auto forgotten = [now](const Series* series) {
-    const int64_t interval = std::max<int64_t>(series->ask_gap, series->group->period);
-    return !series->reading() && series->waiting == 0 &&
+    const int64_t interval = std::max(static_cast<int64_t>(series->ask_gap), int64_t{series->group->period});
+    return !series->reading && series->held == 0 &&
            now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
   };
   bool any = false;
@@ -187,19 +171,11 @@ void Demand::forget_unasked(int64_t now) {
     any = std::erase_if(group->members, forgotten) > 0 || any;
   }
   if (!any) return;
-  for (auto at = keys_.begin(); at != keys_.end();) {
-    Spelling* spelling = *at;
-    if (!forgotten(spelling->series)) {
-      ++at;
-      continue;
-    }
-    at = keys_.erase(at);
-    key_bytes_ -= spelling->size;
-    Spelling::free(spelling);
-  }
+  std::erase_if(keys_, [&](const auto& entry) { return forgotten(entry.second.series); });
   std::vector<Series*> gone;
   std::copy_if(series_.begin(), series_.end(), std::back_inserter(gone), forgotten);
   for (Series* series : gone) {
+    farewell(*series);
     series_.erase(series);
     delete series;
   }

@@ -5,8 +5,11 @@
 
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,13 +31,26 @@ using Dimensions = std::vector<aws::cloudwatch::Dimension>;
 /// A point in time as unix seconds in four bytes (until 2106); 0: never.
 using Seconds32 = uint32_t;
 
+/// From one second up to, not including, another.
+struct Span {
+  Seconds32 from = 0;
+  Seconds32 until = 0;
+};
+
+/// What few texts name for many series; each is kept once.
+struct MetricName {
+  const std::string* namespace_ = nullptr;
+  const std::string* metric = nullptr;
+  const std::string* statistic = nullptr;
+
+  friend auto operator<=>(const MetricName&, const MetricName&) = default;
+};
+
 /// One metric series that is wanted, and the newest that CloudWatch said of it. Kept small: an agent may know
 /// a hundred thousand.
 struct Series {
   Group* group = nullptr;  // target and period
-  const std::string* namespace_ = nullptr;
-  const std::string* metric = nullptr;
-  const std::string* statistic = nullptr;
+  const MetricName* name = nullptr;
   std::shared_ptr<const Dimensions> dimensions;
 
   double point_value = 0;
@@ -42,31 +58,23 @@ struct Series {
   Seconds32 read_until = 0;   // end of the newest final period of the newest reading; 0: never read
   Seconds32 last_read = 0;    // when that reading began
   Seconds32 last_asked = 0;
-  uint32_t ask_gap = 0;   // seconds between the last two questions; 0: asked once
-  bool answered = false;  // the newest reading has been given to somebody
-  uint16_t waiting = 0;   // coroutines that hold this series until its reading takes a step
+  uint64_t ask_gap : 20 = 0;  // seconds between the last two questions, kLongestGap at most; 0: asked once
+  uint64_t answered : 1 = 0;  // the newest reading has been given to somebody
+  uint64_t posted : 23 = 0;   // one more than its slot on the board; 0: not there
+  uint64_t held : 20 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
+  std::shared_ptr<Event>
+      reading;  // set when the reading this series is part of takes its next step; null: none
   /// Why the newest reading failed; null: it succeeded.
   [[nodiscard]] const std::shared_ptr<const Error>& failure() const;
   void set_failure(std::shared_ptr<const Error> failure);
-  /// Set when the reading this series is part of takes its next step; null: none is under way.
-  [[nodiscard]] const std::shared_ptr<Event>& reading() const;
-  /// Returns the one before.
-  std::shared_ptr<Event> set_reading(std::shared_ptr<Event> reading);
 
   [[nodiscard]] aws::cloudwatch::MetricQuery query() const;
   /// "AWS/EC2 CPUUtilization (InstanceId=i-1) Average", for messages.
   [[nodiscard]] std::string description() const;
 
  private:
-  // What few series have at any moment.
-  struct Exception {
-    std::shared_ptr<const Error> failure;
-    std::shared_ptr<Event> reading;
-  };
-  Exception& exception();
-  void drop_empty_exception();
-  std::unique_ptr<Exception> exception_;
+  std::unique_ptr<std::shared_ptr<const Error>> failure_;  // which few series have
 };
 
 /// All series of one target and period: they become readable at the same moments and share calls.
@@ -89,7 +97,7 @@ struct Wanted {
 
 class Demand {
  public:
-  explicit Demand(Targets& targets) : targets_(targets) {}
+  explicit Demand(Targets& targets);
   ~Demand();
   Demand(const Demand&) = delete;
   Demand& operator=(const Demand&) = delete;
@@ -101,8 +109,9 @@ class Demand {
 
   /// Notes that somebody asked at `now` (unix seconds).
   static void note_asked(Series& series, int64_t now);
-  /// Forgets what nobody asked for during some of its own intervals, an hour at least.
-  void forget_unasked(int64_t now);
+  /// Forgets what nobody asked for during some of its own intervals, an hour at least; `farewell` is called
+  /// with each series before it goes.
+  void forget_unasked(int64_t now, const std::function<void(Series&)>& farewell);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] size_t keys() const { return keys_.size(); }
@@ -116,44 +125,30 @@ class Demand {
   struct Hash {
     size_t operator()(const Series* series) const;
   };
-  // One way somebody wrote a key: the header of a block that holds the text behind it.
-  struct Spelling {
-    Series* series;
-    uint32_t size;
-    bool missing_is_zero;
-
-    [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(this + 1), size}; }
-    static Spelling* make(std::string_view text, Series* series, bool missing_is_zero);
-    static void free(Spelling* spelling);
+  // Stands for a key's text, which nobody needs again: 128 bits that differ for a million keys but for a
+  // chance of 1e-27.
+  struct KeyHash {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    friend bool operator==(const KeyHash&, const KeyHash&) = default;
   };
-  static std::string_view text_of(std::string_view text) { return text; }
-  static std::string_view text_of(const Spelling* spelling) { return spelling->text(); }
-  struct TextHash {
-    using is_transparent = void;
-    template <typename Text>
-    size_t operator()(const Text& text) const {
-      return std::hash<std::string_view>()(text_of(text));
-    }
+  struct FirstBits {
+    size_t operator()(const KeyHash& hash) const noexcept { return hash.low; }
   };
-  struct TextSame {
-    using is_transparent = void;
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return text_of(a) == text_of(b);
-    }
-  };
+  [[nodiscard]] KeyHash hash_of(std::string_view key) const;
 
   Group& group_of(const Target& target, int32_t period);
-  const std::string* intern(const std::string& text) { return &*names_.insert(text).first; }
+  const MetricName* intern(const MetricKey& meaning);
   std::shared_ptr<const Dimensions> intern(const Dimensions& dimensions);
 
   Targets& targets_;
-  std::unordered_set<std::string> names_;  // namespaces, metrics, statistics
+  std::unordered_set<std::string> texts_;  // namespaces, metrics, statistics
+  std::set<MetricName> names_;
   std::unordered_map<std::string, std::weak_ptr<const Dimensions>> dimensions_;
   std::vector<std::unique_ptr<Group>> groups_;
-  std::unordered_set<Series*, Hash, Same> series_;          // owned
-  std::unordered_set<Spelling*, TextHash, TextSame> keys_;  // owned
-  size_t key_bytes_ = 0;
+  std::unordered_set<Series*, Hash, Same> series_;  // owned
+  std::unordered_map<KeyHash, Wanted, FirstBits> keys_;
+  uint64_t seed_;
 };
 
 }  // namespace bakusoku::agent

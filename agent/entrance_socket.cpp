@@ -50,6 +50,30 @@ asio::awaitable<bool> wait_writable(Socket& socket, Deadline deadline) {
   co_return first.index() == 0 && !error;
 }
 
+// An asker that cannot take the short answer at once has asked out of turn. False: close the connection.
+bool hand_over_board(int socket, const std::optional<Board::Descriptors>& board) {
+  std::string packet;
+  const std::string_view refusal = "the agent has no board on this system";
+  ask::encode_answer_part(packet, board ? ask::Status::value : ask::Status::not_supported,
+                          board ? std::string_view() : refusal, 0);
+  iovec data{packet.data(), packet.size()};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+  if (board) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    const int descriptors[2] = {board->board, board->marks};
+    std::memcpy(CMSG_DATA(part), descriptors, sizeof descriptors);
+  }
+  return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
 // Whether something accepts connections on the socket file. Only a refused connection proves that nobody
 // does: the file may belong to another user, or to another program's socket of another type. Errors: denied,
 // io.
@@ -192,12 +216,18 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
   // One byte more than a question may have: a longer packet is cut to that and refused by the decoder.
   std::vector<char> received(ask::kHeaderSize + ask::kMaxKeyBytes + 1);
   std::string packet;
+  bool has_board = false;
   asio::error_code error;
   for (;;) {
     asio::socket_base::message_flags flags = 0;
     const size_t size = co_await socket.async_receive(asio::buffer(received), flags,
                                                       asio::redirect_error(asio::use_awaitable, error));
     if (error || size == 0) break;
+    if (ask::is_board_question(std::string_view(received.data(), size))) {
+      if (!hand_over_board(socket.native_handle(), board_.descriptors())) break;
+      has_board = true;
+      continue;
+    }
     const auto question = ask::decode_question(std::string_view(received.data(), size));
     if (!question) {
       spdlog::debug("a packet of {} bytes on {} is not a question; connection closed", size, path_);
@@ -207,6 +237,7 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
     if (!answer)
       answer = co_await items_.answer(question->key,
                                       answer_deadline(std::chrono::milliseconds(question->timeout_ms)));
+    if (has_board && answer->lease) board_.post(question->key, answer->text, *answer->lease);
     const auto status = answer->supported ? ask::Status::value : ask::Status::not_supported;
     if (answer->text.size() > ask::kMaxAnswerBytes) {
       answer->text =

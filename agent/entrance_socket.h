@@ -10,6 +10,7 @@
 #include <asio/io_context.hpp>
 #include <string>
 
+#include "agent/board.h"
 #include "agent/config.h"
 #include "agent/items.h"
 #include "agent/log_limit.h"
@@ -20,7 +21,8 @@ namespace bakusoku::agent {
 
 class SocketEntrance {
  public:
-  SocketEntrance(asio::io_context& io, Items& items, Stats& stats) : io_(io), items_(items), stats_(stats) {}
+  SocketEntrance(asio::io_context& io, Items& items, Board& board, Stats& stats)
+      : io_(io), items_(items), board_(board), stats_(stats) {}
   ~SocketEntrance();
   SocketEntrance(const SocketEntrance&) = delete;
   SocketEntrance& operator=(const SocketEntrance&) = delete;
@@ -36,6 +38,7 @@ class SocketEntrance {
 
   asio::io_context& io_;
   Items& items_;
+  Board& board_;
   Stats& stats_;
   std::string path_;
   int listener_ = -1;

@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 
 // A snapshot is still answered from while newer readings fail, for this many intervals.
 constexpr int kStaleIntervals = 3;
+// Answers outlive the time of the next reading by this much.
+constexpr std::chrono::seconds kReadingTakes{30};
 // Nobody asked for this many intervals: reading stops until the next question.
 constexpr int kIdleIntervals = 3;
 // After a failed reading the next try waits: doubled each time, up to the interval.
@@ -175,6 +177,7 @@ asio::awaitable<void> Inventory::run_reading() {
   const auto ended = steady_clock::now();
   if (read) {
     snapshot_ = std::move(*read);
+    renewed_ = true;
     failure_.reset();
     failures_in_row_ = 0;
     read_ended_ = ended;
@@ -196,6 +199,15 @@ asio::awaitable<void> Inventory::run_reading() {
   reading->set();
 }
 
+Span Inventory::current_span() const {
+  const auto at = steady_clock::now();
+  auto left = std::max(next_ - at, steady_clock::duration::zero()) + kReadingTakes;
+  if (failure_) left = std::min(left, read_ended_ + interval_ * kStaleIntervals - at);
+  const int64_t now = unix_seconds(clock_());
+  const int64_t until = now + std::chrono::duration_cast<std::chrono::seconds>(left).count();
+  return Span{static_cast<Seconds32>(now), static_cast<Seconds32>(until)};
+}
+
 void Inventory::tick() {
   const auto now = steady_clock::now();
   if (reading_ || now < next_ || now - last_asked_ >= interval_ * kIdleIntervals) return;
@@ -206,6 +218,14 @@ Inventory& Inventories::of(const Service& service, const Target& target) {
   auto& inventory = inventories_[{&service, &target}];
   if (!inventory) inventory = std::make_unique<Inventory>(io_, service, target, interval_, clock_, counters_);
   return *inventory;
+}
+
+std::vector<const Inventory*> Inventories::take_renewed() {
+  std::vector<const Inventory*> renewed;
+  for (auto& [of, inventory] : inventories_) {
+    if (inventory->take_renewed()) renewed.push_back(inventory.get());
+  }
+  return renewed;
 }
 
 void Inventories::tick() {

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/demand.h"
 #include "agent/event.h"
 #include "agent/targets.h"
 #include "base/clock.h"
@@ -103,6 +104,14 @@ class Inventory {
   /// allowed now (one per interval); else `seen` itself. Errors: of the reading, timeout.
   [[nodiscard]] asio::awaitable<Result<Snap>> newer_than(Snap seen, Deadline deadline);
 
+  /// For how long answers from the newest snapshot are good without asking here: until shortly after the next
+  /// reading is due, as that takes its time.
+  [[nodiscard]] Span current_span() const;
+  /// Somebody used such an answer: the inventory is still wanted.
+  void note_asked() { last_asked_ = std::chrono::steady_clock::now(); }
+  /// True once after each new snapshot.
+  [[nodiscard]] bool take_renewed() { return std::exchange(renewed_, false); }
+
   /// Called once a second: reads again when it is time and somebody still asks.
   void tick();
   [[nodiscard]] std::chrono::seconds interval() const { return interval_; }
@@ -121,6 +130,7 @@ class Inventory {
   InventoryCounters& counters_;
 
   Snap snapshot_;
+  bool renewed_ = false;
   std::optional<Error> failure_;    // of the newest reading; nothing when it succeeded
   std::shared_ptr<Event> reading_;  // set when the reading under way has ended; null: none under way
   using Steady = std::chrono::steady_clock::time_point;
@@ -140,6 +150,8 @@ class Inventories {
 
   [[nodiscard]] Inventory& of(const Service& service, const Target& target);
   void tick();
+  /// Those that have a new snapshot since the last call.
+  [[nodiscard]] std::vector<const Inventory*> take_renewed();
   [[nodiscard]] const InventoryCounters& counters() const { return counters_; }
 
  private:

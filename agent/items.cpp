@@ -39,6 +39,23 @@ std::string macro_name(std::string_view field) {
   return name;
 }
 
+/// The value of the newest reading, which succeeded; nothing when the metric has no datapoint.
+std::optional<std::string> text_of(const Wanted& wanted) {
+  if (wanted.series->point_clock != 0) return format_value(wanted.series->point_value);
+  if (wanted.missing_is_zero) return "0";
+  return std::nullopt;
+}
+
+Lease lease_of(Inventory& inventory) { return Lease{{}, &inventory, inventory.current_span()}; }
+
+// What was read from the board counts as asked and answered.
+void note_read(Series& series, int64_t at) {
+  if (at <= series.last_asked) return;
+  Demand::note_asked(series, at);
+  if (at >= series.last_read) series.answered = 1;
+}
+void note_read(Inventory& inventory, int64_t) { inventory.note_asked(); }
+
 }  // namespace
 
 Deadline answer_deadline(std::chrono::milliseconds timeout) {
@@ -81,7 +98,7 @@ std::optional<Answer> Items::answer_now(std::string_view key) {
   ++parts_.stats.questions;
   Demand::note_asked(*wanted.series, unix_seconds(parts_.clock()));
   auto value = value_of(wanted);
-  if (value) return Answer{true, std::move(*value)};
+  if (value) return Answer{true, std::move(value->text), value->lease};
   ++parts_.stats.not_supported;
   return Answer{false, "aws.metric: " + valid_utf8(value.error().message)};
 }
@@ -115,10 +132,24 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
   const Parameters parameters(parsed->params);
   auto value = co_await (this->*row->answer)(parameters, key, deadline);
   if (!value) co_return refuse(fmt::format("{}: {}", row->name, valid_utf8(value.error().message)));
-  if (value->empty())
+  if (value->text.empty())
     co_return refuse(
         fmt::format("{}: the value is empty, which Zabbix takes for a refused connection", row->name));
-  co_return Answer{true, std::move(*value)};
+  co_return Answer{true, std::move(value->text), value->lease};
+}
+
+void Items::keep_board() {
+  parts_.board.beat();
+  parts_.board.take_marks(unix_seconds(parts_.clock()),
+                          [](auto& owner, int64_t asked_at) { note_read(owner, asked_at); });
+  for (Series* series : parts_.collect.take_read()) {
+    const Wanted wanted = parts_.board.posted(*series);
+    if (wanted.series == nullptr) continue;
+    const auto span = parts_.collect.current_span(*series);
+    if (!span) continue;
+    if (const auto text = text_of(wanted)) parts_.board.renew(*series, *text, *span);
+  }
+  for (const Inventory* inventory : parts_.inventories.take_renewed()) parts_.board.withdraw(*inventory);
 }
 
 // The article's first item.
@@ -131,14 +162,14 @@ Items::Value Items::echo(Parameters parameters, std::string_view, Deadline) {
   co_return valid_utf8(joined);
 }
 
-Items::Value Items::ping(Parameters, std::string_view, Deadline) { co_return "1"; }
+Items::Value Items::ping(Parameters, std::string_view, Deadline) { co_return std::string("1"); }
 
-Items::Value Items::version(Parameters, std::string_view, Deadline) { co_return kVersion; }
+Items::Value Items::version(Parameters, std::string_view, Deadline) { co_return std::string(kVersion); }
 
 Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline) {
   const std::string& name = parameter(parameters, 0);
-  const auto stats =
-      all_stats(parts_.stats, parts_.targets, parts_.inventories, parts_.demand, parts_.collect);
+  const auto stats = all_stats(parts_.stats, parts_.targets, parts_.inventories, parts_.demand,
+                               parts_.collect, parts_.board);
   if (name.empty()) {
     std::string json = "{";
     for (const Stat& stat : stats) {
@@ -168,7 +199,9 @@ Items::Value Items::name_to_id(Parameters parameters, std::string_view, Deadline
     if (!waited) co_return fail(waited.error());
     snapshot = std::move(*waited);
   }
-  if (const Resource* only = snapshot->only_by_name(name)) co_return std::string(only->id);
+  if (const Resource* only = snapshot->only_by_name(name)) {
+    co_return Found(std::string(only->id), lease_of(inventory));
+  }
   auto found = snapshot->by_name(name);
   if (found.empty()) {
     auto newer = co_await inventory.newer_than(snapshot, deadline);
@@ -183,7 +216,7 @@ Items::Value Items::name_to_id(Parameters parameters, std::string_view, Deadline
         "between for an unknown name)",
         name, (*target)->description(), clock_text(snapshot->read_at()), inventory.interval().count());
   }
-  if (found.size() == 1) co_return std::string(found.front()->id);
+  if (found.size() == 1) co_return Found(std::string(found.front()->id), lease_of(inventory));
   std::string ids;
   for (size_t at = 0; at < std::min(found.size(), kMaxNamedInError); ++at) {
     ids += fmt::format("{}{}", at == 0 ? "" : ", ", found[at]->id);
@@ -208,12 +241,15 @@ Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline
   co_return value_of(wanted);
 }
 
-Result<std::string> Items::value_of(const Wanted& wanted) const {
+Result<Found> Items::value_of(const Wanted& wanted) const {
   Series& series = *wanted.series;
-  series.answered = true;
+  series.answered = 1;
   if (series.failure()) return fail(*series.failure());
-  if (series.point_clock != 0) return format_value(series.point_value);
-  if (wanted.missing_is_zero) return "0";
+  if (auto text = text_of(wanted)) {
+    std::optional<Lease> lease;
+    if (const auto span = parts_.collect.current_span(series)) lease = Lease{wanted, nullptr, *span};
+    return Found(std::move(*text), lease);
+  }
   return fail(ErrorKind::not_found,
               "CloudWatch has no datapoint of {} (period {} s) in {} for the last {} periods until {}; does "
               "the resource "
@@ -272,7 +308,7 @@ Items::Value Items::resource(Parameters parameters, std::string_view, Deadline d
   }
   const std::string_view fact = field == "name" ? found->name : found->find(field).value_or("");
   if (fact.empty()) co_return fail(ErrorKind::not_found, "{} {} has no {}", service->person, id, field);
-  co_return std::string(fact);
+  co_return Found(std::string(fact), lease_of(inventory));
 }
 
 std::string discovery_json(const Snapshot& snapshot, const Target& target) {

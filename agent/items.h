@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/demand.h"
 #include "agent/event.h"
@@ -25,6 +26,16 @@ namespace bakusoku::agent {
 struct Answer {
   bool supported = true;
   std::string text;
+  std::optional<Lease> lease{};  // the same answer may be given again without asking here
+};
+
+/// What a row of the table finds: the value, and for how long it is good.
+struct Found {
+  Found(std::string found) : text(std::move(found)) {}
+  Found(std::string found, std::optional<Lease> good_for) : text(std::move(found)), lease(good_for) {}
+
+  std::string text;
+  std::optional<Lease> lease{};
 };
 
 /// When an answer has to be there for an asker who waits `timeout` from now: a little earlier, so that "not
@@ -40,6 +51,7 @@ class Items {
     Inventories& inventories;
     Demand& demand;
     Collect& collect;
+    Board& board;
     Stats& stats;
     Clock clock;
   };
@@ -53,18 +65,22 @@ class Items {
   /// then.
   [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline);
 
+  /// Once a second: what was read from the board counts as asked, and what is newer than on the board is
+  /// posted there.
+  void keep_board();
+
   struct Row {
     std::string_view name;
     std::string_view parameters;   // as in the documentation
     std::string_view description;  // one line
     size_t max_parameters;
-    asio::awaitable<Result<std::string>> (Items::*answer)(Parameters parameters, std::string_view key,
-                                                          Deadline deadline);
+    asio::awaitable<Result<Found>> (Items::*answer)(Parameters parameters, std::string_view key,
+                                                    Deadline deadline);
   };
   [[nodiscard]] static std::span<const Row> table();
 
  private:
-  using Value = asio::awaitable<Result<std::string>>;
+  using Value = asio::awaitable<Result<Found>>;
   Value echo(Parameters parameters, std::string_view key, Deadline deadline);
   Value ping(Parameters parameters, std::string_view key, Deadline deadline);
   Value version(Parameters parameters, std::string_view key, Deadline deadline);
@@ -74,7 +90,7 @@ class Items {
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
 
-  [[nodiscard]] Result<std::string> value_of(const Wanted& wanted) const;
+  [[nodiscard]] Result<Found> value_of(const Wanted& wanted) const;
 
   Parts parts_;
 };

@@ -326,6 +326,106 @@ TEST_F(ItemsTest, WhatNobodyAsksForIsForgotten) {
   EXPECT_EQ(stat("series"), "0");
 }
 
+// ---- the board: what a worker that reads there gets
+
+class ItemsOnTheBoardTest : public ItemsTest {
+ protected:
+  void post(const std::string& key) {
+    const Answer answer = ask({key})[0];
+    ASSERT_TRUE(answer.supported) << answer.text;
+    ASSERT_TRUE(answer.lease) << key;
+    agent_->board().post(key, answer.text, *answer.lease);
+  }
+  [[nodiscard]] int64_t now() const { return unix_seconds(std::chrono::system_clock::now() + later_); }
+  std::optional<std::string> read(const std::string& key) {
+    const auto files = agent_->board().descriptors();
+    const auto view = files ? ask::BoardView::map(files->board, files->marks) : nullptr;
+    std::string text;
+    if (!view || !view->find(key, now(), text)) return std::nullopt;
+    return text;
+  }
+  std::string metric() {
+    return "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + "]";
+  }
+  void run_for(std::chrono::milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+  }
+};
+
+TEST_F(ItemsOnTheBoardTest, AMetricIsGoodThereExactlyAsLongAsTheAgentTakesItForCurrent) {
+  start();
+  const std::string key = metric();
+  post(key);
+  int good = 0;
+  for (later_ = std::chrono::seconds(-900); later_ < std::chrono::seconds(900);
+       later_ += std::chrono::seconds(5)) {
+    const auto there = read(key);
+    const auto known = agent_->items().answer_now(key);
+    ASSERT_EQ(there.has_value(), known.has_value()) << later_.count() << " s from now";
+    if (!there) continue;
+    EXPECT_EQ(*there, known->text);
+    ++good;
+  }
+  EXPECT_NEAR(good, 120, 1) << "its own period and, if the clock is set back, the one before";
+}
+
+TEST_F(ItemsOnTheBoardTest, WhatIsReadThereIsReadAheadAndNotForgotten) {
+  start();
+  const std::string key = metric();
+  value(key);
+  later_ += std::chrono::seconds(1);
+  post(key);  // asked twice: somebody asks regularly
+  const std::string calls = stat("metrics.calls");
+  agent_->start();
+  int answers = 0;
+  for (int minute = 0; minute < 6; ++minute) {
+    later_ += std::chrono::minutes(1);
+    answers += read(key) ? 1 : 0;
+    run_for(std::chrono::milliseconds(1100));
+  }
+  EXPECT_GE(answers, 2) << "all but those around a period's end";
+  run_for(std::chrono::milliseconds(1100));
+  const auto there = read(key);
+  ASSERT_TRUE(there) << "the next period's value has come without a question";
+  EXPECT_NE(stat("metrics.calls"), calls);
+  EXPECT_EQ(*there, value(key));
+  EXPECT_EQ(stat("board.answers"), std::to_string(answers + 1));
+  // Three hours later, with nobody reading: forgotten, and gone from the board.
+  later_ += std::chrono::hours(3);
+  agent_->forget_unasked();
+  EXPECT_EQ(stat("keys"), "0");
+  EXPECT_EQ(stat("board.posted"), "0");
+}
+
+TEST_F(ItemsOnTheBoardTest, FactsAreGoodThereUntilTheListIsReadAgain) {
+  start();
+  const std::string id = value("aws.ec2.name2id[web-1]");
+  const std::vector<std::string> keys = {"aws.ec2.name2id[web-1]", "aws.resource[ec2," + id + ",state]",
+                                         "aws.resource[ec2," + id + ",name]"};
+  for (const std::string& key : keys) post(key);
+  agent_->items().keep_board();  // the list was new until now
+  for (const std::string& key : keys) EXPECT_EQ(read(key), std::nullopt);
+  for (const std::string& key : keys) post(key);
+  agent_->items().keep_board();
+  EXPECT_EQ(read(keys[0]), id);
+  EXPECT_EQ(read(keys[1]), "running");
+  later_ = std::chrono::seconds(300);  // the interval
+  EXPECT_EQ(read(keys[2]), "web-1");
+  later_ = std::chrono::seconds(340);
+  EXPECT_EQ(read(keys[2]), std::nullopt);
+  later_ = std::chrono::seconds(-5);
+  EXPECT_EQ(read(keys[2]), std::nullopt);
+}
+
+TEST_F(ItemsOnTheBoardTest, WhatIsNotSupportedOrOfThisMomentIsNotPosted) {
+  start();
+  for (const char* key : {"aws.ec2.name2id[nobody]", "bakusoku.ping", "bakusoku.stats[questions]",
+                          "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1]"}) {
+    EXPECT_FALSE(ask({key})[0].lease) << key;
+  }
+}
+
 TEST_F(ItemsTest, WrongKeysAreRefusedInWords) {
   start();
   EXPECT_THAT(error("aws.what[x]"), AllOf(HasSubstr("unknown item key 'aws.what'"), HasSubstr("aws.metric")));

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/demand.h"
 #include "agent/inventory.h"
@@ -33,7 +34,7 @@ double resident_bytes() {
 }  // namespace
 
 std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const Inventories& inventories,
-                            const Demand& demand, const Collect& collect) {
+                            const Demand& demand, const Collect& collect, const Board& board) {
   aws::ClientCounters calls;
   for (const auto& account : targets.accounts()) {
     const aws::ClientCounters& counters = account->client->counters();
@@ -48,12 +49,14 @@ std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const In
       {"uptime", static_cast<double>(static_cast<int64_t>(uptime.count()))},
       {"cpu", cpu_seconds()},
       {"memory", resident_bytes()},
-      {"questions", count(stats.questions)},
+      {"questions", count(stats.questions + board.answers())},
       {"questions.unsupported", count(stats.not_supported)},
       {"connections", count(stats.connections_open)},
       {"connections.accepted", count(stats.connections)},
       {"passive.requests", count(stats.passive_requests)},
       {"passive.refused", count(stats.passive_refused)},
+      {"board.answers", count(board.answers())},
+      {"board.posted", count(board.posted_count())},
       {"keys", count(demand.keys())},
       {"series", count(demand.series())},
       {"aws.calls", count(calls.calls)},

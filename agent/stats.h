@@ -10,6 +10,7 @@
 
 namespace bakusoku::agent {
 
+class Board;
 class Collect;
 class Demand;
 class Inventories;
@@ -17,7 +18,7 @@ class Targets;
 
 struct Stats {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  uint64_t questions = 0;      // through all entrances
+  uint64_t questions = 0;      // through all entrances; those the board answered are counted there
   uint64_t not_supported = 0;  // of them
   uint64_t connections = 0;    // accepted on the Unix socket
   uint64_t connections_open = 0;
@@ -33,6 +34,6 @@ struct Stat {
 /// Every statistic, in a fixed order.
 [[nodiscard]] std::vector<Stat> all_stats(const Stats& stats, const Targets& targets,
                                           const Inventories& inventories, const Demand& demand,
-                                          const Collect& collect);
+                                          const Collect& collect, const Board& board);
 
 }  // namespace bakusoku::agent

@@ -18,9 +18,12 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "ask/board_fixture.h"
 
 namespace bakusoku::ask {
 namespace {
@@ -547,6 +550,7 @@ TEST_F(ClientTest, LeaksNoDescriptors) {
 
 TEST_F(ClientTest, AsksAHundredThousandTimesOverOneConnection) {
   ServerProcess server(path_, [](int fd, int connection, std::string_view packet) {
+    if (is_board_question(packet)) return send_answer(fd, Status::not_supported, "no board");
     return connection == 0 && echo(fd, connection, packet);  // a second connection would get no answer
   });
   Client client(path_);
@@ -557,6 +561,153 @@ TEST_F(ClientTest, AsksAHundredThousandTimesOverOneConnection) {
     ASSERT_EQ(answer.outcome, Outcome::value) << answer.text;
     ASSERT_EQ(answer.text, key);
   }
+}
+
+// ---- the board
+
+bool send_board(int fd, std::vector<int> descriptors, Status status = Status::value) {
+  std::string packet;
+  encode_answer_part(packet, status, "", 0);
+  iovec data{packet.data(), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
+    cmsghdr* part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(part), descriptors.data(), descriptors.size() * sizeof(int));
+  }
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+int open_descriptors() {
+  return static_cast<int>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
+
+class BoardClientTest : public ClientTest {
+ protected:
+  // The agent answers "key" with "asked", and a question for the board as `give` does.
+  void serve(std::function<bool(int fd)> give) {
+    server_.emplace(path_, [this, give = std::move(give)](int fd, int, std::string_view packet) {
+      if (is_board_question(packet)) {
+        ++board_questions_;
+        return give(fd);
+      }
+      return send_answer(fd, Status::value, "asked");
+    });
+    client_.emplace(path_);
+  }
+  void ask_often() {
+    for (int i = 0; i < 20; ++i) last_ = client_->ask("key", in(5s));
+  }
+
+  SmallBoard board_;
+  std::atomic<int> board_questions_ = 0;
+  std::optional<Server> server_;
+  std::optional<Client> client_;
+  Answer last_;
+};
+
+TEST_F(BoardClientTest, IsAnsweredFromTheBoardOnceItAsksOften) {
+  board_.write(Head{});
+  serve([this](int fd) { return send_board(fd, {board_.board.fd, board_.marks.fd}); });
+  EXPECT_EQ(client_->ask("key", in(5s)).text, "asked");
+  EXPECT_EQ(board_questions_, 0);
+  ask_often();
+  EXPECT_EQ(last_.text, "ok");
+  EXPECT_EQ(last_.outcome, Outcome::value);
+  EXPECT_EQ(client_->ask("another", in(5s)).text, "asked");
+  EXPECT_EQ(board_questions_, 1);
+  EXPECT_EQ(server_->connections(), 1);
+}
+
+TEST_F(BoardClientTest, AsksTheAgentAgainWhenItsBeatIsOld) {
+  Head head;
+  board_.write(head);
+  serve([this](int fd) { return send_board(fd, {board_.board.fd, board_.marks.fd}); });
+  ask_often();
+  EXPECT_EQ(last_.text, "ok");
+  head.beat_ms -= 2 * kMaxBeatAgeMs;
+  board_.write(head);
+  EXPECT_EQ(client_->ask("key", in(5s)).text, "asked");
+}
+
+TEST_F(BoardClientTest, AsksForTheNextBoardWhenThisOneIsClosed) {
+  Head head;
+  board_.write(head);
+  serve([this](int fd) { return send_board(fd, {board_.board.fd, board_.marks.fd}); });
+  ask_often();
+  head.closed = 1;
+  board_.write(head);
+  EXPECT_EQ(client_->ask("key", in(5s)).text, "asked");
+  EXPECT_EQ(board_questions_, 2);
+}
+
+TEST_F(BoardClientTest, ADeadAgentsBoardIsVoid) {
+  board_.write(Head{});
+  serve([this](int fd) { return send_board(fd, {board_.board.fd, board_.marks.fd}); });
+  ask_often();
+  EXPECT_EQ(last_.text, "ok");
+  server_.reset();
+  const Answer answer = client_->ask("key", in(1s));
+  EXPECT_EQ(answer.outcome, Outcome::no_agent) << answer.text;
+}
+
+TEST_F(BoardClientTest, WhateverComesInsteadOfABoardTheAgentIsAsked) {
+  board_.write(Head{});
+  const File unsealed(board_bytes(4), false);
+  const int files = open_descriptors();
+  const std::vector<std::function<bool(int)>> agents = {
+      [](int fd) { return send_answer(fd, Status::not_supported, "no board"); },
+      [](int fd) { return send_board(fd, {}); },
+      [this](int fd) { return send_board(fd, {board_.board.fd}); },
+      [this](int fd) {
+        return send_board(fd, {board_.marks.fd, board_.board.fd});
+      },
+      [this](int fd) {
+        return send_board(fd, {board_.board.fd, board_.marks.fd, 0, 1, 2});
+      },
+      [this](int fd) {
+        return send_board(fd, {board_.board.fd, board_.marks.fd}, Status::not_supported);
+      },
+      [&](int fd) {
+        return send_board(fd, {unsealed.fd, board_.marks.fd});
+      },
+      [](int fd) {
+        return send_board(fd, {0, 1});
+      },
+      [](int) { return false; },  // an agent that knows no board
+      [](int fd) { return ::send(fd, "HTTP/1.1 400 Bad Request", 24, MSG_NOSIGNAL) > 0; },
+  };
+  for (size_t i = 0; i < agents.size(); ++i) {
+    serve(agents[i]);
+    for (int asked = 0; asked < 20; ++asked) {
+      last_ = client_->ask("key", in(5s));
+      // Garbage fails the question it came before, once.
+      if (i + 1 < agents.size()) {
+        ASSERT_EQ(last_.outcome, Outcome::value) << i << ": " << last_.text;
+      }
+    }
+    EXPECT_EQ(last_.outcome, Outcome::value) << i << ": " << last_.text;
+    EXPECT_EQ(board_questions_, static_cast<int>(i) + 1);
+    client_.reset();
+    server_.reset();
+  }
+  EXPECT_EQ(open_descriptors(), files);
+}
+
+TEST_F(BoardClientTest, AnAgentThatNeverGivesTheBoardCostsNoMoreThanTheTimeout) {
+  serve([](int) { return true; });
+  const auto start = steady_clock::now();
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(client_->ask("key", in(5s)).outcome, Outcome::value);
+  EXPECT_EQ(client_->ask("key", in(300ms)).outcome, Outcome::timeout);
+  EXPECT_LT(since(start).count(), 3000);
+  EXPECT_EQ(client_->ask("key", in(5s)).outcome, Outcome::value);
 }
 
 }  // namespace

@@ -25,6 +25,14 @@ uint32_t get_u32(std::string_view bytes, size_t at) {
   return get_u16(bytes, at) | static_cast<uint32_t>(get_u16(bytes, at + 2)) << 16;
 }
 
+void put_question_header(std::string& packet, uint8_t kind, uint32_t timeout_ms) {
+  packet.clear();
+  packet += static_cast<char>(kVersion);
+  packet += static_cast<char>(kind);
+  put_u16(packet, 0);
+  put_u32(packet, timeout_ms);
+}
+
 void put_answer_header(std::string& packet, Status status, bool more, size_t total) {
   packet.clear();
   packet += static_cast<char>(kVersion);
@@ -36,13 +44,16 @@ void put_answer_header(std::string& packet, Status status, bool more, size_t tot
 }  // namespace
 
 void encode_question(std::string& packet, uint32_t timeout_ms, std::string_view key) {
-  packet.clear();
   packet.reserve(kHeaderSize + key.size());
-  packet += static_cast<char>(kVersion);
-  packet += static_cast<char>(kKindItem);
-  put_u16(packet, 0);
-  put_u32(packet, timeout_ms);
+  put_question_header(packet, kKindItem, timeout_ms);
   packet += key;
+}
+
+void encode_board_question(std::string& packet) { put_question_header(packet, kKindBoard, 0); }
+
+bool is_board_question(std::string_view packet) {
+  return packet.size() == kHeaderSize && get_u8(packet, 0) == kVersion && get_u8(packet, 1) == kKindBoard &&
+         get_u16(packet, 2) == 0;
 }
 
 std::optional<Question> decode_question(std::string_view packet) {

@@ -1,9 +1,11 @@
 // How bakusoku.so and `bakusoku get` ask the agent: one AF_UNIX SOCK_SEQPACKET connection, one question at a
 // time.
 //
-//   question, one packet:    version u8 = 1 | kind u8 = 1 | reserved u16 = 0 | timeout_ms u32 | item key,
-//   UTF-8, no NUL answer, one or more:     version u8 = 1 | status u8   | flags u16        | total u32      |
-//   bytes
+//   question, one packet:   version u8 = 1 | kind u8   | reserved u16 = 0 | timeout_ms u32 | item key, UTF-8,
+//   no NUL answer, one or more:    version u8 = 1 | status u8 | flags u16        | total u32      | bytes
+//
+// Kind 1 asks for an item. Kind 2, with an empty key, asks for the board (ask/board.h): the answer is an
+// empty value that brings two descriptors (SCM_RIGHTS), the board's and the marks', or it is not supported.
 //
 // Integers are little-endian. `status` 0: the bytes are the value; 1: not supported, the bytes are the
 // message. An answer longer than kMaxPacketPayload comes in several packets of one status and total; all but
@@ -25,6 +27,7 @@ namespace bakusoku::ask {
 
 inline constexpr uint8_t kVersion = 1;
 inline constexpr uint8_t kKindItem = 1;
+inline constexpr uint8_t kKindBoard = 2;
 inline constexpr uint16_t kMoreFlag = 1;
 inline constexpr size_t kHeaderSize = 8;
 inline constexpr size_t kMaxKeyBytes = 16384;         // Zabbix's own limit on a key is 2048 characters
@@ -50,8 +53,12 @@ struct AnswerPart {
 /// Replaces `packet` by an encoded question. The caller has refused keys longer than kMaxKeyBytes or with a
 /// NUL: the other side takes such a packet for no question.
 void encode_question(std::string& packet, uint32_t timeout_ms, std::string_view key);
-/// Nothing when the packet is not a question.
+/// Nothing when the packet is not a question for an item.
 [[nodiscard]] std::optional<Question> decode_question(std::string_view packet);
+
+/// Replaces `packet` by the question for the board.
+void encode_board_question(std::string& packet);
+[[nodiscard]] bool is_board_question(std::string_view packet);
 
 /// Replaces `packet` by the answer part that starts at `offset` of `bytes`; returns the offset of the next
 /// part (bytes.size() when this was the last). An answer longer than kMaxAnswerBytes becomes one part, not

@@ -72,6 +72,10 @@ class Agent {
 
   /// False when the connection is to be closed.
   [[nodiscard]] bool answer(int socket, size_t connection, std::string_view packet) const {
+    if (ask::is_board_question(packet)) {
+      send_answer(socket, ask::Status::not_supported, "this agent has no board");
+      return true;
+    }
     const auto question = ask::decode_question(packet);
     if (!question) return false;
     const std::string key(question->key);
