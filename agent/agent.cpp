@@ -45,7 +45,10 @@ Result<void> Agent::open_entrances() {
 
 void Agent::forget_unasked() {
   items_.keep_board();  // what was read from the board is not unasked
-  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) { board_.withdraw(series); });
+  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
+    board_.withdraw(series);
+    collect_.read_from(series, 0);
+  });
 }
 
 void Agent::start() {

@@ -47,6 +47,8 @@ class Agent {
 
   [[nodiscard]] Items& items() { return items_; }
   [[nodiscard]] Board& board() { return board_; }
+  [[nodiscard]] const Demand& demand() const { return demand_; }
+  [[nodiscard]] Collect& collect() { return collect_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
   [[nodiscard]] const Config& config() const { return config_; }
 

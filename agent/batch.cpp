@@ -39,6 +39,20 @@ Window reading_window(int64_t now, int64_t period, int64_t delay) {
   return Window{end - kLookBackPeriods * period, end};
 }
 
+Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay) {
+  constexpr int64_t kDay = 86400;
+  const int64_t kept = period < 60     ? 3 * 3600
+                       : period < 300  ? 15 * kDay
+                       : period < 3600 ? 63 * kDay
+                                       : 455 * kDay;
+  constexpr int64_t kMostPeriods =
+      aws::cloudwatch::kMaxDatapointsPerCall / aws::cloudwatch::kMaxQueriesPerCall;
+  const Window usual = reading_window(now, period, delay);
+  int64_t start = std::max(from, now - kept + period);
+  start = std::min(start - start % period, usual.start);
+  return Window{start, std::min(usual.end, start + kMostPeriods * period)};
+}
+
 std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window) {
   sort_by_metric(wanted);
   std::vector<Batch> batches;

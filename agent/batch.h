@@ -33,6 +33,11 @@ struct Batch {
 /// repair late datapoints.
 [[nodiscard]] Window reading_window(int64_t now, int64_t period, int64_t delay);
 
+/// The window of a series that is to be read from `from` on: as long as one call of 500 such series may be,
+/// no further back than CloudWatch keeps datapoints of that period; it ends with the newest final period
+/// unless that is too far.
+[[nodiscard]] Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay);
+
 /// Splits `wanted` (all of `group`) into calls of at most 500. Statistics of one metric stay in one call,
 /// because AWS bills up to five of them in one request as one metric.
 [[nodiscard]] std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window);

@@ -73,5 +73,29 @@ TEST(Window, EndsWithTheNewestPeriodThatIsFinal) {
   EXPECT_EQ(window.start, kNoon - kLookBackPeriods * 300);
 }
 
+TEST(CatchingUpWindow, ReachesBackAsFarAsAskedWithinAWholeCall) {
+  constexpr int64_t kNow = 1'700'000'123;
+  const Window usual = reading_window(kNow, 300, 120);
+  const Window hour = catching_up_window(usual.end - 3600, kNow, 300, 120);
+  EXPECT_EQ(hour.start, usual.end - 3600);
+  EXPECT_EQ(hour.end, usual.end);
+  const Window month = catching_up_window(usual.end - 30 * 86400, kNow, 300, 120);
+  EXPECT_EQ(month.start, usual.end - 30 * 86400);
+  EXPECT_EQ((month.end - month.start) / 300 * 500, 100'500);
+  EXPECT_EQ(catching_up_window(usual.end, kNow, 300, 120).start, usual.start)
+      << "never less than the usual look-back";
+}
+
+TEST(CatchingUpWindow, EndsWhereCloudWatchKeepsNoDatapointsOfThePeriod) {
+  constexpr int64_t kNow = 1'700'000'123;
+  for (const auto& [period, kept] :
+       {std::pair{1, 3 * 3600}, {60, 15 * 86400}, {300, 63 * 86400}, {3600, 455 * 86400}}) {
+    const Window window = catching_up_window(1, kNow, period, 120);
+    EXPECT_GE(window.start, kNow - kept) << period;
+    EXPECT_LT(window.start, kNow - kept + 2 * period) << period;
+    EXPECT_EQ(window.start % period, 0);
+  }
+}
+
 }  // namespace
 }  // namespace bakusoku::agent

@@ -79,15 +79,15 @@ bool Collect::is_current(const Series& series) const {
   const int64_t age = at - series.last_read;  // below zero when the clock was set back
   if (series.failure()) {
     if (series.failure() == group.failure) return steady_clock::now() < group.failed_until;
-    return age >= 0 && age < (is_refused(series) ? kRefusedHold : kSeriesHold).count();
+    return !series.reading && age >= 0 && age < (is_refused(series) ? kRefusedHold : kSeriesHold).count();
   }
   if (series.read_until == 0) return false;
   const int64_t final_end = newest_final(at, group.period, config_.delay.count());
   if (reaches(series.read_until, final_end, group.period)) return true;
   // Read ahead for a question that comes less often than the period: that reading is paid for, so it is the
   // answer.
-  return !series.answered && series.ask_gap > static_cast<uint64_t>(group.period) && age >= 0 &&
-         age <= group.period;
+  return !series.reading && !series.answered && series.ask_gap > static_cast<uint64_t>(group.period) &&
+         age >= 0 && age <= group.period;
 }
 
 // The times at which reaches() holds for the newest reading.
@@ -190,12 +190,27 @@ void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
   // What CloudWatch has found invalid before goes into calls of its own, where it fails nobody else's.
   std::vector<Series*> fine;
   std::vector<Series*> refused;
-  for (Series* series : wanted) (is_refused(*series) ? refused : fine).push_back(series);
+  std::map<int64_t, std::vector<Series*>> behind;  // by where they are to be read from
+  for (Series* series : wanted) {
+    const auto from = series->fed ? behind_.find(series) : behind_.end();
+    if (is_refused(*series)) {
+      refused.push_back(series);
+    } else if (from != behind_.end() && from->second < window.start) {
+      behind[from->second].push_back(series);
+    } else {
+      fine.push_back(series);
+    }
+  }
   std::list<Queued> queued;
-  for (std::vector<Series*>* part : {&fine, &refused}) {
-    for (Batch& batch : plan_batches(group, std::move(*part), window)) {
+  const auto plan = [&](std::vector<Series*> part, const Window& of) {
+    for (Batch& batch : plan_batches(group, std::move(part), of)) {
       queued.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
     }
+  };
+  plan(std::move(fine), window);
+  plan(std::move(refused), window);
+  for (auto& [from, series] : behind) {
+    plan(std::move(series), catching_up_window(from, now(), group.period, config_.delay.count()));
   }
   Lane& lane = lanes_[group.target];
   const int64_t at = now();
@@ -287,6 +302,7 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     double value = 0;
     bool answered = false;
     std::shared_ptr<const Error> failure;
+    std::vector<Point> points;  // of a fed series
   };
   std::vector<Newest> newest(batch.series.size());
   std::string said;
@@ -313,6 +329,8 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
           slot.value = point.value;
         }
       }
+      if (batch.series[data.query]->fed)
+        slot.points.insert(slot.points.end(), data.points.begin(), data.points.end());
       slot.failure.reset();
       if (data.status == aws::cloudwatch::SeriesStatus::internal_error ||
           data.status == aws::cloudwatch::SeriesStatus::forbidden) {
@@ -348,6 +366,10 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     series.point_clock = static_cast<Seconds32>(newest[at].clock);
     series.point_value = newest[at].value;
     series.set_failure(newest[at].failure);
+    if (series.fed && !newest[at].failure) {
+      behind_.erase(&series);
+      readings_.push_back(Reading{&series, batch.window, std::move(newest[at].points)});
+    }
   }
   co_return Result<void>();
 }
@@ -373,6 +395,14 @@ void Collect::settle_refusal(const std::vector<Series*>& series, const Error& er
                  error.message);
   }
   for (Series* one : series) one->set_failure(failure);
+}
+
+void Collect::read_from(const Series& series, int64_t from) {
+  if (from == 0) {
+    behind_.erase(&series);
+  } else {
+    behind_[&series] = from;
+  }
 }
 
 void Collect::tick() {

@@ -13,12 +13,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "agent/batch.h"
 #include "agent/config.h"
 #include "agent/demand.h"
+#include "agent/feed.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -47,6 +49,19 @@ class Collect {
 
   /// While the series' newest value is the newest there can be. Nothing: it has none, or is not current.
   [[nodiscard]] std::optional<Span> current_span(const Series& series) const;
+
+  /// Every datapoint that a reading of a fed series brought.
+  struct Reading {
+    Series* series = nullptr;
+    Window window{};
+    std::vector<Point> points;
+  };
+  /// The readings of fed series since the last call; to be used at once, before series are forgotten.
+  [[nodiscard]] std::vector<Reading> take_readings() { return std::exchange(readings_, {}); }
+
+  /// The next reading of a fed series starts no later than `from` (unix seconds), as far as CloudWatch keeps
+  /// its datapoints and one call may bring them; 0: as every reading.
+  void read_from(const Series& series, int64_t from);
 
   /// The series that were read since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
@@ -87,6 +102,9 @@ class Collect {
   CollectCounters counters_;
   std::map<const Target*, Lane> lanes_;
   std::vector<Series*> read_;
+  std::vector<Reading> readings_;
+  std::unordered_map<const Series*, int64_t>
+      behind_;                                  // the fed series that are to be read from an earlier time
   std::shared_ptr<const Error> out_of_memory_;  // made beforehand
 };
 

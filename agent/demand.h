@@ -61,7 +61,8 @@ struct Series {
   uint64_t ask_gap : 20 = 0;  // seconds between the last two questions, kLongestGap at most; 0: asked once
   uint64_t answered : 1 = 0;  // the newest reading has been given to somebody
   uint64_t posted : 23 = 0;   // one more than its slot on the board; 0: not there
-  uint64_t held : 20 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
+  uint64_t fed : 1 = 0;       // somebody wants every datapoint of it, not only the newest
+  uint64_t held : 19 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
   std::shared_ptr<Event>
       reading;  // set when the reading this series is part of takes its next step; null: none

@@ -326,6 +326,62 @@ TEST_F(ItemsTest, WhatNobodyAsksForIsForgotten) {
   EXPECT_EQ(stat("series"), "0");
 }
 
+TEST_F(ItemsTest, WhoAsksRarelyGetsTheNewReadingAndNotTheOneBefore) {
+  later_ = std::chrono::hours(-2);  // the simulator has nothing of what is still to come
+  start();
+  const std::string metric =
+      "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + ",Average,60]";
+  const std::string before = value(metric);
+  later_ = std::chrono::hours(0);
+  EXPECT_NE(value(metric), before) << "the value of two hours ago";
+}
+
+// ---- fed series: every datapoint
+
+class FedSeriesTest : public ItemsTest {
+ protected:
+  std::string metric() {
+    return "aws.metric[AWS/EC2,CPUUtilization,InstanceId=" + value("aws.ec2.name2id[web-1]") + ",Average,60]";
+  }
+  std::vector<Collect::Reading> read(const std::string& key) {
+    value(key);
+    return agent_->collect().take_readings();
+  }
+};
+
+TEST_F(FedSeriesTest, AReadingBringsEveryDatapointOfItsWindow) {
+  later_ = std::chrono::minutes(-1);
+  start();
+  const std::string key = metric();
+  EXPECT_THAT(read(key), testing::IsEmpty()) << "nobody wants more than the newest yet";
+  agent_->demand().find(key).series->fed = 1;
+  later_ += std::chrono::minutes(1);
+  const auto readings = read(key);
+  ASSERT_EQ(readings.size(), 1u);
+  EXPECT_EQ(readings[0].window.end - readings[0].window.start, kLookBackPeriods * 60);
+  EXPECT_EQ(readings[0].points.size(), size_t{kLookBackPeriods});
+}
+
+TEST_F(FedSeriesTest, WhatWasMissedIsReadFromThereOn) {
+  later_ = std::chrono::minutes(-121);  // the simulator has nothing of what is still to come
+  start();
+  const std::string key = metric();
+  value(key);
+  Series& series = *agent_->demand().find(key).series;
+  series.fed = 1;
+  const int64_t from = series.read_until;
+  later_ += std::chrono::hours(2);
+  agent_->collect().read_from(series, from);
+  auto readings = read(key);
+  ASSERT_EQ(readings.size(), 1u);
+  EXPECT_EQ(readings[0].window.start, from);
+  EXPECT_EQ(readings[0].points.size(), 120u);
+  later_ += std::chrono::minutes(1);
+  readings = read(key);
+  ASSERT_EQ(readings.size(), 1u);
+  EXPECT_EQ(readings[0].points.size(), size_t{kLookBackPeriods}) << "caught up";
+}
+
 // ---- the board: what a worker that reads there gets
 
 class ItemsOnTheBoardTest : public ItemsTest {
