@@ -84,12 +84,16 @@ class Api:
         self._ids = itertools.count(1)
         self._group = None
 
+    def session(self):
+        """The id of the session, as the server's trapper takes it too."""
+        self._session = self._session or self.call("user.login", {"username": "Admin", "password": "zabbix"})
+        return self._session
+
     def call(self, method, parameters):
         """What the method returns; ApiError with Zabbix's words otherwise."""
         request = {"jsonrpc": "2.0", "method": method, "params": parameters, "id": next(self._ids)}
         if method not in ("apiinfo.version", "user.login"):
-            self._session = self._session or self.call("user.login", {"username": "Admin", "password": "zabbix"})
-            request["auth"] = self._session
+            request["auth"] = self.session()
         post = urllib.request.Request(self.url, json.dumps(request).encode(), {"Content-Type": "application/json-rpc"})
         with urllib.request.urlopen(post, timeout=60) as reply:
             text = reply.read()
@@ -138,7 +142,7 @@ class Host:
     def add_item(self, key, kind=ItemType.SIMPLE, value_type=ValueType.TEXT, *, delay="1s", **more):
         """Collected once the server (and the proxy) has reloaded its configuration. `more`: what item.create takes."""
         itemid = self.api.call("item.create", self._fields(key, kind, value_type, delay, more))["itemids"][0]
-        return Item(self.api, itemid, key, ValueType(value_type))
+        return Item(self.api, itemid, self.name, key, ValueType(value_type))
 
     def add_discovery(self, key, prototypes, kind=ItemType.SIMPLE, *, delay="1s"):
         """A discovery rule; `prototypes` are keys of items, of the same kind, with their value types."""
@@ -150,7 +154,8 @@ class Host:
     def items(self):
         """All items of the host, also those that were discovered, by key."""
         found = self.api.call("item.get", {"hostids": self.hostid, "output": ["itemid", "key_", "value_type"]})
-        return {row["key_"]: Item(self.api, row["itemid"], row["key_"], ValueType(int(row["value_type"]))) for row in found}
+        return {row["key_"]: Item(self.api, row["itemid"], self.name, row["key_"], ValueType(int(row["value_type"])))
+                for row in found}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +169,7 @@ class Value:
 class Item:
     api: Api
     itemid: str
+    host: str
     key: str
     value_type: ValueType
 
@@ -206,5 +212,5 @@ class Item:
         try:
             return wait_for(what, condition, seconds, pause=0.2)
         except TimeoutError as error:
-            raise TimeoutError(f"{self.key}: {error}; it has {[value.value[:100] for value in self.values()[-5:]]} "
+            raise TimeoutError(f"{self.host}: {self.key}: {error}; it has {[value.value[:100] for value in self.values()[-5:]]} "
                                f"and the error {self.error()!r}") from None

@@ -24,6 +24,8 @@ from api import Api, Frontend
 from lab import Daemon, Lab, LabTestCase, frame, free_port, read_all, wait_for
 from postgres import NAME, USER, Postgres, unpacked
 
+FORCED = "forced reloading of the configuration cache"
+
 
 def request(port, document, seconds=10):
     """One request to a server's or proxy's trapper, and what it answers; None if it closes the connection instead."""
@@ -48,7 +50,7 @@ class Core(Daemon):
             "LogType=console", f"PidFile={folder}/{name}.pid", f"SocketDir={folder}", f"TmpDir={folder}",
             "ListenIP=127.0.0.1", f"ListenPort={self.port}", "AllowRoot=1", f"Timeout={timeout}", "StartPollers=3",
             "StartPollersUnreachable=1", "StartTrappers=3", "StartPingers=0", "StartDiscoverers=0", "StartHTTPPollers=0",
-            "StartDBSyncers=2", "HousekeepingFrequency=0", *(f"LoadModule={module}" for module in modules), *lines, ""]))
+            "StartDBSyncers=2", "StartPreprocessors=1", "StartHistoryPollers=1", "HousekeepingFrequency=0", *(f"LoadModule={module}" for module in modules), *lines, ""]))
         super().__init__(name, [self.program, "-f", "-c", self.config_file], folder, environment)
 
     def start(self):
@@ -67,11 +69,11 @@ class Core(Daemon):
         end = time.monotonic() + seconds
         while True:
             wait_for(f"{self.name} is not reading its configuration", self._idle, seconds)
-            title, taken = self._syncer(), self.log().count("forced reloading")
+            title, taken = self._syncer(), self.log().count(FORCED)
             subprocess.run([self.program, "-c", self.config_file, "-R", "config_cache_reload"], capture_output=True,
                            check=True, timeout=seconds)
             try:
-                wait_for("reloading", lambda: self.log().count("forced reloading") > taken, 3)
+                wait_for("reloading", lambda: self.log().count(FORCED) > taken, 3)
                 break
             except TimeoutError:  # asked for in the middle of a reading it is ignored
                 if time.monotonic() > end:
@@ -96,7 +98,7 @@ class Core(Daemon):
                 word = word.replace(plain, escaped)
             return f'"{word}"'
         timed = ["-T", "-N"] if rows and len(rows[0]) == 5 else []
-        done = subprocess.run([unpacked("usr/bin/zabbix_sender"), "-vv", "-z", "127.0.0.1", "-p", str(self.port), *timed,
+        done = subprocess.run([unpacked("usr/bin/zabbix_sender"), "-v", "-z", "127.0.0.1", "-p", str(self.port), *timed,
                                "-i", "-"], input="".join(" ".join(map(quoted, row)) + "\n" for row in rows), text=True,
                               capture_output=True, timeout=seconds, check=False)
         counts = re.findall(r'processed: (\d+); failed: (\d+); total: \d+; seconds spent: [\d.]+"', done.stdout)
@@ -108,7 +110,7 @@ class Core(Daemon):
 class Server(Core):
     def __init__(self, folder, database, *, modules=(), timeout=4, lines=(), environment=None):
         own = [f"DBHost={database.sockets}", f"DBName={NAME}", f"DBUser={USER}", "AllowUnsupportedDBVersions=1",
-               "CacheUpdateFrequency=60"]
+               "StartAlerters=1", "StartLLDProcessors=1"]
         super().__init__("zabbix_server", folder, modules=modules, timeout=timeout, lines=[*own, *lines],
                          environment=environment)
 
@@ -147,6 +149,13 @@ class ServerLab(Lab):
         proxy = Proxy(self._subfolder("proxy"), self.server, name, proxyid, **options)
         self.proxies.append(proxy)
         return self.begin(proxy)
+
+    def test_item(self, key, proxy=None):
+        """What the frontend's button "Test" does with a simple check, at the server or at a proxy: {"result": text} or
+        {"error": text}. A trapper answers it at the server, the task manager at the proxy."""
+        data = {"type": "3", "key": key, "proxy_hostid": proxy.proxyid if proxy else "0"}
+        answer = request(self.server.port, {"request": "item.test", "data": data, "sid": self.api.session()}, 30)
+        return answer["data"] if answer["response"] == "success" else {"error": answer["info"]}
 
     def reload(self):
         """Server and proxies collect what the database says now."""
