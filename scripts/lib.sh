@@ -158,7 +158,7 @@ install_zabbix_server() {
   local usr=$ZABBIX_SERVER_DIR/usr
   require_libraries "$usr"/sbin/zabbix_{server,proxy} "$usr"/bin/{zabbix_sender,php[0-9]*.[0-9]} \
     "$usr"/lib/postgresql/*/bin/{postgres,initdb,psql} "$usr"/lib/php/*/{bcmath,mbstring,pgsql,xml}.so
-  say "$("$usr/sbin/zabbix_server" -V | head -1), $("$usr"/lib/postgresql/*/bin/postgres -V), in ${ZABBIX_SERVER_DIR#"$SOURCE_DIR/"}"
+  say "$("$usr/sbin/zabbix_server" -V | head -1), with PostgreSQL and PHP, in ${ZABBIX_SERVER_DIR#"$SOURCE_DIR/"}"
 }
 
 # Run in the unpacked tree. Debian's frontend reads one configuration in /etc; ours reads the file that the constant

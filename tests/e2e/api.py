@@ -180,14 +180,14 @@ class Item:
         return sorted((Value(int(row["clock"]), int(row["ns"]), row["value"]) for row in rows),
                       key=lambda value: (value.clock, value.ns))
 
-    def wait_values(self, count=1, *, since=0, seconds=20):
+    def wait_values(self, count=1, *, since=0, seconds=30):
         """The values, when there are so many."""
         def enough():
             found = self.values(since)
             return found if len(found) >= count else None
         return self._wait(f"{count} values", enough, seconds)
 
-    def wait_value(self, wanted=lambda text: True, *, since=0, seconds=20):
+    def wait_value(self, wanted=lambda text: True, *, since=0, seconds=30):
         """The newest value, when `wanted` likes it; it is a function of the text, or the text itself."""
         likes = wanted if callable(wanted) else lambda text: text == wanted
         def newest():
@@ -200,12 +200,14 @@ class Item:
         row = self.api.call("item.get", {"itemids": self.itemid, "output": ["state", "error"]})[0]
         return row["error"] or "not supported" if row["state"] == "1" else ""
 
-    def wait_error(self, pattern="", *, seconds=20):
+    def wait_error(self, pattern="", *, seconds=30):
         """The reason why the item is not supported, once it is, with the pattern in it."""
-        return self._wait(f"not supported: {pattern}", lambda: (error := self.error()) and re.search(pattern, error) and error,
-                          seconds)
+        def error():
+            found = self.error()
+            return found if re.search(pattern, found) else ""
+        return self._wait(f"not supported: {pattern}", error, seconds)
 
-    def wait_supported(self, *, seconds=20):
+    def wait_supported(self, *, seconds=30):
         self._wait("supported", lambda: not self.error(), seconds)
 
     def _wait(self, what, condition, seconds):

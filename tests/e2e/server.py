@@ -50,7 +50,8 @@ class Core(Daemon):
             "LogType=console", f"PidFile={folder}/{name}.pid", f"SocketDir={folder}", f"TmpDir={folder}",
             "ListenIP=127.0.0.1", f"ListenPort={self.port}", "AllowRoot=1", f"Timeout={timeout}", "StartPollers=3",
             "StartPollersUnreachable=1", "StartTrappers=3", "StartPingers=0", "StartDiscoverers=0", "StartHTTPPollers=0",
-            "StartDBSyncers=2", "StartPreprocessors=1", "StartHistoryPollers=1", "HousekeepingFrequency=0", *(f"LoadModule={module}" for module in modules), *lines, ""]))
+            "StartDBSyncers=2", "StartPreprocessors=1", "StartHistoryPollers=1", "HousekeepingFrequency=0",
+            *(f"LoadModule={module}" for module in modules), *lines, ""]))
         super().__init__(name, [self.program, "-f", "-c", self.config_file], folder, environment)
 
     def start(self):
@@ -84,7 +85,7 @@ class Core(Daemon):
                  lambda: self._idle() and (self._syncer() != title or time.monotonic() > latest), seconds)
 
     def _syncer(self):
-        return next(title for title in self.titles().values() if title.startswith("configuration syncer"))
+        return next((title for title in self.titles().values() if title.startswith("configuration syncer")), "")
 
     def _idle(self):
         return re.search(r"idle \d+ sec", self._syncer())
@@ -116,12 +117,13 @@ class Server(Core):
 
 
 class Proxy(Core):
-    """An active proxy: it asks the server for its configuration, and sends it the values, every second."""
+    """An active proxy, which sends its values to the server every second. It reads its configuration when it starts and when
+    reload() is called, not in between: should the server not be there then, a proxy waits two minutes."""
 
     def __init__(self, folder, server, name, proxyid, *, modules=(), timeout=4, lines=(), environment=None):
         self.hostname, self.proxyid = name, proxyid
         own = ["ProxyMode=0", f"Server=127.0.0.1:{server.port}", f"Hostname={name}", f"DBName={folder}/proxy.db",
-               "ConfigFrequency=1", "DataSenderFrequency=1"]
+               "ConfigFrequency=3600", "DataSenderFrequency=1"]
         super().__init__("zabbix_proxy", folder, modules=modules, timeout=timeout, lines=[*own, *lines],
                          environment=environment)
 

@@ -23,7 +23,7 @@ from server import ServerTestCase
 
 COUNTER = BUILD / "lib/examples/counter.so"
 DESTRUCTOR = BUILD / "lib/tests/static_destructor.so"
-ROUNDS = 250  # of seven questions, by each of three askers
+ROUNDS = 120  # of seven questions, by each of three askers
 
 
 def zombies():

@@ -4,6 +4,7 @@ worker keeps, and the export of history."""
 import collections
 import contextlib
 import json
+import re
 import socket
 import time
 import unittest
@@ -64,7 +65,8 @@ class InAgentd(LabTestCase):
         self.assertRegex(zabbix.options("-t", "example.interfaces"), r'\{#NAME\}":"lo"')
         listing = zabbix.options("-p")
         for key in KEYS:
-            self.assertRegex(listing, rf"(?m)^{key.replace('.', '[.]')}\b.*\[[udst]\|")
+            row = next((line for line in listing.splitlines() if re.match(rf"{re.escape(key)}[\[ ]", line)), f"no {key}")
+            self.assertRegex(row, r"\[[udst]\|")
 
 
 class InServerAndProxy(ServerTestCase):
