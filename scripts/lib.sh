@@ -39,15 +39,32 @@ as_root() {
 
 apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
 
+# packages_of GROUP...: the packages of those groups, one on a line, alternatives as they stand in scripts/packages.
+packages_of() {
+  local group spec
+  while read -r group spec _; do
+    [[ " $* " != *" $group "* ]] || echo "$spec"
+  done < <(sed 's/#.*//' scripts/packages)
+}
+
+# available_package A|B|...: the first of them that apt knows, else the first.
+available_package() {
+  local names name
+  IFS='|' read -ra names <<<"$1"
+  ((${#names[@]} > 1)) || { echo "$1" && return 0; }
+  for name in "${names[@]}"; do
+    if apt-cache show "$name" >/dev/null 2>&1; then echo "$name" && return 0; fi
+  done
+  echo "${names[0]}"
+}
+
 # install_packages GROUP...: installs what is missing of scripts/packages, and says so. Starts no service: the list
 # holds compilers, libraries and Python modules only. BAKUSOKU_SKIP_INSTALL=1 leaves the machine as it is.
 install_packages() {
   INSTALL_GROUPS=$*
   [[ ${BAKUSOKU_SKIP_INSTALL:-} != 1 ]] || return 0
-  local wanted=() missing=() names name found group spec
-  while read -r group spec _; do
-    [[ " $* " == *" $group "* ]] && wanted+=("$spec")
-  done < <(sed 's/#.*//' scripts/packages)
+  local wanted missing=() names name found spec
+  mapfile -t wanted < <(packages_of "$@" | sort -u)
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     die "this is not Debian or Ubuntu: install the counterparts of ${wanted[*]}, then set BAKUSOKU_SKIP_INSTALL=1"
   fi
@@ -67,14 +84,7 @@ install_packages() {
   # A source that is not ours may be unreachable; the installation below tells whether that matters.
   apt_get update || say "apt-get update was not complete; going on"
   local chosen=()
-  for spec in "${missing[@]}"; do
-    IFS='|' read -ra names <<<"$spec"
-    found=${names[0]}
-    for name in "${names[@]}"; do
-      if apt-cache show "$name" >/dev/null 2>&1; then found=$name && break; fi
-    done
-    chosen+=("$found")
-  done
+  for spec in "${missing[@]}"; do chosen+=("$(available_package "$spec")"); done
   apt_get install -y --no-install-recommends "${chosen[@]}" ||
     die "apt-get could not install: ${chosen[*]} (its message is above)"
 }
@@ -94,33 +104,70 @@ find_zabbix() {
   [[ -n $ZABBIX_AGENTD && -n $ZABBIX_GET ]]
 }
 
-# Unpacks zabbix_agentd and zabbix_get from Debian's packages into build/zabbix unless they are there already:
-# installing the packages would start an agent as a service. zabbix_get is in the proxy's package.
-install_zabbix() {
-  if find_zabbix; then
-    say "$("$ZABBIX_AGENTD" -V | head -1), in $(dirname "$ZABBIX_AGENTD")"
-    return 0
-  fi
+# unpack_packages DIRECTORY GROUP [COMMAND...]: unpacks the packages of a group of scripts/packages, without installing
+# them, unless the directory holds just these already. COMMAND is run in the new tree before it takes its place.
+unpack_packages() {
+  local directory=$1 group=$2
+  shift 2
   mkdir -p build
   (
     flock 9
-    [[ ! -x $ZABBIX_DIR/usr/sbin/zabbix_agentd || ! -x $ZABBIX_DIR/usr/bin/zabbix_get ]] || exit 0
-    work=$(mktemp -d build/zabbix.XXXXXX)
+    [[ $(cat "$directory/packages" 2>/dev/null) != "$(packages_of "$group")" ]] || exit 0
+    work=$(mktemp -d build/unpack.XXXXXX)
     trap 'rm -rf "$work"' EXIT
-    say "unpacking zabbix_agentd and zabbix_get into build/zabbix (nothing is installed or started)"
-    download() { (cd "$work" && apt-get -q download -o APT::Sandbox::User=root zabbix-agent zabbix-proxy-sqlite3) 2>&1; }
-    download >"$work/log" || { apt_get update && download >"$work/log"; } ||
-      { cat "$work/log" >&2 && die "cannot download zabbix-agent and zabbix-proxy-sqlite3"; }
+    say "unpacking $(packages_of "$group" | wc -l) packages into ${directory#"$SOURCE_DIR/"} (nothing is installed or started)"
+    download() {
+      local spec names=()
+      for spec in $(packages_of "$group"); do names+=("$(available_package "$spec")"); done
+      (cd "$work" && apt-get -q download -o APT::Sandbox::User=root "${names[@]}") >"$work/log" 2>&1
+    }
+    download || { apt_get update && download; } || { cat "$work/log" >&2 && die "cannot download the packages '$group'"; }
     mkdir "$work/root"
     for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root"; done
-    rm -rf "$ZABBIX_DIR"
-    mv "$work/root" "$ZABBIX_DIR"
-  ) 9>build/zabbix.lock
-  find_zabbix || die "the packages hold no zabbix_agentd or zabbix_get"
+    (($# == 0)) || (cd "$work/root" && "$@")
+    packages_of "$group" >"$work/root/packages"
+    rm -rf "$directory"
+    mv "$work/root" "$directory"
+  ) 9>"$directory.lock"
+}
+
+# require_libraries PROGRAM...: ends with their names if shared libraries are missing.
+require_libraries() {
   local absent
-  absent=$(ldd "$ZABBIX_AGENTD" "$ZABBIX_GET" | awk '/not found/ {print $1}' | sort -u | tr '\n' ' ')
-  [[ -z $absent ]] || die "zabbix needs libraries that are missing: ${absent% } (group 'zabbix' in scripts/packages)"
-  say "$("$ZABBIX_AGENTD" -V | head -1)"
+  absent=$(ldd "$@" | awk '/not found/ {print $1}' | sort -u | tr '\n' ' ')
+  [[ -z $absent ]] || die "zabbix needs libraries that are missing: ${absent% } (groups 'zabbix' and 'server' in scripts/packages)"
+}
+
+# Unpacks zabbix_agentd and zabbix_get from Debian's packages into build/zabbix unless they are there already:
+# installing the packages would start an agent as a service. zabbix_get is in the proxy's package.
+install_zabbix() {
+  if ! find_zabbix; then
+    unpack_packages "$ZABBIX_DIR" zabbix-unpacked
+    find_zabbix || die "the packages hold no zabbix_agentd or zabbix_get"
+    require_libraries "$ZABBIX_AGENTD" "$ZABBIX_GET"
+  fi
+  say "$("$ZABBIX_AGENTD" -V | head -1), in $(dirname "$ZABBIX_AGENTD")"
+}
+
+ZABBIX_SERVER_DIR=$SOURCE_DIR/build/zabbix-server
+
+# Unpacks a whole Zabbix (server, proxy, sender, API) with PostgreSQL and PHP into build/zabbix-server, for the
+# end-to-end tests. Always unpacked, never taken from the machine: server, schema and API must be of one version.
+install_zabbix_server() {
+  unpack_packages "$ZABBIX_SERVER_DIR" server-unpacked prepare_zabbix_server
+  local usr=$ZABBIX_SERVER_DIR/usr
+  require_libraries "$usr"/sbin/zabbix_{server,proxy} "$usr"/bin/{zabbix_sender,php[0-9]*.[0-9]} \
+    "$usr"/lib/postgresql/*/bin/{postgres,initdb,psql} "$usr"/lib/php/*/{bcmath,mbstring,pgsql,xml}.so
+  say "$("$usr/sbin/zabbix_server" -V | head -1), with PostgreSQL and PHP, in ${ZABBIX_SERVER_DIR#"$SOURCE_DIR/"}"
+}
+
+# Run in the unpacked tree. Debian's frontend reads one configuration in /etc; ours reads the file that the constant
+# ZABBIX_CONF_PHP names. What only PostgreSQL's compiler of queries needs, and languages, are half of the size.
+prepare_zabbix_server() {
+  local config=usr/share/zabbix/include/classes/core/CConfigFile.php
+  sed -i "s|'/etc/zabbix/zabbix.conf.php'|ZABBIX_CONF_PHP|" "$config"
+  grep -q 'CONFIG_FILE_PATH = ZABBIX_CONF_PHP;' "$config" || die "the frontend's $config is not as expected"
+  rm -rf usr/share/{doc,man,locale,zabbix/locale/*/} usr/lib/postgresql/*/lib/{bitcode,llvmjit*}
 }
 
 # ---------------------------------------------------------------------------------------------------------- build --

@@ -1,4 +1,5 @@
-"""A laboratory for end-to-end tests: simulator, agent and a real, private zabbix_agentd, each a child process.
+"""A laboratory for end-to-end tests: simulator, agent and a real, private zabbix_agentd, each a child process. The rest of
+Zabbix is in server.py.
 
 Everything listens on 127.0.0.1 on free ports and lives in a temporary directory. Every wait has a limit; leaving the
 laboratory stops what it started (and only that), prints the logs when the test failed, and fails a test whose logs
@@ -61,7 +62,7 @@ def free_port():
     raise RuntimeError("no free TCP port")
 
 
-def wait_for(what, condition, seconds=15):
+def wait_for(what, condition, seconds=15, pause=0.02):
     """Polls until `condition()` is true and returns its value; fails with `what` when time is up."""
     end = time.monotonic() + seconds
     while True:
@@ -70,7 +71,7 @@ def wait_for(what, condition, seconds=15):
             return value
         if time.monotonic() >= end:
             raise TimeoutError(f"{what}: not within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def port_answers(port):
@@ -107,20 +108,24 @@ def ask(port, key, seconds=10):
 
 
 class Process:
-    """A child process in a session of its own, with its output in a log file."""
+    """A child process in a session of its own, with its output in a log file; `user` (of pwd) if not the caller's."""
 
-    def __init__(self, name, command, folder, environment=None):
+    end_signal = signal.SIGTERM
+
+    def __init__(self, name, command, folder, environment=None, user=None):
         self.name, self.command, self.folder = name, [str(word) for word in command], folder
         self.environment = environment or {}
+        self.user = user
         self.log_file = folder / f"{name}.log"
         self.popen = None
 
     def start(self):
         base = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.folder)}
         base.update({key: value for key, value in os.environ.items() if key.startswith(("ASAN_", "UBSAN_", "LSAN_"))})
+        identity = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
         with open(self.log_file, "ab") as log:
-            self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          env={**base, **self.environment}, start_new_session=True, cwd=self.folder)
+            self.popen = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                          env={**base, **self.environment}, start_new_session=True, **identity)
         return self
 
     @property
@@ -133,10 +138,13 @@ class Process:
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
+    def end_of_log(self):
+        return f"--- {self.name} (end of its log)\n{self.log()[-3000:]}"
+
     def wait_ready(self, condition, seconds=20):
         def ready():
             if not self.alive():
-                raise RuntimeError(f"{self.name} ended with status {self.popen.returncode}:\n{self.log()[-3000:]}")
+                raise RuntimeError(f"{self.name} ended with status {self.popen.returncode}")
             return condition()
         wait_for(f"{self.name} is ready", ready, seconds)
 
@@ -153,7 +161,7 @@ class Process:
             return None
         if self.alive():
             self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
+            self.signal(self.end_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.popen.wait(seconds)
         with contextlib.suppress(ProcessLookupError):
@@ -222,23 +230,50 @@ class Agent(Process):
                               capture_output=True, text=True, timeout=seconds, check=False)
 
 
-class Agentd(Process):
-    """Debian's zabbix_agentd with bakusoku.so loaded."""
+class Daemon(Process):
+    """One of Zabbix's daemons: a main process whose children each say in their title what they are."""
 
-    def __init__(self, folder, agent_socket, *, workers=3, timeout=3, lines=(), environment=None):
+    def kill(self):
+        """SIGKILL to the main process and to all its children, which would outlive it."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self.popen.wait(10)
+
+    def children(self):
+        """Pids of the main process's children, zombies among them."""
+        text = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(word) for word in text.split()]
+
+    def titles(self):
+        """What each child says it is, by pid, in the order of their start: "listener #1 [waiting for connection]"."""
+        found = {}
+        for pid in self.children():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
+                found[pid] = title.partition(": ")[2]
+        return found
+
+    def workers(self, kind):
+        """Pids of the children of a kind, such as "poller"."""
+        return [pid for pid, title in self.titles().items() if title.startswith(f"{kind} #")]
+
+
+class Agentd(Daemon):
+    """Debian's zabbix_agentd with bakusoku.so, or other modules, loaded."""
+
+    def __init__(self, folder, agent_socket, *, workers=3, timeout=3, lines=(), environment=None, modules=(MODULE,)):
         self.port = free_port()
-        self.workers, self.timeout = workers, timeout
+        self.count, self.timeout = workers, timeout
         self.config_file = folder / "zabbix_agentd.conf"
         self.config_file.write_text("\n".join([
             "LogType=console", f"PidFile={folder}/zabbix_agentd.pid", "Hostname=lab", "Server=127.0.0.0/8",
             "ListenIP=127.0.0.1", f"ListenPort={self.port}", f"StartAgents={workers}", f"Timeout={timeout}",
-            "AllowRoot=1", f"LoadModule={MODULE}", *lines, ""]))
+            "AllowRoot=1", *(f"LoadModule={module}" for module in modules), *lines, ""]))
         super().__init__("zabbix_agentd", [zabbix_program("zabbix_agentd"), "-f", "-c", self.config_file], folder,
                          {"BAKUSOKU_SOCKET": str(agent_socket), **(environment or {})})
 
     def start(self):
         super().start()
-        self.wait_ready(lambda: port_answers(self.port) and len(self.listeners()) == self.workers)
+        self.wait_ready(lambda: port_answers(self.port) and len(self.listeners()) == self.count)
         return self
 
     def ask(self, key, seconds=10):
@@ -249,19 +284,17 @@ class Agentd(Process):
                               capture_output=True, text=True, timeout=seconds, check=False)
         return done.stdout.rstrip("\n") + done.stderr
 
-    def children(self):
-        text = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(word) for word in text.split()]
+    def options(self, *options, seconds=60):
+        """What `zabbix_agentd -t KEY` or `-p` prints with this configuration, started or not."""
+        done = subprocess.run([*self.command[:1], "-c", str(self.config_file), *options], capture_output=True, text=True,
+                              timeout=seconds, check=False, env={"PATH": "/usr/bin:/bin", **self.environment})
+        if done.returncode < 0:
+            raise RuntimeError(f"ended by signal {-done.returncode}: {done.stderr}")
+        return done.stdout + done.stderr
 
     def listeners(self):
         """Pids of the workers that answer passive checks, in Zabbix's order."""
-        found = []
-        for pid in self.children():
-            with contextlib.suppress(FileNotFoundError):
-                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-                if b"listener #" in title:
-                    found.append(pid)
-        return found
+        return self.workers("listener")
 
     def pss_kilobytes(self):
         """Memory of the main process and all workers, shared pages counted once."""
@@ -305,14 +338,22 @@ def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-class LabTestCase(unittest.TestCase):
-    """A test with a temporary directory and helpers that start parts and stop them at its end."""
+class Lab:
+    """A temporary directory, and the parts that live in it. What opens it closes it."""
 
-    def setUp(self):
+    def open(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bakusoku-e2e-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.addCleanup(self._check_logs)
+        self.folder.chmod(0o711)  # for those parts that run as another user
         self.processes = []
+        return self
+
+    def stop_all(self):
+        for process in reversed(self.processes):
+            process.stop()
+
+    def close(self):
+        self.stop_all()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _subfolder(self, name):
         folder = self.folder / f"{name}{len(self.processes)}"
@@ -321,8 +362,11 @@ class LabTestCase(unittest.TestCase):
 
     def begin(self, process):
         self.processes.append(process)
-        self.addCleanup(process.stop)
-        return process.start()
+        try:
+            return process.start()
+        except Exception:
+            print(process.end_of_log(), flush=True)
+            raise
 
     def simaws(self, *options, **named):
         return self.begin(Simaws(self._subfolder("simaws"), *options, **named))
@@ -333,17 +377,32 @@ class LabTestCase(unittest.TestCase):
     def agentd(self, agent_socket, **options):
         return self.begin(Agentd(self._subfolder("agentd"), agent_socket, **options))
 
+    def check_secrets(self):
+        for process in self.processes:
+            if process.name != "simaws" and SECRET_KEY in process.log():
+                raise AssertionError(f"{process.name} logged a secret")
+
+
+class LabTestCase(Lab, unittest.TestCase):
+    """A test with a laboratory of its own, closed at its end. `shared` is one that the tests of a class have together."""
+
+    shared = None
+
+    def setUp(self):
+        self.open()
+        self.addCleanup(self.close)
+        self.addCleanup(self._check_logs)
+        self.addCleanup(self.stop_all)
+
     def _check_logs(self):
         failed = any(error for _, error in getattr(self._outcome, "errors", []) or []) if self._outcome else False
         result = getattr(self._outcome, "result", None)
         if result is not None:
             failed = failed or any(test is self for test, _ in result.failures + result.errors)
-        for process in self.processes:
-            log = process.log()
-            if failed:
-                print(f"--- {process.name} (end of its log)\n{log[-3000:]}", flush=True)
-            if process.name != "simaws":
-                self.assertNotIn(SECRET_KEY, log, f"{process.name} logged a secret")
+        if failed:
+            for process in [*(self.shared.processes if self.shared else ()), *self.processes]:
+                print(process.end_of_log(), flush=True)
+        self.check_secrets()
 
     def assertNotSupported(self, answer, *words):
         """The answer is an error in words, with each of `words` in it."""

@@ -2,53 +2,27 @@
 endpoint."""
 
 import collections
-import datetime
 import json
-import time
 import unittest
 
-import boto3
+from lab import REGION, LabTestCase
+from reference import Reference
 
-from lab import ACCESS_KEY, REGION, SECRET_KEY, LabTestCase
-
-DELAY = 120  # seconds after a period's end until the agent takes it for final: its default
 INSTANCES = 2300  # three pages of DescribeInstances
 
 
 class Values(LabTestCase):
-    def client(self, service, url):
-        client = boto3.client(service, region_name=REGION, endpoint_url=url, aws_access_key_id=ACCESS_KEY,
-                              aws_secret_access_key=SECRET_KEY)
-        # boto3 has no close() for a client yet.
-        self.addCleanup(client._endpoint.http_session.close)
-        return client
-
     def setUp(self):
         super().setUp()
         self.aws = self.simaws("--instances", str(INSTANCES), "--regions", REGION)
         self.bakusoku = self.agent(self.aws.url)
-        pages = self.client("ec2", self.aws.url).get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000})
-        self.instances = [instance for page in pages for group in page["Reservations"] for instance in group["Instances"]]
+        self.reference = Reference(self.aws.url)
+        self.addCleanup(self.reference.close)
+        self.instances = self.reference.instances()
+        self.tags = self.reference.tags
         self.assertEqual(len(self.instances), INSTANCES)
 
-    @staticmethod
-    def tags(instance):
-        return {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
-
-    def newest(self, cloudwatch, namespace, metric, dimensions, statistic, period):
-        end = (int(time.time()) - DELAY) // period * period
-        def at(seconds):
-            return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
-        named = {"Namespace": namespace, "MetricName": metric}
-        if dimensions:
-            named["Dimensions"] = [{"Name": name, "Value": value} for name, value in dimensions]
-        data = cloudwatch.get_metric_data(
-            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": named, "Period": period, "Stat": statistic}}],
-            StartTime=at(end - 5 * period), EndTime=at(end), ScanBy="TimestampDescending")["MetricDataResults"][0]
-        return data["Values"][0] if data["Values"] else None
-
     def test_metrics(self):
-        cloudwatch = self.client("cloudwatch", self.aws.url)
         instance = next(i["InstanceId"] for i in self.instances if i["State"]["Name"] == "running")
         on_instance = [("InstanceId", instance)]
         checked = 0
@@ -61,7 +35,7 @@ class Values(LabTestCase):
                     text = ";".join(f"{name}={value}" for name, value in dimensions)
                     key = f'aws.metric[{namespace},{metric},"{text}",{statistic},{period}]'
                     for _ in range(2):  # a period may become final between the two readings
-                        wanted = self.newest(cloudwatch, namespace, metric, dimensions, statistic, period)
+                        wanted = self.reference.newest(namespace, metric, dimensions, statistic, period)
                         answer = self.bakusoku.ask(key)
                         if wanted is not None and answer == answer.strip() and self._equal(answer, wanted):
                             checked += 1
