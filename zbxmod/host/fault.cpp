@@ -20,6 +20,9 @@ const std::vector<KindOfFault>& fault_kinds() {
        "static."},
       {"key", "Give the item a name of letters, digits, '_', '-' and '.'."},
       {"duplicate", "Rename the key: put the module's own name in front of it, as in mymodule.ping."},
+      {"item-list",
+       "Keep the items in an array that may be written (static ZBX_METRIC items[], without const) and end it "
+       "with {NULL}."},
       {"function", "Put the item's function in the third member of its row."},
       {"thread",
        "Start no thread before the fork: neither in zbx_module_init nor in a constructor. Start it in the "
@@ -71,6 +74,10 @@ const std::vector<KindOfFault>& fault_kinds() {
       {"destructor",
        "Let no destructor of a static object and no atexit() function wait, join or free what belongs to "
        "another process: keep such objects in memory that is never freed."},
+      {"free",
+       "Give Zabbix only strings from malloc, strdup or asprintf of the same C library, each once; keep no "
+       "pointer "
+       "to them and change no string of the request."},
       {"memory", "Write only into the members that this version has, and only what is documented."},
       {"too-much-memory",
        "Bound what an item reads and keeps; return 1 with a message when it is more. --memory sets "

@@ -54,11 +54,6 @@ void on_log(int level, const char* format, va_list arguments) {
   if (log_stage != nullptr) send_event(*log_stage, EventKind::log, {name + ": " + text});
 }
 
-std::string signal_name(int signal) {
-  const char* name = ::sigabbrev_np(signal);
-  return "SIG" + std::string(name != nullptr ? name : "?");
-}
-
 std::string plural(size_t count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
@@ -509,9 +504,15 @@ class MainProcess {
       const auto question = static_cast<size_t>(
           std::clamp<int>(ended.stage->key.load(), 0, static_cast<int>(setup_.questions.size()) - 1));
       setup_.board.given_up[question].store(true);
+      const int asked = ended.stage->key.load();
       Fault told = fault;
-      if (ended.stage->key.load() >= 0) told.key = setup_.questions[question].text;
+      if (asked >= 0) told.key = setup_.questions[question].text;
       teller_.fault_of(ended.worker, told);
+      if (setup_.options.bench) {
+        // Nobody shall wait for it at the questions that are left.
+        setup_.board.arrived.fetch_add(static_cast<int>(setup_.questions.size()) - 1 - asked);
+        return false;
+      }
       return start_worker(ended, ended.stage->round.load(), ended.stage->key.load() + 1) > 0;
     });
   }
@@ -539,14 +540,16 @@ class MainProcess {
   template <typename EndedBadly>
   void watch(std::vector<Running>& all, EndedBadly ended_badly) {
     size_t running = all.size();
+    unsigned passes = 0;
     while (running > 0) {
       beat();
       check_stop(all);
       int status = 0;
       const pid_t pid = ::waitpid(-1, &status, WNOHANG);
       if (pid <= 0) {
+        const bool look_at_memory = ++passes % 5 == 0;
         for (Running& each : all) {
-          if (each.pid > 0 && !each.killed) kill_if_lost(each);
+          if (each.pid > 0 && !each.killed) kill_if_lost(each, look_at_memory);
         }
         ::usleep(2000);
         continue;
@@ -585,9 +588,9 @@ class MainProcess {
     }
   }
 
-  void kill_if_lost(Running& running) {
+  void kill_if_lost(Running& running, bool look_at_memory) {
     Stage& stage = *running.stage;
-    const uint64_t resident = resident_kb(running.pid);
+    const uint64_t resident = look_at_memory ? resident_kb(running.pid) : 0;
     if (resident > setup_.options.memory_mb * 1024) {
       running.why = {"too-much-memory",
                      0,
@@ -611,7 +614,7 @@ class MainProcess {
     Waiting waiting = look_at(pid, pid);
     if (waiting.state != 'T') record_stack(pid, pid, stage);
     Fault fault{"hang", 0, "", "", "", details_of(waiting, stage)};
-    const std::string seconds = std::to_string(setup_.limit_ms() / 1000) + " s";
+    const std::string seconds = in_seconds(setup_.limit_ms());
     if (step == Step::ask) {
       fault.text = "has not answered " + seconds + " after it was asked, with a Timeout of " +
                    std::to_string(setup_.options.timeout_seconds) + " s: the worker " + waiting.text +
@@ -677,53 +680,9 @@ class MainProcess {
   std::vector<std::string> tests_{};
 };
 
-/// "terminate called after throwing an instance of 'T'" and "  what():  W", as the C++ runtime says it.
-std::string exception_of(const std::string& said) {
-  static constexpr std::string_view thrown = "terminate called after throwing an instance of '";
-  static constexpr std::string_view what = "what():  ";
-  const size_t at = said.find(thrown);
-  if (at == std::string::npos) {
-    return said.find("terminate called") == std::string::npos ? std::string()
-                                                              : "an exception or std::terminate()";
-  }
-  const size_t start = at + thrown.size();
-  std::string text = "an exception of type " + said.substr(start, said.find('\'', start) - start);
-  if (const size_t word = said.find(what, start); word != std::string::npos) {
-    text += ": " + said.substr(word + what.size(), said.find('\n', word) - word - what.size());
-  }
-  return text;
-}
-
-std::string about_address(const Stage& stage, const Setup& setup) {
-  const uintptr_t address = stage.bad_address.load();
-  const auto sized = [](const char* what, const Guarded& memory) {
-    return "it read or wrote behind the end of " + std::string(what) + ", which has " +
-           std::to_string(memory.size()) + " bytes in this version of Zabbix";
-  };
-  if (setup.request->behind(address)) return sized("AGENT_REQUEST", *setup.request);
-  if (setup.result->behind(address)) return sized("AGENT_RESULT", *setup.result);
-  for (const auto& each : setup.rows) {
-    if (each->behind(address)) return "it read behind the last row of history";
-    if (each->revoked(address)) return "it used a row of history or its text after the callback had returned";
-  }
-  if (address < 4096) return "it used a null pointer";
-  char text[64];
-  std::snprintf(text, sizeof text, "it touched address 0x%llx", static_cast<unsigned long long>(address));
-  return text;
-}
-
-std::string last_words(std::string said) {
-  while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.pop_back();
-  constexpr size_t kMost = 300;
-  if (said.size() > kMost) said = "..." + said.substr(said.size() - kMost);
-  return said;
-}
-
 }  // namespace
 
-int64_t Setup::limit_ms() const {
-  return int64_t{options.timeout_seconds} * 1000 + std::chrono::milliseconds(kGrace).count();
-}
+int64_t Setup::limit_ms() const { return int64_t{options.timeout_seconds} * 1000 + options.grace.count(); }
 
 const Loaded& Setup::module_place() {
   loaded.base = board.module_base.load();
@@ -746,52 +705,6 @@ void Teller::differences(const std::vector<Difference>& all, const std::string& 
     else
       fault(each.kind, each.text, key, each.details);
   }
-}
-
-Fault how_it_ended(int status, const Stage& stage, const std::string& said, const Setup& setup) {
-  const auto step = static_cast<Step>(stage.step.load());
-  const std::string meanwhile = std::string(" while ") + describe(step);
-  Fault fault{"crash", 0, "", "", "", describe_stack(stage.stack, setup.loaded)};
-  if (fault.details.size() > 10) fault.details.resize(10);
-  const std::string words = last_words(said);
-  const bool sanitizer =
-      said.find("Sanitizer") != std::string::npos || said.find("runtime error:") != std::string::npos;
-  if (WIFSIGNALED(status)) {
-    const int signal = WTERMSIG(status);
-    fault.text =
-        "the process was ended by " + signal_name(signal) + " (" + ::strsignal(signal) + ")" + meanwhile;
-    if (const std::string exception = exception_of(said); signal == SIGABRT && !exception.empty()) {
-      fault.kind = "exception";
-      fault.text = exception +
-                   " escaped into Zabbix, which is written in C: the process was ended by SIGABRT" +
-                   meanwhile;
-    } else if (signal == SIGKILL) {
-      fault.text += "; zbxmod-host did not send it: the module did, or the kernel for want of memory";
-    } else if (signal == SIGSEGV || signal == SIGBUS) {
-      fault.text += "; " + about_address(stage, setup);
-    }
-    if (stage.memory_kb.load() > setup.options.memory_mb * 1024 / 10 * 9) {
-      fault.kind = "too-much-memory";
-      fault.text += "; it had allocated " + std::to_string(stage.memory_kb.load() / 1024) + " MB of the " +
-                    std::to_string(setup.options.memory_mb) + " MB that are allowed here";
-    }
-  } else {
-    const int code = WEXITSTATUS(status);
-    const auto left = static_cast<Left>(stage.left.load());
-    const bool expected = step == Step::leave || step == Step::leave_child;
-    if (!sanitizer && !expected && step != Step::free_answer && step != Step::write_item_list)
-      fault.kind = "exit";
-    const std::string call = left == Left::by_exit ? "exit(" + std::to_string(stage.left_with.load()) + ")"
-                             : left == Left::by_quick_exit ? "quick_exit(" + std::to_string(code) + ")"
-                                                           : "";
-    fault.text = call.empty()
-                     ? "the process ended with status " + std::to_string(code) + meanwhile +
-                           (fault.kind == "exit" ? " (_exit(), execve(), or the end of its last thread)" : "")
-                     : "called " + call + meanwhile;
-  }
-  if (step == Step::leave || step == Step::leave_child) fault.kind = "destructor";
-  if (!words.empty()) fault.details.push_back("standard error: " + words);
-  return fault;
 }
 
 std::string tail_of(int file, off_t start) {

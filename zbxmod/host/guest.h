@@ -110,6 +110,12 @@ class Teller {
 /// The last bytes of a file, from `start` on.
 [[nodiscard]] std::string tail_of(int file, off_t start = 0);
 
+/// "3 s", "1.5 s".
+[[nodiscard]] std::string in_seconds(int64_t milliseconds);
+
+/// "SIGTERM".
+[[nodiscard]] std::string signal_name(int signal);
+
 /// Plays the main process; ends the calling process.
 [[noreturn]] void play_main_process(Setup& setup) noexcept;
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -151,9 +150,7 @@ std::string Elf::name_of(uint64_t offset) const {
   // Of several names of one function the first is as good as any.
   while (after != functions.begin() && std::prev(after)->value == start) --after;
   if (after->size != 0 && offset - start > after->size) return {};
-  char text[32];
-  std::snprintf(text, sizeof text, "+0x%llx", static_cast<unsigned long long>(offset - start));
-  return demangled(after->name) + text;
+  return demangled(after->name);
 }
 
 Result<Elf> read_elf(std::string_view bytes) { return Reader(bytes).read(); }

@@ -28,7 +28,7 @@ struct Elf {
   std::vector<std::string> needed;   // libraries
   bool symbolic = false;             // finds its own symbols before those of others
 
-  /// "function+0x12" for an offset from where the library is loaded, or nothing.
+  /// The function at an offset from where the library is loaded, or nothing.
   [[nodiscard]] std::string name_of(uint64_t offset) const;
 };
 

@@ -225,29 +225,27 @@ class Watch {
     why = {"hang",
            0,
            "",
-           "the main process did not go on for " + std::to_string((over ? setup.limit_ms() : silent) / 1000) +
-               " s while " + (over ? describe(step) : "it watched over its workers") + ": it " +
-               waiting.text + " (killed here)",
+           "the main process did not go on for " + in_seconds(over ? setup.limit_ms() : silent) + " while " +
+               (over ? describe(step) : "it watched over its workers") + ": it " + waiting.text +
+               " (killed here)",
            "",
            details};
-    if (!over) why.text += asked_meanwhile(setup);
+    if (!over) name_suspects(setup, why);
     return true;
   }
 
-  /// What the workers were doing when the main process was hit.
-  std::string asked_meanwhile(const Setup& setup) const {
-    std::string text;
+  /// Which items the workers were at when the main process was hit; one of them did it.
+  void name_suspects(const Setup& setup, Fault& fault) const {
+    std::set<std::string> keys;
     for (int number = 1; number <= options_.workers; ++number) {
-      const Stage& stage = setup.stages[number];
-      if (static_cast<Step>(stage.step.load()) != Step::ask) continue;
-      const int question = stage.key.load();
-      text += (text.empty() ? "; asked at that time: " : ", ") +
-              (question >= 0 && static_cast<size_t>(question) < questions_.size()
-                   ? questions_[static_cast<size_t>(question)]
-                   : "an item") +
-              " by worker " + std::to_string(number);
+      const int question = setup.stages[number].key.load();
+      if (question >= 0 && static_cast<size_t>(question) < questions_.size())
+        keys.insert(questions_[static_cast<size_t>(question)]);
     }
-    return text;
+    if (keys.size() == 1) fault.key = *keys.begin();
+    for (const std::string& key : keys) {
+      if (keys.size() > 1) fault.details.push_back("asked at that time: " + key);
+    }
   }
 
   Fault why_main_ended(Setup& setup, Stage& stage, int status) {
@@ -255,16 +253,17 @@ class Watch {
     const auto step = static_cast<Step>(stage.step.load());
     const bool by_signal = WIFSIGNALED(status);
     if (step == Step::none && by_signal) {
-      const char* name = ::sigabbrev_np(WTERMSIG(status));
-      return {
-          "killed",
-          0,
-          "",
-          "the main process was ended by SIG" + std::string(name != nullptr ? name : "?") +
-              ", which zbxmod-host did not send: the module sent it to its parent process, and Zabbix stops" +
-              asked_meanwhile(setup),
-          "",
-          {}};
+      Fault fault{"killed",
+                  0,
+                  "",
+                  "the main process was ended by " + signal_name(WTERMSIG(status)) +
+                      ", which zbxmod-host did not send: the module sent it to its parent process or process "
+                      "group, and "
+                      "Zabbix stops",
+                  "",
+                  {}};
+      name_suspects(setup, fault);
+      return fault;
     }
     Fault fault = how_it_ended(status, stage, tail_of(setup.outputs[0].err), setup);
     if (fault.kind == "exit") fault.text += ": Zabbix does not start, and its log does not say why";

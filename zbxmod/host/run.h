@@ -18,7 +18,9 @@ struct Options {
   std::string personality_directory;  // holds zabbix-<personality>.so
   std::vector<std::string> keys;      // empty: each item with its test parameter, as zabbix_agentd -p does
   int workers = 3;
-  int timeout_seconds = 3;    // Zabbix's Timeout
+  int timeout_seconds = 3;  // Zabbix's Timeout
+  // What is still waited after the timeout before a call counts as hung and its process is killed.
+  std::chrono::milliseconds grace{2000};
   uint64_t requests = 1;      // of each worker for each key
   uint64_t memory_mb = 1024;  // a process that needs more is killed
 
@@ -28,9 +30,8 @@ struct Options {
   uint64_t bench_requests = 0;  // 0: no limit but the time
 };
 
-/// What is still waited after the timeout before a call counts as hung and its process is killed.
-inline constexpr std::chrono::seconds kGrace{2};
-
+/// May be called by one thread at a time, while no other starts processes: what has become a child of the
+/// caller's process meanwhile is taken for something that the module left.
 [[nodiscard]] Report run(const Layout& layout, const Options& options);
 
 /// May be called from a signal handler: run() kills what it has started and returns soon.

@@ -133,34 +133,28 @@ std::vector<std::string> describe_stack(const Stack& stack, const Loaded& module
   std::vector<std::string> lines;
   const int count = std::clamp(stack.count.load(), 0, Stack::kMaxFrames);
   size_t last_of_module = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = std::max(stack.own_frames.load(), 0); i < count; ++i) {
     const auto address = reinterpret_cast<uintptr_t>(stack.frames[i]);
+    // All but the innermost are where a call returns to, which may lie behind the function's end.
+    const uintptr_t within = i == stack.own_frames.load() ? address : address - 1;
     if (address >= module.base && address < module.end) {
-      const uintptr_t offset = address - module.base;
-      const std::string name = module.elf.name_of(offset);
-      lines.push_back("in " + (name.empty() ? "?" : name) + " (" + base_name(module.path) + hex(offset) +
-                      ")");
+      const std::string name = module.elf.name_of(within - module.base);
+      lines.push_back("in " + (name.empty() ? "?" : name) + " (" + base_name(module.path) +
+                      hex(address - module.base) + ")");
       last_of_module = lines.size();
       continue;
     }
     Dl_info info{};
     void* raw = nullptr;
-    if (::dladdr1(stack.frames[i], &info, &raw, RTLD_DL_SYMENT) == 0 || info.dli_fname == nullptr) {
-      lines.emplace_back("in ?");
-      continue;
+    if (::dladdr1(reinterpret_cast<void*>(within), &info, &raw, RTLD_DL_SYMENT) == 0 ||
+        info.dli_sname == nullptr || info.dli_fname == nullptr || raw == nullptr) {
+      continue;  // of no use without a name
     }
     const auto* symbol = static_cast<const ElfW(Sym)*>(raw);
-    const std::string file = base_name(info.dli_fname);
-    const uintptr_t start = reinterpret_cast<uintptr_t>(info.dli_saddr);
-    const bool inside = info.dli_sname != nullptr && symbol != nullptr && address - start <= symbol->st_size;
-    lines.push_back("in " + (inside ? demangled(info.dli_sname) + " (" + file + ")"
-                                    : file + hex(address - reinterpret_cast<uintptr_t>(info.dli_fbase))));
+    if (within - reinterpret_cast<uintptr_t>(info.dli_saddr) > symbol->st_size) continue;
+    lines.push_back("in " + demangled(info.dli_sname) + " (" + base_name(info.dli_fname) + ")");
   }
-  // What stands below the module's part is the host; what stands above the signal is the handler of
-  // stack.cpp.
-  lines.resize(last_of_module);
-  const size_t own_frames = std::min<size_t>(lines.size(), static_cast<size_t>(stack.own_frames.load()));
-  lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(own_frames));
+  lines.resize(last_of_module);  // what stands below is the host
   return lines;
 }
 

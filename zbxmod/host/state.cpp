@@ -145,11 +145,12 @@ void compare_process(const State& before, const State& after, const std::string&
       changed("a limit of the process: " + name + " is now higher", true);
     }
   }
-  if (after.numbers != before.numbers) {
+  if (after.decimal_point != before.decimal_point) {
     out.push_back({"locale",
                    false,
-                   who + " changed how numbers are written (LC_NUMERIC from " + before.numbers + " to " +
-                       after.numbers + "): Zabbix would write and read 0,5 instead of 0.5",
+                   who + " changed how numbers are written (locale " + after.locale +
+                       "): Zabbix would write and read 0" + after.decimal_point + "5 instead of 0" +
+                       before.decimal_point + "5",
                    {}});
   } else if (after.locale != before.locale) {
     out.push_back({"locale", true, who + " changed the locale of the process to " + after.locale, {}});
@@ -213,9 +214,9 @@ State take_state(bool with_children) {
   state.group = ::getegid();
   state.priority = ::getpriority(PRIO_PROCESS, 0);
   state.directory = std::filesystem::current_path(error).string();
-  const char* locale = std::setlocale(LC_NUMERIC, nullptr);
-  state.numbers = locale != nullptr ? locale : "";
-  locale = std::setlocale(LC_ALL, nullptr);
+  const lconv* conventions = std::localeconv();
+  state.decimal_point = conventions != nullptr ? conventions->decimal_point : ".";
+  const char* locale = std::setlocale(LC_ALL, nullptr);
   state.locale = locale != nullptr ? locale : "";
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
     const std::string entry = *each;

@@ -36,8 +36,8 @@ struct State {
   unsigned user = 0, group = 0;
   int priority = 0;
   std::string directory;
-  std::string numbers;  // locale LC_NUMERIC
-  std::string locale;   // all of it
+  std::string decimal_point;
+  std::string locale;  // all of it
   std::map<std::string, std::string> environment;
 };
 

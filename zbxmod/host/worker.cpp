@@ -228,12 +228,27 @@ class Worker {
     }
   }
 
+  /// The worker's children, once each has ended or sleeps: one that still runs may be about to end.
+  static std::vector<Process> settled_children() {
+    std::vector<Process> children;
+    int settled = 0;
+    for (const int64_t limit = now_ms() + 2000; settled < 2 && now_ms() < limit;) {
+      children = children_of(::getpid());
+      const bool busy = std::any_of(children.begin(), children.end(), [](const Process& each) {
+        return each.state != 'Z' && each.state != 'S';
+      });
+      settled = busy ? 0 : settled + 1;
+      if (settled < 2) ::usleep(10'000);
+    }
+    return children;
+  }
+
   void check_children(const std::string& key) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1) return;  // there are none
-    if (info.si_pid == 0) ::usleep(20'000);                                    // one may be about to end
+    const std::vector<Process> children = settled_children();
     std::vector<std::string> ended, running;
-    for (const Process& each : children_of(::getpid())) {
+    for (const Process& each : children) {
       (each.state == 'Z' ? ended : running)
           .push_back("process " + std::to_string(each.id) + ", \"" + each.name + "\"");
     }

@@ -122,6 +122,9 @@ std::string who_exports(std::string_view symbol) {
     if (!out.empty()) out += rest.empty() ? ", and by " : ", by ";
     out += programs(group) + " " + version;
   }
+  for (const auto& [version, keys] : names().keys) {
+    if (!exports(version, symbol)) out += ", not by " + std::string(version);
+  }
   return out;
 }
 
