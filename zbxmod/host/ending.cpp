@@ -48,9 +48,12 @@ std::string about_address(const Stage& stage, const Setup& setup) {
 
 std::string last_words(std::string said) {
   while (!said.empty() && (said.back() == '\n' || said.back() == ' ')) said.pop_back();
-  constexpr size_t kMost = 300;
+  // Where it begins and where it ends.
+  constexpr size_t kMost = 400;
   for (char& c : said) c = c == '\n' ? ' ' : c;
-  if (said.size() > kMost) said = "..." + said.substr(said.size() - kMost);
+  if (said.size() > kMost) {
+    said = said.substr(0, kMost / 2) + " ... " + said.substr(said.size() - kMost / 2);
+  }
   return said;
 }
 

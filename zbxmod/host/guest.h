@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdarg>
 #include <memory>
 #include <set>
 #include <string>
@@ -124,6 +125,12 @@ class Teller {
 
 /// Plays the process that exports history, from this type on; ends the calling process.
 [[noreturn]] void play_history_syncer(Setup& setup, int type) noexcept;
+
+/// How many children of the main process have ended while SIGCHLD was handled by it, as far as it noticed.
+[[nodiscard]] int ended_children();
+
+/// What Zabbix's log functions do here: the line goes into the report.
+void log_from_module(int level, const char* format, va_list arguments);
 
 /// For a process that was just forked: its stage, its output, and the signals that Zabbix's workers handle.
 void become(Setup& setup, Stage& stage, const Output& output);

@@ -254,6 +254,7 @@ TEST(Host, CondemnsSymbolsWantedFromTheHost) {
     EXPECT_EQ(older.log.size(), 1u);  // it is there in this version, and works
     expect_fault(run_bad(name, "7.0"), "undefined-symbol", "undefined symbol: __zbx_zabbix_log");
   }
+  expect_fault(run_bad("c_wants_more_of_host"), "undefined-symbol", "it cannot try this one");
   const Report other = run_bad("c_undefined_symbol");
   expect_fault(other, "load", "undefined symbol: function_of_a_forgotten_library");
 }
