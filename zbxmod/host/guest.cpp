@@ -42,33 +42,15 @@ void on_stop(int signal, siginfo_t* info, void*) {
   log_stage->signal.store(signal);
 }
 
-/// The signals that zabbix_agentd 6.0 was seen to handle; none with SA_RESTART.
-void handle_signals(bool main_process) {
-  struct sigaction nothing {};
-  nothing.sa_handler = on_nothing;
-  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM})
-    ::sigaction(signal, &nothing, nullptr);
-  struct sigaction stop {};
-  stop.sa_sigaction = on_stop;
-  stop.sa_flags = SA_SIGINFO;
-  for (const int signal : {SIGINT, SIGQUIT, SIGTERM}) {
-    if (main_process)
-      ::sigaction(signal, &stop, nullptr);
-    else
-      ::signal(signal, SIG_DFL);
-  }
-  struct sigaction child {};
-  child.sa_handler = main_process ? on_child : SIG_DFL;
-  ::sigaction(SIGCHLD, &child, nullptr);
-}
-
 class MainProcess {
  public:
   explicit MainProcess(Setup& setup)
       : setup_(setup), teller_(setup.stages[0], 0), loading_(setup, teller_), workers_(setup, teller_) {}
 
   void play() {
-    if (loading_.load()) {
+    const bool loaded = loading_.load();
+    handle_signals(true);  // whatever the module made of them: the workers' ends must be seen
+    if (loaded) {
       workers_.leave_in_child();
       if (loading_.find_questions()) workers_.run_workers();
       if (!setup_.options.bench) workers_.run_history_syncer();
@@ -140,6 +122,25 @@ void log_from_module(int level, const char* format, va_list arguments) {
                            : level == 127           ? "information"
                                                     : "of unknown level";
   if (log_stage != nullptr) send_event(*log_stage, EventKind::log, {name + ": " + text});
+}
+
+void handle_signals(bool main_process) {
+  struct sigaction nothing {};
+  nothing.sa_handler = on_nothing;
+  for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM})
+    ::sigaction(signal, &nothing, nullptr);
+  struct sigaction stop {};
+  stop.sa_sigaction = on_stop;
+  stop.sa_flags = SA_SIGINFO;
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM}) {
+    if (main_process)
+      ::sigaction(signal, &stop, nullptr);
+    else
+      ::signal(signal, SIG_DFL);
+  }
+  struct sigaction child {};
+  child.sa_handler = main_process ? on_child : SIG_DFL;
+  ::sigaction(SIGCHLD, &child, nullptr);
 }
 
 void become(Setup& setup, Stage& stage, const Output& output) {

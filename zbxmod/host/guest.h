@@ -57,7 +57,7 @@ struct Setup {
   const Options& options;
   Board& board;
   Stage* stages;                // [0] the main process, [n] worker n, then history_stage() and child_stage()
-  Measured* measured;           // of a benchmark: [worker * questions + question]
+  Measured* measured;           // of a benchmark: [worker * kMaxMeasured + question]
   std::vector<Output> outputs;  // [0] the main process, then those of workers, which share the last
   Loaded loaded;
   std::vector<Question> questions;
@@ -131,6 +131,9 @@ class Teller {
 
 /// What Zabbix's log functions do here: the line goes into the report.
 void log_from_module(int level, const char* format, va_list arguments);
+
+/// The signals that zabbix_agentd 6.0 was seen to handle, as it does: none with SA_RESTART.
+void handle_signals(bool main_process);
 
 /// For a process that was just forked: its stage, its output, and the signals that Zabbix's workers handle.
 void become(Setup& setup, Stage& stage, const Output& output);

@@ -13,6 +13,11 @@
 #include "zbxmod/deadline.h"
 
 namespace zbxmod::host {
+namespace {
+
+constexpr int64_t kIdleMs = 2000;
+
+}  // namespace
 
 std::vector<std::string> Workers::details_of(const Waiting& waiting, const Stage& stage) const {
   std::vector<std::string> details = describe_stack(stage.stack, setup_.loaded);
@@ -43,6 +48,12 @@ void Workers::watch(std::vector<Running>& all, EndedBadly ended_badly) {
     check_stop(all);
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    if (pid == -1 && errno == ECHILD) {
+      // Nothing is left to wait for although not all were seen to end: the module has waited for them.
+      teller_.fault("killed",
+                    "took the end of Zabbix's processes away from it: Zabbix no longer watches over them");
+      return;
+    }
     if (pid <= 0) {
       const bool look_at_memory = ++passes % 5 == 0;
       for (Running& each : all) {
@@ -100,7 +111,13 @@ void Workers::kill_if_lost(Running& running, bool look_at_memory) {
                    {}};
   } else {
     const auto step = static_cast<Step>(stage.step.load());
-    if (step == Step::none || now_ms() < stage.since_ms.load() + setup_.limit_ms()) return;
+    const int64_t passed = now_ms() - stage.since_ms.load();
+    if (step == Step::none) {
+      // Between two questions there is little to do; only something from outside can hold it up.
+      if (passed < kIdleMs || look_at(running.pid, running.pid).state != 'T') return;
+    } else if (passed < setup_.limit_ms()) {
+      return;
+    }
     running.why = why_it_hangs(running.pid, stage, step);
   }
   ::kill(running.pid, SIGKILL);
@@ -111,7 +128,7 @@ Fault Workers::why_it_hangs(pid_t pid, Stage& stage, Step step) {
   Waiting waiting = look_at(pid, pid);
   if (waiting.state != 'T') record_stack(pid, pid, stage);
   Fault fault{"hang", 0, "", "", "", details_of(waiting, stage)};
-  const std::string seconds = in_seconds(setup_.limit_ms());
+  const std::string seconds = in_seconds(step == Step::none ? kIdleMs : setup_.limit_ms());
   if (step == Step::ask) {
     fault.text = "has not answered " + seconds + " after it was asked, with a Timeout of " +
                  std::to_string(setup_.options.timeout_seconds) + " s: the worker " + waiting.text +
@@ -148,7 +165,6 @@ void Workers::check_stop(const std::vector<Running>& all) {
   teller_.fault_of(0, fault);
 }
 
-/// Zabbix has helper processes that leave through exit(), with the destructors of everything loaded.
 void Workers::leave_in_child() {
   Stage& stage = setup_.child_stage();
   enter(stage, Step::leave_child);
