@@ -64,7 +64,7 @@ HistoryRows::HistoryRows(int type)
     return start;
   };
   for (int i = 0; i < kRows; ++i) {
-    const auto itemid = static_cast<uint64_t>(10000 + i);
+    const auto itemid = uint64_t{10000} + static_cast<uint64_t>(i);
     if (type == 4) {
       const LogRow row{
           itemid, kClock, i, keep(sample(i)), keep(i == 0 ? "" : "source"), i == 0 ? 0 : kClock - 1, i, i};

@@ -238,10 +238,9 @@ bool Loading::item_list() {
           "key \"" + name + "\" already exists: the module brings it twice, and Zabbix does not start", name);
       usable = false;
     } else if (const std::string versions = who_has_key(name); !versions.empty()) {
-      teller_.fault("duplicate",
-                    "key \"" + name + "\" already exists: it is built into zabbix_agentd " + versions +
-                        ", which does not start with this module",
-                    name);
+      std::string text = "key \"" + name + "\" already exists: it is built into zabbix_agentd ";
+      text += versions + ", which does not start with this module";
+      teller_.fault("duplicate", text, name);
       usable = false;
     } else if (is_simple_check(name)) {
       teller_.note("simple-check",

@@ -146,7 +146,8 @@ std::vector<std::string> describe_stack(const Stack& stack, const Loaded& module
     }
     Dl_info info{};
     void* raw = nullptr;
-    if (::dladdr1(reinterpret_cast<void*>(within), &info, &raw, RTLD_DL_SYMENT) == 0 ||
+    if (::dladdr1(static_cast<char*>(stack.frames[i]) - (address - within), &info, &raw, RTLD_DL_SYMENT) ==
+            0 ||
         info.dli_sname == nullptr || info.dli_fname == nullptr || raw == nullptr) {
       continue;  // of no use without a name
     }

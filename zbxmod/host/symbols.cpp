@@ -12,7 +12,7 @@ namespace {
 
 /// Whose such a symbol of the module's own could also be; empty when nobody's.
 std::string owner_of(const std::string& name, bool (*found_in_libc)(const char*)) {
-  if (const std::string who = who_exports(name); !who.empty()) return who;
+  if (std::string who = who_exports(name); !who.empty()) return who;
   if (found_in_libc(name.c_str())) return "the C library";
   if (const std::string_view library = library_with(name); !library.empty()) {
     return std::string(library) + ", which Zabbix's daemons load where they are built with it";
