@@ -22,7 +22,7 @@ class InEveryZabbix : public ::testing::TestWithParam<const zbxmod::host::Layout
     options.personality_directory = BAKUSOKU_BINARY_DIR "/lib/zbxmod-host";
     options.keys = std::move(keys);
     options.timeout_seconds = 1;
-    options.repeat = repeat;
+    options.requests = repeat;
     return zbxmod::host::run(*GetParam(), options);
   }
   const std::string path_ = socket_path();

@@ -23,6 +23,8 @@ Guarded::Guarded(size_t bytes) : bytes_(bytes), page_(static_cast<size_t>(::sysc
   std::memset(pages_, kUntouched, page_ - bytes_);
 }
 
+Guarded::~Guarded() { ::munmap(pages_, 2 * page_); }
+
 void Guarded::clear() { std::memset(start_, 0, bytes_); }
 
 bool Guarded::front_touched() const {
@@ -33,5 +35,12 @@ bool Guarded::behind(uintptr_t address) const {
   const auto end = reinterpret_cast<uintptr_t>(pages_ + page_);
   return address >= end && address < end + page_;
 }
+
+bool Guarded::inside(uintptr_t address) const {
+  const auto start = reinterpret_cast<uintptr_t>(pages_);
+  return address >= start && address < start + page_;
+}
+
+void Guarded::revoke() { ::mprotect(pages_, page_, PROT_NONE); }
 
 }  // namespace zbxmod::host

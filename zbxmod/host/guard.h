@@ -10,7 +10,10 @@ namespace zbxmod::host {
 
 class Guarded {
  public:
-  explicit Guarded(size_t bytes);  // a multiple of 8
+  explicit Guarded(size_t bytes);  // a multiple of 8, at most a page
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded();
 
   [[nodiscard]] void* get() const { return start_; }
   [[nodiscard]] size_t size() const { return bytes_; }
@@ -19,6 +22,10 @@ class Guarded {
   [[nodiscard]] bool front_touched() const;
   /// Whether the address lies in the page behind the structure.
   [[nodiscard]] bool behind(uintptr_t address) const;
+  /// Whether the address lies in the structure's own page.
+  [[nodiscard]] bool inside(uintptr_t address) const;
+  /// Nobody may touch the structure any more.
+  void revoke();
 
  private:
   size_t bytes_;

@@ -27,7 +27,4 @@ struct Layout {
 /// Those of --all-layouts: every one a module may be asked to serve.
 [[nodiscard]] std::vector<const Layout*> all_layouts();
 
-/// Keys that zabbix_agentd has by itself: a module that brings one keeps it from starting.
-[[nodiscard]] bool is_built_in(std::string_view key);
-
 }  // namespace zbxmod::host

@@ -3,49 +3,18 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "zbxmod/result.h"
+#include "text.h"
 
 namespace zbxmod::host {
 namespace {
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : valid_text(text)) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-      out += escaped;
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
+constexpr size_t kWidth = 110;
+constexpr size_t kShownText = 400;
 
 std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value);
   return text;
-}
-
-/// One line, so that control characters of a module cannot reach the terminal.
-std::string one_line(const std::string& text) {
-  std::string out;
-  for (const char c : valid_text(text)) {
-    if (c == '\n') {
-      out += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += '?';
-    } else {
-      out += c;
-    }
-  }
-  return out;
 }
 
 template <typename Each, typename List>
@@ -56,6 +25,36 @@ std::string array(const List& list, Each each) {
     out += each(list[i]);
   }
   return out + "]";
+}
+
+/// `text` in lines of at most kWidth, those after the first indented.
+std::string wrapped(const std::string& text, size_t start, size_t indent) {
+  std::string out;
+  size_t column = start;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find(' ', at), text.size());
+    const size_t length = end - at;
+    if (at > 0) {
+      if (column + 1 + length > kWidth) {
+        out += "\n" + std::string(indent, ' ');
+        column = indent;
+      } else {
+        out += ' ';
+        ++column;
+      }
+    }
+    out.append(text, at, length);
+    column += length;
+    at = end + 1;
+  }
+  return out;
+}
+
+std::string cut(const std::string& text, size_t most) {
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + "...";
 }
 
 void append_answers(std::string& out, const Report& report) {
@@ -73,11 +72,55 @@ void append_answers(std::string& out, const Report& report) {
       slowest = std::max(slowest, each->milliseconds);
       return true;
     });
-    out += "  " + first.key + (first.supported ? " = " : " not supported: ") + one_line(first.text);
-    if (first.bytes > first.text.size()) out += "... (" + std::to_string(first.bytes) + " bytes)";
+    out += "  " + cut(one_line(first.key), kShownText) + (first.supported ? " = " : " not supported: ") +
+           cut(one_line(first.text), kShownText);
+    if (first.bytes > kShownText) out += " (" + std::to_string(first.bytes) + " bytes)";
     out += "   [" + std::to_string(workers) + (workers == 1 ? " worker, " : " workers, ") + number(slowest) +
            " ms]\n";
   }
+}
+
+void append_fault(std::string& out, const Fault& fault, bool is_note) {
+  std::string head = is_note ? "  note (" : "  FAULT (";
+  head += fault.kind + ")";
+  if (!fault.key.empty()) head += " " + cut(one_line(fault.key), kShownText);
+  if (fault.worker > 0) head += ", worker " + std::to_string(fault.worker);
+  head += ": ";
+  constexpr size_t indent = 6;
+  out += head + wrapped(one_line(fault.text), head.size(), indent) + "\n";
+  for (const std::string& each : fault.details) out += "      | " + one_line(each) + "\n";
+  if (!fault.remedy.empty()) out += "      Remedy: " + wrapped(fault.remedy, indent + 8, indent + 8) + "\n";
+}
+
+std::string json_of(const Fault& each) {
+  return "{\"kind\":" + quoted(each.kind) + ",\"worker\":" + std::to_string(each.worker) +
+         ",\"key\":" + quoted(each.key) + ",\"text\":" + quoted(each.text) +
+         ",\"remedy\":" + quoted(each.remedy) + ",\"details\":" + array(each.details, quoted) + "}";
+}
+
+std::string json_of(const Report& report) {
+  return "{\"zabbix\":" + quoted(std::string(report.layout->name)) +
+         ",\"api_version\":" + std::to_string(report.layout->api_version) +
+         ",\"request_bytes\":" + std::to_string(report.layout->request_bytes) +
+         ",\"answer_bytes\":" + std::to_string(report.layout->result_bytes) +
+         ",\"passed\":" + (report.passed() ? "true" : "false") +
+         ",\"asked\":" + std::to_string(report.asked) + ",\"items\":" + array(report.items, quoted) +
+         ",\"answers\":" +
+         array(report.answers,
+               [](const Answer& each) {
+                 return "{\"worker\":" + std::to_string(each.worker) + ",\"key\":" + quoted(each.key) +
+                        ",\"supported\":" + (each.supported ? "true" : "false") +
+                        ",\"text\":" + quoted(each.text) + ",\"bytes\":" + std::to_string(each.bytes) +
+                        ",\"milliseconds\":" + number(each.milliseconds) + "}";
+               }) +
+         ",\"faults\":" + array(report.faults, [](const Fault& each) { return json_of(each); }) +
+         ",\"notes\":" + array(report.notes, [](const Fault& each) { return json_of(each); }) +
+         ",\"log\":" + array(report.log, quoted) +
+         (report.bench ? ",\"bench\":" + as_json(*report.bench) : std::string()) + "}";
+}
+
+bool all_passed(const std::vector<Report>& reports) {
+  return std::all_of(reports.begin(), reports.end(), [](const Report& each) { return each.passed(); });
 }
 
 }  // namespace
@@ -89,53 +132,25 @@ std::string as_text(const std::string& module, const std::vector<Report>& report
            "; module API " + std::to_string(report.layout->api_version) + ", request " +
            std::to_string(report.layout->request_bytes) + " bytes, answer " +
            std::to_string(report.layout->result_bytes) + " bytes)\n";
-    append_answers(out, report);
+    if (report.bench)
+      out += as_text(*report.bench);
+    else
+      append_answers(out, report);
     for (const std::string& line : report.log) out += "  log: " + one_line(line) + "\n";
-    for (const Fault& fault : report.faults) {
-      out += "  FAULT (" + fault.kind + ")";
-      if (!fault.key.empty()) out += " " + fault.key;
-      if (fault.worker > 0) out += ", worker " + std::to_string(fault.worker);
-      out += ": " + one_line(fault.text) + "\n";
-    }
+    for (const Fault& note : report.notes) append_fault(out, note, true);
+    for (const Fault& fault : report.faults) append_fault(out, fault, false);
     out += report.passed() ? "  passed: " + std::to_string(report.items.size()) + " items, " +
                                  std::to_string(report.asked) + " answers\n"
                            : "  condemned: " + std::to_string(report.faults.size()) +
                                  (report.faults.size() == 1 ? " fault\n" : " faults\n");
   }
-  const bool passed =
-      std::all_of(reports.begin(), reports.end(), [](const Report& each) { return each.passed(); });
-  if (reports.size() > 1) out += module + (passed ? ": passed\n" : ": condemned\n");
+  if (reports.size() > 1) out += module + (all_passed(reports) ? ": passed\n" : ": condemned\n");
   return out;
 }
 
 std::string as_json(const std::string& module, const std::vector<Report>& reports) {
-  const bool passed =
-      std::all_of(reports.begin(), reports.end(), [](const Report& each) { return each.passed(); });
-  const auto report_json = [](const Report& report) {
-    return "{\"zabbix\":" + quoted(std::string(report.layout->name)) +
-           ",\"api_version\":" + std::to_string(report.layout->api_version) +
-           ",\"request_bytes\":" + std::to_string(report.layout->request_bytes) +
-           ",\"answer_bytes\":" + std::to_string(report.layout->result_bytes) +
-           ",\"passed\":" + (report.passed() ? "true" : "false") +
-           ",\"asked\":" + std::to_string(report.asked) + ",\"items\":" + array(report.items, quoted) +
-           ",\"answers\":" +
-           array(report.answers,
-                 [](const Answer& each) {
-                   return "{\"worker\":" + std::to_string(each.worker) + ",\"key\":" + quoted(each.key) +
-                          ",\"supported\":" + (each.supported ? "true" : "false") +
-                          ",\"text\":" + quoted(each.text) + ",\"bytes\":" + std::to_string(each.bytes) +
-                          ",\"milliseconds\":" + number(each.milliseconds) + "}";
-                 }) +
-           ",\"faults\":" +
-           array(report.faults,
-                 [](const Fault& each) {
-                   return "{\"kind\":" + quoted(each.kind) + ",\"worker\":" + std::to_string(each.worker) +
-                          ",\"key\":" + quoted(each.key) + ",\"text\":" + quoted(each.text) + "}";
-                 }) +
-           ",\"log\":" + array(report.log, quoted) + "}";
-  };
-  return "{\"module\":" + quoted(module) + ",\"passed\":" + (passed ? "true" : "false") +
-         ",\"runs\":" + array(reports, report_json) + "}\n";
+  return "{\"module\":" + quoted(module) + ",\"passed\":" + (all_passed(reports) ? "true" : "false") +
+         ",\"runs\":" + array(reports, [](const Report& each) { return json_of(each); }) + "}\n";
 }
 
 }  // namespace zbxmod::host

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "bench.h"
+#include "fault.h"
 #include "layout.h"
 
 namespace zbxmod::host {
@@ -18,20 +21,15 @@ struct Answer {
   double milliseconds = 0;
 };
 
-struct Fault {
-  std::string kind;  // one word: load, thread, hang, crash, no-value, ...
-  int worker = 0;    // 0: the main process
-  std::string key;   // empty: not about one item
-  std::string text;
-};
-
 struct Report {
   const Layout* layout = nullptr;
   std::vector<std::string> items;
   std::vector<Answer> answers;
-  std::vector<Fault> faults;
+  std::vector<Fault> faults;  // what keeps Zabbix from starting first
+  std::vector<Fault> notes;
   std::vector<std::string> log;
   uint64_t asked = 0;
+  std::optional<Bench> bench;
 
   [[nodiscard]] bool passed() const { return faults.empty(); }
 };

@@ -1,4 +1,4 @@
-// Answers a second after a Timeout of one second.
+// Answers after a Timeout of one second.
 #include <unistd.h>
 
 #include "bad.h"
@@ -6,7 +6,7 @@
 MODULE_VERSION
 MODULE_INIT
 static int item(bad::Request*, bad::Result* result) {
-  ::usleep(2'000'000);
+  ::usleep(1'300'000);
   return bad::give(result, "late");
 }
 MODULE_ITEM(item)

@@ -1,0 +1,14 @@
+/* Kills its parent process. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "../c/zabbix_module.h"
+
+MODULE_VERSION
+MODULE_INIT
+static int item(AGENT_REQUEST* request, AGENT_RESULT* result) {
+  (void)request;
+  kill(getppid(), SIGKILL);
+  return give_text(result, "1");
+}
+MODULE_ITEM(item)

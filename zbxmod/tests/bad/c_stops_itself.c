@@ -1,0 +1,13 @@
+/* Stops itself. */
+#include <signal.h>
+
+#include "../c/zabbix_module.h"
+
+MODULE_VERSION
+MODULE_INIT
+static int item(AGENT_REQUEST* request, AGENT_RESULT* result) {
+  (void)request;
+  raise(SIGSTOP);
+  return give_text(result, "1");
+}
+MODULE_ITEM(item)
