@@ -15,7 +15,7 @@ function(zbxmod_module NAME)
   set_target_properties(${NAME} PROPERTIES PREFIX "" SUFFIX ".so" OUTPUT_NAME ${ARG_OUTPUT_NAME}
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     POSITION_INDEPENDENT_CODE ON LINK_DEPENDS ${exports})
-  target_link_libraries(${NAME} PRIVATE ${ARG_LINKS} zbxmod ${CMAKE_DL_LIBS})
+  target_link_libraries(${NAME} PRIVATE ${ARG_LINKS} zbxmod::zbxmod ${CMAKE_DL_LIBS})
   target_link_options(${NAME} PRIVATE
     LINKER:--version-script=${exports} LINKER:-Bsymbolic LINKER:--no-undefined LINKER:--as-needed
     LINKER:--gc-sections LINKER:-z,nodelete LINKER:-z,relro LINKER:-z,now)

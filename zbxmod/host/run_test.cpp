@@ -146,7 +146,7 @@ TEST(Host, ExportsWhatEachVersionExports) {
 }
 
 TEST(Host, AsksEveryWorkerForEveryKey) {
-  const std::string example = BAKUSOKU_BINARY_DIR "/lib/examples/example.so";
+  const std::string example = BAKUSOKU_BINARY_DIR "/lib/examples/echo.so";
   const Report report =
       run_module(example, "6.0", {"example.echo[a]", "example.echo[\"b, c\"]", "example.missing", "a[[b"});
   EXPECT_EQ(report.answers.size(), 4u);
@@ -174,13 +174,13 @@ CommandResult command(const std::string& arguments) {
 
 TEST(Command, ExitStatusTellsTheVerdict) {
   const std::string bad = BAKUSOKU_BINARY_DIR "/tests/bad/no_value.so";
-  const std::string example = BAKUSOKU_BINARY_DIR "/lib/examples/example.so";
+  const std::string example = BAKUSOKU_BINARY_DIR "/lib/examples/echo.so";
   const CommandResult condemned = command("--zabbix 5.0 " + bad);
   EXPECT_EQ(condemned.code, 1);
   EXPECT_THAT(condemned.output, HasSubstr("FAULT (no-value) bad.item[1], worker "));
   const CommandResult passed = command("--all-layouts " + example);
   EXPECT_EQ(passed.code, 0) << passed.output;
-  EXPECT_THAT(passed.output, HasSubstr("example.so: passed"));
+  EXPECT_THAT(passed.output, HasSubstr("echo.so: passed"));
   EXPECT_EQ(command("--zabbix 1.8 " + example).code, 2);
   EXPECT_EQ(command("/nowhere/module.so").code, 2);
   EXPECT_EQ(command("--workers none " + example).code, 2);
