@@ -1,5 +1,8 @@
 #include "zbxmod/item.h"
 
+#include <locale.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -75,6 +78,35 @@ bool read_whole(std::string_view given, size_t index, const WholeParam& param, N
                            std::to_string(most) + ", not " + shown(given));
 }
 
+/// -12, 0.5, .5, 5., 1e-3: what Zabbix calls a floating point number, and no other spelling of strtod's.
+bool is_decimal(std::string_view text) {
+  const auto take_digits = [&text] {
+    const size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count;
+  };
+  if (text.starts_with('-')) text.remove_prefix(1);
+  size_t digits = take_digits();
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    digits += take_digits();
+  }
+  if (digits == 0) return false;
+  if (text.starts_with('e') || text.starts_with('E')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+    if (take_digits() == 0) return false;
+  }
+  return text.empty();
+}
+
+// Not std::from_chars: libstdc++'s brings the memory resources along, whose destructors it registers to run
+// at exit, in whichever of Zabbix's processes that is. Not strtod: it obeys the locale that Zabbix has set.
+double decimal(std::string_view text) {
+  static const locale_t locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
+  return ::strtod_l(std::string(text).c_str(), nullptr, locale);
+}
+
 std::string wrong_count(const Item& item, int given) {
   const auto [least, most] = item.count;
   std::string takes = std::to_string(least);
@@ -136,13 +168,11 @@ bool read_number(std::string_view given, size_t index, const NumberParam& param,
     value = param.otherwise;
     return true;
   }
-  const char* end = given.data() + given.size();
-  const auto [read_to, code] = std::from_chars(given.data(), end, value);
-  if (code == std::errc::invalid_argument || read_to != end ||
-      (code == std::errc() && !std::isfinite(value))) {
+  if (!is_decimal(given)) {
     return refuse(error, named(index, param.name) + " must be a number, not " + shown(given));
   }
-  if (code == std::errc() && value >= param.least && value <= param.most) return true;
+  value = decimal(given);
+  if (std::isfinite(value) && value >= param.least && value <= param.most) return true;
   std::string bounds;
   if (std::isfinite(param.least)) bounds += " from " + to_text(param.least);
   if (std::isfinite(param.most)) bounds += (bounds.empty() ? " at most " : " to ") + to_text(param.most);

@@ -217,9 +217,13 @@ TEST(Parameters, NumbersAreFiniteAndWithinBounds) {
   constexpr Item share = item<same_number>("a", number("share").between(0, 1).or_else(0.5));
   EXPECT_EQ(text_of(share, {"0.25"}), "0.25");
   EXPECT_EQ(text_of(share, {"1e-3"}), "0.001");
+  EXPECT_EQ(text_of(share, {"1E-3"}), "0.001");
+  EXPECT_EQ(text_of(share, {".5"}), "0.5");
+  EXPECT_EQ(text_of(share, {"1."}), "1");
   EXPECT_EQ(text_of(share, {}), "0.5");
   EXPECT_EQ(message_of(share, {"1.5"}), "parameter 1 (share) must be from 0 to 1, not '1.5'");
-  for (const char* wrong : {"x", "0.5x", "nan", "inf", "-inf", "0,5", " 1"}) {
+  for (const char* wrong :
+       {"x", "0.5x", "nan", "inf", "-inf", "0,5", " 1", "1 ", "+1", "0x1", ".", "-", "1e", "1e+", "--1"}) {
     EXPECT_EQ(message_of(share, {wrong}),
               std::string("parameter 1 (share) must be a number, not '") + wrong + "'");
   }
