@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "new.h"
 #include "run.h"
 
 namespace {
@@ -42,6 +43,9 @@ std::string program_directory() {
 // What could still be thrown here is CLI11 refusing an option that this file defines wrongly.
 // NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "new") {
+    return host::new_command({argv + 2, argv + argc}, program_directory() + "/../share/zbxmod/template");
+  }
   CLI::App app{kAbout, "zbxmod-host"};
   app.footer(kFootnote);
   host::Options options;
