@@ -165,7 +165,7 @@ INSTANTIATE_TEST_SUITE_P(Zabbix, InEveryZabbix, ::testing::ValuesIn(all_layouts(
   return name;
 });
 
-TEST(TooOldZabbix, GetsNoItemsAndIsToldWhy) {
+TEST(TooOldZabbix, GetsNoItems) {
   const Report report = ask(*find_layout("2.2"), std::string(kModules) + "log_levels.so");
   EXPECT_TRUE(report.passed()) << text_of(report);
   EXPECT_TRUE(report.items.empty());
