@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <stdexcept>
 
 #include "zbxmod/deadline.h"
 #include "zbxmod/per_worker.h"
@@ -28,6 +29,13 @@ TEST(PerWorker, AForkedChildMakesItsOwnObject) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(PerWorker, AMakerThatThrowsIsAskedAgain) {
+  static constinit PerWorker<int> number;
+  EXPECT_THROW(number.get([]() -> int { throw std::runtime_error("oops"); }), std::runtime_error);
+  EXPECT_EQ(number.get([] { return 7; }), 7);
+  EXPECT_EQ(number.get([]() -> int { throw std::runtime_error("oops"); }), 7);
 }
 
 TEST(Wait, EndsAtTheDeadline) {
