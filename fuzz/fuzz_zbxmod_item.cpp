@@ -53,6 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   std::vector<char*> pointers;
+  pointers.reserve(params.size());
   for (std::string& each : params) pointers.push_back(each.data());
   std::string name = "a.item";
   abi::Request request{};

@@ -114,8 +114,6 @@ template <typename T>
 inline constexpr bool is_answer = Plain<T>;
 template <typename T>
 inline constexpr bool is_answer<Result<T>> = Plain<T>;
-template <typename T>
-inline constexpr bool is_answer<const T> = is_answer<T>;
 
 template <typename T, typename Described>
 inline constexpr bool fits = false;
@@ -266,11 +264,11 @@ int give(abi::Result* result, T&& answer) {
     if (!answer) return fail(result, answer.error().message);
     return give(result, *std::forward<T>(answer));
   } else if constexpr (std::is_same_v<Plain, Text>) {
-    return give_text(result, std::move(answer));
+    return give_text(result, std::forward<T>(answer));
   } else if constexpr (std::is_same_v<Plain, Discovery>) {
-    return give_discovery(result, std::move(answer));
+    return give_discovery(result, std::forward<T>(answer));
   } else if constexpr (std::is_same_v<Plain, Value>) {
-    return give_value(result, std::move(answer));
+    return give_value(result, std::forward<T>(answer));
   } else if constexpr (std::is_same_v<Plain, const char*>) {
     return answer == nullptr ? give_null_text(result) : give_text(result, std::string_view(answer));
   } else if constexpr (std::is_convertible_v<Plain, std::string_view>) {
@@ -297,7 +295,7 @@ int call([[maybe_unused]] const Item& item, const abi::Request& request, abi::Re
     if (!(read(request, item.params[Index], Index, std::get<Index>(arguments), error) && ...)) {
       return fail(result, error.message);
     }
-    return give(result, Handler(first..., std::get<Index>(std::move(arguments))...));
+    return give(result, Handler(first..., std::move(std::get<Index>(arguments))...));
   };
   if constexpr (Shape::takes_request) {
     return answer(request_of(request));
