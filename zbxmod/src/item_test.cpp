@@ -152,7 +152,7 @@ TEST(Parameters, RequiredTextMustBeThere) {
   EXPECT_EQ(text_of(required, {"x"}), "x");
   EXPECT_EQ(message_of(required, {}), "parameter 1 (path) is missing");
   EXPECT_EQ(message_of(required, {""}), "parameter 1 (path) is missing");
-  EXPECT_EQ(message_of(required, {"x", "y"}), "a takes at most 1 parameter, not 2");
+  EXPECT_EQ(message_of(required, {"x", "y"}), "a takes 1 parameter, not 2");
 }
 
 TEST(Parameters, TextMayBeEmptyOrLeftOutWhereTheRowSaysSo) {
@@ -163,6 +163,7 @@ TEST(Parameters, TextMayBeEmptyOrLeftOutWhereTheRowSaysSo) {
   EXPECT_EQ(text_of(optional, {}), "/");
   EXPECT_EQ(text_of(optional, {""}), "/");
   EXPECT_EQ(text_of(optional, {"/tmp"}), "/tmp");
+  EXPECT_EQ(message_of(optional, {"/tmp", ""}), "a takes at most 1 parameter, not 2");
 }
 
 TEST(Parameters, AWordIsOneOfTheRows) {
@@ -246,6 +247,7 @@ TEST(Parameters, SeveralAreReadInOrderAndTheFirstWrongOneIsNamed) {
   EXPECT_EQ(text_of(several, {"x", "1", "2", "0.5"}), "x 1 2 0.5");
   EXPECT_EQ(text_of(several, {"x", "1"}), "x 1 9 1");
   EXPECT_EQ(message_of(several, {"x"}), "parameter 2 (first) is missing");
+  EXPECT_EQ(message_of(several, {"x", "1", "2", "3", "4"}), "a takes 2 to 4 parameters, not 5");
   EXPECT_EQ(message_of(several, {"x", "?", "?"}), "parameter 2 (first) must be a whole number, not '?'");
 }
 

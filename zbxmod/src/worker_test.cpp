@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,29 @@ TEST(PerWorker, AForkedChildMakesItsOwnObject) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(PerWorker, KnowsItsProcessThroughEveryKindOfFork) {
+  EXPECT_EQ(detail::this_process(), ::getpid());
+  const auto own = [] {
+    return detail::this_process() == ::getpid() && detail::this_process() == ::getpid();
+  };
+  const auto succeeds = [](pid_t child) {
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && status == 0;
+  };
+  pid_t child = ::fork();
+  if (child == 0) {
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) ::_exit(own() ? 0 : 1);
+    ::_exit(succeeds(grandchild) && own() ? 0 : 1);
+  }
+  EXPECT_TRUE(succeeds(child));
+  // Without the C library's fork handlers.
+  child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (child == 0) ::_exit(own() ? 0 : 1);
+  EXPECT_TRUE(succeeds(child));
+  EXPECT_TRUE(own());
 }
 
 TEST(PerWorker, AMakerThatThrowsIsAskedAgain) {

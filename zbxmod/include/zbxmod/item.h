@@ -308,7 +308,9 @@ template <auto Handler>
 int answer(const Item& item, const abi::Request* request, abi::Result* result) noexcept {
   using Arguments = typename Signature<decltype(Handler)>::Arguments;
   try {
-    if (request->nparam < item.count.least || request->nparam > item.count.most) {
+    // A parameter that is described and missing is refused by its name, not by the count.
+    const int least = std::tuple_size_v<Arguments> > 0 ? 0 : item.count.least;
+    if (request->nparam < least || request->nparam > item.count.most) {
       return fail_with_count(item, request->nparam, result);
     }
     return call<Handler>(item, *request, result, std::make_index_sequence<std::tuple_size_v<Arguments>>());
@@ -362,8 +364,7 @@ template <auto Handler, typename... Params>
         detail::check_all(std::type_identity<Arguments>(), params...);
         made.key = key;
         made.answer = &detail::answer<Handler>;
-        // A parameter that is missing is refused by name, not by count.
-        made.count = {0, static_cast<int>(sizeof...(Params))};
+        made.count = {(0 + ... + (detail::is_optional(params) ? 0 : 1)), static_cast<int>(sizeof...(Params))};
         made.params = {Param(params)...};
       }
     }

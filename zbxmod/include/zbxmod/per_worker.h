@@ -5,12 +5,19 @@
 // one untouched, and none is ever destroyed. Meant for static storage; trivially destructible on purpose.
 #pragma once
 
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <type_traits>
 #include <utility>
 
 namespace zbxmod {
+
+namespace detail {
+
+/// getpid(), without the system call where the kernel can tell a forked child that its copy is stale.
+[[nodiscard]] pid_t this_process() noexcept;
+
+}  // namespace detail
 
 template <typename T>
 class PerWorker {
@@ -30,7 +37,7 @@ class PerWorker {
     static_assert(
         std::is_invocable_r_v<T, Make>,
         "zbxmod: PerWorker<T>::get(make) calls make() without arguments, which must return a T by value");
-    const pid_t pid = ::getpid();
+    const pid_t pid = detail::this_process();
     if (owner_ != pid) {
       object_ = new T(std::forward<Make>(make)());
       owner_ = pid;
