@@ -12,26 +12,28 @@ namespace {
 
 using bakusoku::ask::Answer;
 using bakusoku::ask::Client;
+using zbxmod::any_parameters;
+using zbxmod::item;
 using zbxmod::Request;
 using zbxmod::Result;
-using zbxmod::Value;
 
-Result<Value> echo(const Request& request);
-Result<Value> ask_agent(const Request& request);
+std::string echo(const Request& request);
+Result<std::string> ask_agent(const Request& request);
 
 constexpr zbxmod::Item items[] = {
-    {"bakusoku.echo", zbxmod::any_params, echo, "hello,world"},
-    {"bakusoku.ping", zbxmod::no_params, ask_agent, ""},
-    {"bakusoku.version", zbxmod::no_params, ask_agent, ""},
-    {"bakusoku.stats", zbxmod::any_params, ask_agent, ""},
-    {"aws.metric", zbxmod::any_params, ask_agent, "AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000"},
-    {"aws.discovery", zbxmod::any_params, ask_agent, "ec2"},
-    {"aws.resource", zbxmod::any_params, ask_agent, "ec2,i-00000000000000000,state"},
-    {"aws.ec2.name2id", zbxmod::any_params, ask_agent, "web-1"},
+    item<echo>("bakusoku.echo", any_parameters).test("hello,world"),
+    item<ask_agent>("bakusoku.ping"),
+    item<ask_agent>("bakusoku.version"),
+    item<ask_agent>("bakusoku.stats", any_parameters),
+    item<ask_agent>("aws.metric", any_parameters)
+        .test("AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000"),
+    item<ask_agent>("aws.discovery", any_parameters).test("ec2"),
+    item<ask_agent>("aws.resource", any_parameters).test("ec2,i-00000000000000000,state"),
+    item<ask_agent>("aws.ec2.name2id", any_parameters).test("web-1"),
 };
 
 /// The parameters joined by a space: whether the module works at all, without the agent.
-Result<Value> echo(const Request& request) {
+std::string echo(const Request& request) {
   std::string text;
   for (int i = 0; i < request.count(); ++i) {
     if (i > 0) text += ' ';
@@ -54,7 +56,7 @@ std::string socket_path() {
 
 /// Every key that needs the agent: sent as text, as the agent's table of items is the one that knows what it
 /// means.
-Result<Value> ask_agent(const Request& request) {
+Result<std::string> ask_agent(const Request& request) {
   Asker& asker = worker.get([] { return Asker{Client(socket_path())}; });
   asker.key.clear();
   if (auto written = request.append_key(asker.key); !written)

@@ -5,9 +5,10 @@
 #include <climits>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <string_view>
 
+#include "new.h"
 #include "run.h"
 
 namespace {
@@ -161,6 +162,10 @@ int bench(int argc, char** argv) {
 // What could still be thrown here is CLI11 refusing an option that this file defines wrongly.
 // NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "bench") == 0) return bench(argc - 1, argv + 1);
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command == "bench") return bench(argc - 1, argv + 1);
+  if (command == "new") {
+    return host::new_command({argv + 2, argv + argc}, program_directory() + "/../share/zbxmod/template");
+  }
   return check(argc, argv);
 }

@@ -22,12 +22,11 @@ Host look() {
   found.has_request_timeout = exports("zbx_validate_item_timeout");
   // Parameter types came in patch releases (4.0.21, 4.4.9, 5.0.1) that no symbol tells apart; scheduled
   // reports, whose symbol this is, came with 5.4.
-  found.has_request_types = found.has_request_timeout || exports("zbx_get_report_nextcheck");
+  const bool from_5_4 = found.has_request_timeout || exports("zbx_get_report_nextcheck");
+  found.has_request_types = from_5_4;
+  found.wraps_discovery = !from_5_4 && (first_api || exports("zbx_load_modules"));
   return found;
 }
-
-// An empty list: the host starts, and says "unsupported item key" for each of our keys.
-abi::Metric no_items[] = {{nullptr, 0, nullptr, nullptr}};
 
 }  // namespace
 
@@ -42,22 +41,7 @@ std::chrono::seconds item_timeout() {
 
 namespace detail {
 
-int api_version() noexcept { return host().api_version; }
-
-int init(const char* module_key) noexcept {
-  if (!host().too_old) return abi::kModuleOk;
-  try {
-    log(LogLevel::error, std::string("the module with the item '") + module_key +
-                             "' needs Zabbix 3.0 or later: its items are not available here");
-  } catch (...) {
-    // Out of memory for one log line: the items are left out all the same.
-  }
-  return abi::kModuleOk;
-}
-
 void set_item_timeout(int seconds) noexcept { daemon_timeout_seconds = seconds; }
-
-abi::Metric* served(abi::Metric* metrics) noexcept { return host().too_old ? no_items : metrics; }
 
 }  // namespace detail
 }  // namespace zbxmod

@@ -2,6 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+
 namespace zbxmod {
 namespace {
 
@@ -51,8 +55,10 @@ bool log_enabled(LogLevel level) noexcept {
   return level != LogLevel::debug && level != LogLevel::trace;
 }
 
-void log(LogLevel level, const std::string& text) noexcept {
-  if (log_enabled(level)) host_log().write(static_cast<int>(level), "%s", text.c_str());
+void log(LogLevel level, std::string_view text) noexcept {
+  if (!log_enabled(level)) return;
+  const int length = static_cast<int>(std::min<size_t>(text.size(), std::numeric_limits<int>::max()));
+  host_log().write(static_cast<int>(level), "%.*s", length, text.data());
 }
 
 }  // namespace zbxmod

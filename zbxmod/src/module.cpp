@@ -1,10 +1,9 @@
 #include "zbxmod/module.h"
 
-#include <cmath>
-#include <cstdlib>
-#include <cstring>
+#include <dlfcn.h>
+
 #include <exception>
-#include <new>
+#include <string>
 #include <string_view>
 
 #include "zbxmod/host.h"
@@ -12,90 +11,72 @@
 namespace zbxmod::detail {
 namespace {
 
-/// A copy that the host may free(), or null.
-char* host_copy(std::string_view text) noexcept {
-  char* copy = static_cast<char*>(std::malloc(text.size() + 1));
-  if (copy == nullptr) return nullptr;
-  if (!text.empty()) std::memcpy(copy, text.data(), text.size());
-  copy[text.size()] = '\0';
-  return copy;
+// An empty list: the host starts, and says "unsupported item key" for each of our keys.
+abi::Metric empty_list[] = {{nullptr, 0, nullptr, nullptr}};
+
+/// The file this code was loaded from, without its folders.
+std::string_view module_file() noexcept {
+  Dl_info info{};
+  if (::dladdr(empty_list, &info) == 0 || info.dli_fname == nullptr) return "module";
+  const std::string_view path = info.dli_fname;
+  const size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-int fail(abi::Result* result, std::string_view message) noexcept {
-  result->msg = host_copy(message.empty() ? std::string_view("the module gave no reason") : message);
-  if (result->msg != nullptr) result->type |= abi::kTypeMessage;
-  return abi::kItemFail;
-}
-
-int succeed_with_text(abi::Result* result, std::string_view text) noexcept {
-  result->text = host_copy(text);
-  if (result->text == nullptr) return fail(result, "not enough memory for the answer");
-  result->type |= abi::kTypeText;
-  return abi::kItemOk;
-}
-
-int give_text(abi::Result* result, const std::string& text) {
-  if (is_valid_text(text)) return succeed_with_text(result, text);
-  return succeed_with_text(result, valid_text(text));
-}
-
-int give(abi::Result* result, const Value& value) {
-  if (const auto* text = std::get_if<std::string>(&value.data())) return give_text(result, *text);
-  if (const auto* number = std::get_if<uint64_t>(&value.data())) {
-    result->ui64 = *number;
-    result->type |= abi::kTypeUnsigned;
-    return abi::kItemOk;
+void log_line(LogLevel level, std::string_view what, std::string_view message) noexcept {
+  try {
+    std::string line(module_file());
+    line += ": ";
+    line += what;
+    line += valid_text(message);
+    log(level, line);
+  } catch (...) {
+    log(level, "a module has no memory for a line of the log");
   }
-  const double number = std::get<double>(value.data());
-  if (!std::isfinite(number)) {
-    return fail(result, std::isnan(number) ? "the value is not a number (NaN)" : "the value is infinite");
-  }
-  // The host prints a double with six decimals; text keeps them all.
-  return succeed_with_text(result, to_text(number));
-}
-
-std::string wrong_count(const Item& item, int count) {
-  const auto [least, most] = item.params;
-  std::string takes = std::to_string(least);
-  if (most == 0) {
-    takes = "no";
-  } else if (most == any_params.most) {
-    takes = "at least " + takes;
-  } else if (most != least) {
-    takes += " to " + std::to_string(most);
-  }
-  return std::string(item.key) + " takes " + takes + (takes == "1" ? " parameter" : " parameters") +
-         ", not " + std::to_string(count);
-}
-
-int run(const Item& item, const abi::Request& raw, abi::Result* result) {
-  if (raw.nparam < item.params.least || raw.nparam > item.params.most) {
-    return fail(result, wrong_count(item, raw.nparam));
-  }
-  auto timeout = item_timeout();
-  if (host().has_request_timeout && raw.timeout > 0) timeout = std::chrono::seconds(raw.timeout);
-  const Request request(raw, host().has_request_types ? raw.types : nullptr,
-                        Deadline::in(usable_time(timeout)));
-  const Result<Value> value = item.handler(request);
-  if (!value) return fail(result, valid_text(value.error().message));
-  return give(result, *value);
 }
 
 }  // namespace
 
-int answer(const Item& item, abi::Request* request, abi::Result* result) noexcept {
+int api_version() noexcept { return host().api_version; }
+
+abi::Metric* served(abi::Metric* metrics) noexcept { return host().too_old ? empty_list : metrics; }
+
+int init(const Hooks& hooks) noexcept {
+  if (host().too_old) {
+    log_line(LogLevel::error, "needs Zabbix 3.0 or later; its items are not available here", "");
+    return abi::kModuleOk;
+  }
+  if (hooks.init == nullptr) return abi::kModuleOk;
+  bool started = false;
   try {
-    return run(item, *request, result);
-  } catch (const std::bad_alloc&) {
-    return fail(result, "not enough memory");
-  } catch (const std::exception& exception) {
-    try {
-      return fail(result, valid_text(exception.what()));
-    } catch (...) {
-      return fail(result, "not enough memory");
+    if (const Result<void> done = hooks.init(); done) {
+      started = true;
+    } else {
+      log_line(LogLevel::error, "could not start: ", done.error().message);
     }
   } catch (...) {
-    return fail(result, "the module threw an exception of unknown type");
+    log_current_exception("init failed: ");
+  }
+  return started || !hooks.init_must_succeed ? abi::kModuleOk : abi::kModuleFail;
+}
+
+int uninit(const Hooks& hooks) noexcept {
+  if (hooks.uninit == nullptr || host().too_old) return abi::kModuleOk;
+  try {
+    hooks.uninit();
+  } catch (...) {
+    log_current_exception("uninit failed: ");
+  }
+  return abi::kModuleOk;
+}
+
+void log_current_exception(const char* where) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    log_line(LogLevel::error, where, exception.what());
+  } catch (...) {
+    log_line(LogLevel::error, where, "an exception of unknown type");
   }
 }
 

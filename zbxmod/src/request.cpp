@@ -1,58 +1,15 @@
 #include "zbxmod/request.h"
 
-#include <charconv>
+#include "zbxmod/item.h"
 
 namespace zbxmod {
-namespace {
-
-std::string quoted_name(int index, std::string_view name) {
-  std::string text = "parameter ";
-  text += std::to_string(index + 1);
-  text += " (";
-  text += name;
-  text += ")";
-  return text;
-}
-
-}  // namespace
-
 std::string_view Request::param(int index) const {
-  if (index < 0 || index >= count() || raw_.params == nullptr || raw_.params[index] == nullptr) return {};
-  return raw_.params[index];
+  return index < 0 ? std::string_view() : detail::param_of(raw_, static_cast<size_t>(index));
 }
 
 std::string_view Request::param_or(int index, std::string_view otherwise) const {
   const std::string_view text = param(index);
   return text.empty() ? otherwise : text;
-}
-
-Result<std::string_view> Request::required(int index, std::string_view name) const {
-  const std::string_view text = param(index);
-  if (text.empty()) return not_supported(quoted_name(index, name) + " is missing");
-  return text;
-}
-
-Result<int64_t> Request::integer(int index, std::string_view name, int64_t least, int64_t most) const {
-  const Result<std::string_view> text = required(index, name);
-  if (!text) return not_supported(text.error().message);
-  int64_t number = 0;
-  const char* end = text->data() + text->size();
-  const auto read = std::from_chars(text->data(), end, number);
-  if (read.ptr != end || read.ec == std::errc::invalid_argument) {
-    return not_supported(quoted_name(index, name) + " must be a whole number, not '" + std::string(*text) +
-                         "'");
-  }
-  if (read.ec == std::errc::result_out_of_range || number < least || number > most) {
-    return not_supported(quoted_name(index, name) + " must be from " + std::to_string(least) + " to " +
-                         std::to_string(most) + ", not " + std::string(*text));
-  }
-  return number;
-}
-
-Result<int64_t> Request::integer_or(int index, std::string_view name, int64_t otherwise, int64_t least,
-                                    int64_t most) const {
-  if (param(index).empty()) return otherwise;
-  return integer(index, name, least, most);
 }
 
 bool Request::is_array(int index) const {

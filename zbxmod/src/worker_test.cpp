@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <stdexcept>
 
 #include "zbxmod/deadline.h"
 #include "zbxmod/per_worker.h"
@@ -28,6 +30,36 @@ TEST(PerWorker, AForkedChildMakesItsOwnObject) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+}
+
+TEST(PerWorker, KnowsItsProcessThroughEveryKindOfFork) {
+  EXPECT_EQ(detail::this_process(), ::getpid());
+  const auto own = [] {
+    return detail::this_process() == ::getpid() && detail::this_process() == ::getpid();
+  };
+  const auto succeeds = [](pid_t child) {
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && status == 0;
+  };
+  pid_t child = ::fork();
+  if (child == 0) {
+    const pid_t grandchild = ::fork();
+    if (grandchild == 0) ::_exit(own() ? 0 : 1);
+    ::_exit(succeeds(grandchild) && own() ? 0 : 1);
+  }
+  EXPECT_TRUE(succeeds(child));
+  // Without the C library's fork handlers.
+  child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (child == 0) ::_exit(own() ? 0 : 1);
+  EXPECT_TRUE(succeeds(child));
+  EXPECT_TRUE(own());
+}
+
+TEST(PerWorker, AMakerThatThrowsIsAskedAgain) {
+  static constinit PerWorker<int> number;
+  EXPECT_THROW(number.get([]() -> int { throw std::runtime_error("oops"); }), std::runtime_error);
+  EXPECT_EQ(number.get([] { return 7; }), 7);
+  EXPECT_EQ(number.get([]() -> int { throw std::runtime_error("oops"); }), 7);
 }
 
 TEST(Wait, EndsAtTheDeadline) {

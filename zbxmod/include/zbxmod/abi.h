@@ -1,7 +1,7 @@
 // Zabbix's module interface as it lies in memory, for x86-64 and every other LP64 platform, from Zabbix 3.0
 // to 7.x, written down from the documented ABI and not from Zabbix's headers. The host allocates every
 // Request and Result; what is marked with a version lies outside the object in older hosts and must not be
-// touched there (see zbxmod/host.h).
+// touched there (see zbxmod/host.h). src/abi_versions.cpp compares all of this with each version's layout.
 #pragma once
 
 #include <cstddef>
@@ -70,12 +70,53 @@ struct Metric {
   const char* test_param;
 };
 
-// Sizes by version: Request 40 bytes at first, 48 with types, 56 with timeout; Result 64, 72 with bin.
-static_assert(offsetof(Request, nparam) == 8 && offsetof(Request, params) == 16 &&
-              offsetof(Request, mtime) == 32);
-static_assert(offsetof(Request, types) == 40 && offsetof(Request, timeout) == 48 && sizeof(Request) == 56);
-static_assert(offsetof(Result, ui64) == 8 && offsetof(Result, text) == 32 && offsetof(Result, msg) == 40);
-static_assert(offsetof(Result, type) == 56 && offsetof(Result, bin) == 64 && sizeof(Result) == 72);
-static_assert(sizeof(Log) == 32 && sizeof(Metric) == 32);
+// The rows of history export, as Zabbix 3.2 and later show them: `count` of them behind one another. Text may
+// be null.
+struct HistoryFloat {
+  uint64_t itemid;
+  int clock;
+  int ns;
+  double value;
+};
+
+struct HistoryInteger {
+  uint64_t itemid;
+  int clock;
+  int ns;
+  uint64_t value;
+};
+
+struct HistoryString {
+  uint64_t itemid;
+  int clock;
+  int ns;
+  const char* value;
+};
+
+struct HistoryText {
+  uint64_t itemid;
+  int clock;
+  int ns;
+  const char* value;
+};
+
+struct HistoryLog {
+  uint64_t itemid;
+  int clock;
+  int ns;
+  const char* value;
+  const char* source;
+  int timestamp;
+  int logeventid;
+  int severity;
+};
+
+struct HistoryWriteCallbacks {  // returned by value
+  void (*on_float)(const HistoryFloat* rows, int count);
+  void (*on_integer)(const HistoryInteger* rows, int count);
+  void (*on_string)(const HistoryString* rows, int count);
+  void (*on_text)(const HistoryText* rows, int count);
+  void (*on_log)(const HistoryLog* rows, int count);
+};
 
 }  // namespace zbxmod::abi

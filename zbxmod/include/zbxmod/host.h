@@ -11,6 +11,9 @@ struct Host {
   bool has_request_types = false;
   bool has_request_timeout = false;  // 7.0 and later
   bool too_old = false;              // 2.2 or 2.4: another layout of the answer, so no item may run
+  // 3.0 to 5.2, which cannot be told apart further: 3.0 and 4.0 read discovery as {"data":[...]} only, and
+  // the later ones take both.
+  bool wraps_discovery = false;
 };
 
 /// The host of this process.

@@ -3,7 +3,7 @@
 // module's own.
 #pragma once
 
-#include <string>
+#include <string_view>
 
 namespace zbxmod {
 
@@ -13,6 +13,6 @@ enum class LogLevel : int { critical = 1, error = 2, warning = 3, debug = 4, tra
 [[nodiscard]] bool log_enabled(LogLevel level) noexcept;
 
 /// One line. The text is taken as it is; it is no format.
-void log(LogLevel level, const std::string& text) noexcept;
+void log(LogLevel level, std::string_view text) noexcept;
 
 }  // namespace zbxmod

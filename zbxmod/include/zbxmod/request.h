@@ -1,9 +1,9 @@
 // What Zabbix asks: the item's key, its parameters as Zabbix parsed them, and the time the answer may take. A
-// view of the host's memory, valid during the handler's call only.
+// view of the host's memory, valid during the handler's call only. Parameters are as they came: whether they
+// are valid UTF-8 is up to whoever sent the key.
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 
@@ -19,23 +19,13 @@ class Request {
       : raw_(raw), types_(types), deadline_(deadline) {}
 
   /// The key without its parameters; with `Alias=` in the host's configuration, the key behind the alias.
-  [[nodiscard]] std::string_view key() const { return raw_.key; }
+  [[nodiscard]] std::string_view key() const { return raw_.key != nullptr ? raw_.key : std::string_view(); }
   /// `key` has no parameters, `key[]` has one empty one.
   [[nodiscard]] int count() const { return raw_.nparam > 0 ? raw_.nparam : 0; }
   /// Without quotes; empty when there is none at this place. Counted from 0.
   [[nodiscard]] std::string_view param(int index) const;
   /// `otherwise` when the parameter is left out or empty.
   [[nodiscard]] std::string_view param_or(int index, std::string_view otherwise) const;
-  /// The parameter, or an error that names it: "the parameter 'path' (1st) is missing".
-  [[nodiscard]] Result<std::string_view> required(int index, std::string_view name) const;
-  /// A whole number within [least, most], or an error that names the parameter and the bounds.
-  [[nodiscard]] Result<int64_t> integer(int index, std::string_view name,
-                                        int64_t least = std::numeric_limits<int64_t>::min(),
-                                        int64_t most = std::numeric_limits<int64_t>::max()) const;
-  /// The same, `otherwise` when the parameter is left out or empty.
-  [[nodiscard]] Result<int64_t> integer_or(int index, std::string_view name, int64_t otherwise,
-                                           int64_t least = std::numeric_limits<int64_t>::min(),
-                                           int64_t most = std::numeric_limits<int64_t>::max()) const;
   /// Whether the parameter was written as an array, [a,b]; param() is then what stands between the brackets.
   /// Hosts that do not tell (before 4.0.21, 4.4.9 and 5.0.1, and those whose version cannot be told) give
   /// false.

@@ -1,12 +1,44 @@
-#include "zbxmod/result.h"
+#include "zbxmod/text.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <limits>
+#include <string>
 
 namespace zbxmod {
 namespace {
+
+std::string released(Text&& text) {
+  char* bytes = text.release();
+  const std::string copy(bytes);
+  std::free(bytes);
+  return copy;
+}
+
+TEST(Text, GrowsInMemoryThatTheReceiverFrees) {
+  Text text("a");
+  std::string expected = "a";
+  for (int i = 0; i < 1000; ++i) {
+    text += std::to_string(i);
+    expected += std::to_string(i);
+  }
+  text += '.';
+  EXPECT_EQ(text.view(), expected + ".");
+  EXPECT_EQ(released(std::move(text)), expected + ".");
+  EXPECT_EQ(released(Text()), "");
+}
+
+TEST(Text, CanBeUsedAgainAfterItWasReleasedOrMoved) {
+  Text text("first");
+  EXPECT_EQ(released(std::move(text)), "first");
+  text += "second";
+  Text other(std::move(text));
+  EXPECT_EQ(other.view(), "second");
+  other = Text("third");
+  EXPECT_EQ(released(std::move(other)), "third");
+  EXPECT_TRUE(other.empty());
+}
 
 TEST(Number, TextIsTheShortestThatReadsBack) {
   EXPECT_EQ(to_text(0.0), "0");
@@ -32,6 +64,19 @@ TEST(Text, ValidUtf8StaysAsItIs) {
        {"", "plain", "\xE7\x88\x86\xE9\x80\x9F", "\xF0\x9F\x9A\x80", "\xC3\xA9"}) {
     EXPECT_TRUE(is_valid_text(text));
     EXPECT_EQ(valid_text(text), text);
+  }
+}
+
+TEST(Text, OneWrongByteIsFoundAtEveryPlace) {
+  for (const char wrong : {'\0', '\x80', '\xFF'}) {
+    for (size_t at = 0; at < 40; ++at) {
+      std::string text(40, 'x');
+      EXPECT_TRUE(is_valid_text(text));
+      text[at] = wrong;
+      EXPECT_FALSE(is_valid_text(text)) << at;
+      text[at] = '\x01';
+      EXPECT_TRUE(is_valid_text(text)) << at;
+    }
   }
 }
 
