@@ -1,5 +1,6 @@
-// History export, for zabbix_server and zabbix_proxy: appends every value that Zabbix stores to the file
-// named by the environment variable EXAMPLE_HISTORY_FILE, one line of JSON each. It has no items.
+// History export, for zabbix_server (a proxy stores no history and calls none of this): appends every value
+// that Zabbix stores to the file named by the environment variable EXAMPLE_HISTORY_FILE, one line of JSON
+// each. It has no items.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -22,7 +22,8 @@ It does what zabbix_agentd does with a module: loads it in a main process, with 
 and the order of loading of one version of Zabbix, then forks workers and asks each of them for each KEY.
 Without a KEY every item is asked with its test parameter, as `zabbix_agentd -p` does.
 
-`zbxmod-host bench` tells how fast it answers; see `zbxmod-host bench --help`.)";
+`zbxmod-host bench` tells how fast it answers; see `zbxmod-host bench --help`.
+`zbxmod-host new NAME` makes a project for a module of your own; see `zbxmod-host new --help`.)";
 
 constexpr const char* kFootnote =
     R"(
