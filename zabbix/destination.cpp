@@ -83,11 +83,13 @@ std::vector<Endpoint> Alternatives::endpoints() const {
   return all;
 }
 
-void Alternatives::failed() { std::rotate(places_.begin(), places_.begin() + 1, places_.end()); }
+void Alternatives::failed(const Endpoint& endpoint) {
+  if (endpoint == current()) std::rotate(places_.begin(), places_.begin() + 1, places_.end());
+}
 
 Result<void> Alternatives::follow(const Redirect& redirect) {
   if (redirect.reset) {
-    failed();
+    failed(current());
     return {};
   }
   auto endpoint = parse_endpoint(redirect.address);

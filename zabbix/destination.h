@@ -43,8 +43,9 @@ class Alternatives {
   /// Every endpoint once, the current one first.
   [[nodiscard]] std::vector<Endpoint> endpoints() const;
 
-  /// The current endpoint did not answer, or refused as a standby does: the next one's turn.
-  void failed();
+  /// `endpoint` did not answer, or refused as a standby does: the next one's turn, unless somebody else has
+  /// found that out before.
+  void failed(const Endpoint& endpoint);
 
   /// What a proxy said. Once followed, ask again, at once and only once. Fails when the redirect is older
   /// than the one followed before, or its address cannot be read: then it is an error like any other.

@@ -44,13 +44,17 @@ TEST(Destinations, ThatAreNoneAreRefusedInWords) {
 TEST(Alternatives, TheOneThatFailsGoesToTheEnd) {
   Alternatives cluster = parse_destinations("a;b;c")->front();
   EXPECT_EQ(cluster.current().host, "a");
-  cluster.failed();
+  cluster.failed(cluster.current());
   EXPECT_EQ(written(cluster), "b:10051;c:10051;a:10051");
-  cluster.failed();
-  cluster.failed();
+  cluster.failed(cluster.current());
+  cluster.failed(cluster.current());
   EXPECT_EQ(cluster.current().host, "a");
+  // Two that ask at the same time find the same out.
+  cluster.failed({"a"});
+  cluster.failed({"a"});
+  EXPECT_EQ(cluster.current().host, "b");
   Alternatives one = parse_destinations("a")->front();
-  one.failed();
+  one.failed({"a"});
   EXPECT_EQ(one.current().host, "a");
 }
 
@@ -59,7 +63,7 @@ TEST(Alternatives, FollowARedirectUnlessItIsOld) {
   ASSERT_TRUE(cluster.follow({.revision = 5, .address = "10.9.8.7:10052"}));
   EXPECT_EQ(written(cluster), "10.9.8.7:10052;a:10051;b:10051");
   // The proxy that was named goes away, and one of the others knows of no change, then of one.
-  cluster.failed();
+  cluster.failed(cluster.current());
   EXPECT_EQ(written(cluster), "a:10051;b:10051;10.9.8.7:10052");
   ASSERT_TRUE(cluster.follow({.revision = 5, .address = "10.9.8.7:10052"}));
   EXPECT_EQ(written(cluster), "10.9.8.7:10052;a:10051;b:10051");
