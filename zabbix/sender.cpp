@@ -24,14 +24,28 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-// Nearly all keys and values are plain or need a few escapes: long runs are copied at once.
+// Nearly all keys and values are ASCII with a few quotes: copied a run at a time. Anything else goes the slow
+// way, which checks each byte.
 void append_string(std::string& out, std::string_view text) {
-  const auto plain = [](char ch) { return kPlain[static_cast<uint8_t>(ch)]; };
-  if (std::all_of(text.begin(), text.end(), plain)) {
-    out += '"';
-    out += text;
-    out += '"';
-  } else if (text.find('\0') == std::string_view::npos) {
+  const size_t before = out.size();
+  std::string_view rest = text;
+  out += '"';
+  for (;;) {
+    const auto end =
+        std::find_if(rest.begin(), rest.end(), [](char ch) { return !kPlain[static_cast<uint8_t>(ch)]; });
+    out.append(rest.begin(), end);
+    rest.remove_prefix(static_cast<size_t>(end - rest.begin()));
+    if (rest.empty()) {
+      out += '"';
+      return;
+    }
+    if (rest.front() != '"' && rest.front() != '\\') break;
+    out += '\\';
+    out += rest.front();
+    rest.remove_prefix(1);
+  }
+  out.resize(before);
+  if (text.find('\0') == std::string_view::npos) {
     append_json_string(out, text);
   } else {
     std::string without(text);
