@@ -23,30 +23,52 @@ uint32_t get_u32(std::string_view bytes, size_t at) {
   return value;
 }
 
+void put_header(std::string& out, uint8_t flags, size_t length, size_t reserved) {
+  out += kMagic;
+  out += static_cast<char>(flags);
+  put_u32(out, static_cast<uint32_t>(length));
+  put_u32(out, static_cast<uint32_t>(reserved));
+}
+
+void plain(std::string& frame, std::string_view payload) {
+  frame.clear();
+  frame.reserve(kFrameHeaderSize + payload.size());
+  put_header(frame, kFrameZabbix, payload.size(), 0);
+  frame += payload;
+}
+
+// False when there is no memory for zlib's tables; a plain frame is read by everyone.
+bool compress(std::string& frame, std::string_view payload, int level) {
+  uLongf size = ::compressBound(payload.size());
+  frame.resize(kFrameHeaderSize + size);
+  if (::compress2(reinterpret_cast<Bytef*>(frame.data() + kFrameHeaderSize), &size,
+                  reinterpret_cast<const Bytef*>(payload.data()), payload.size(), level) != Z_OK) {
+    return false;
+  }
+  frame.resize(kFrameHeaderSize + size);
+  std::string header;
+  put_header(header, kFrameZabbix | kFrameCompressed, size, payload.size());
+  std::copy(header.begin(), header.end(), frame.begin());
+  return true;
+}
+
 }  // namespace
 
 std::string encode_frame(std::string_view payload, uint8_t flags) {
-  std::string body;
-  uint32_t reserved = 0;
-  if ((flags & kFrameCompressed) != 0) {
-    uLongf size = ::compressBound(payload.size());
-    body.resize(size);
-    if (::compress(reinterpret_cast<Bytef*>(body.data()), &size,
-                   reinterpret_cast<const Bytef*>(payload.data()), payload.size()) == Z_OK) {
-      body.resize(size);
-      reserved = static_cast<uint32_t>(payload.size());
-      payload = body;
-    } else {  // no memory for zlib's tables: a plain frame is read by everyone
-      flags = static_cast<uint8_t>(flags & ~kFrameCompressed);
-    }
-  }
   std::string frame;
-  frame.reserve(kFrameHeaderSize + payload.size());
-  frame += kMagic;
-  frame += static_cast<char>(flags | kFrameZabbix);
-  put_u32(frame, static_cast<uint32_t>(payload.size()));
-  put_u32(frame, reserved);
-  frame += payload;
+  if ((flags & kFrameCompressed) == 0 || !compress(frame, payload, Z_DEFAULT_COMPRESSION)) {
+    plain(frame, payload);
+  }
+  return frame;
+}
+
+std::string encode_request_frame(std::string_view payload) {
+  constexpr size_t kWorthwhileBytes = 512;  // below, the packet is one segment either way
+  std::string frame;
+  if (payload.size() < kWorthwhileBytes || !compress(frame, payload, Z_BEST_SPEED) ||
+      frame.size() >= kFrameHeaderSize + payload.size()) {
+    plain(frame, payload);
+  }
   return frame;
 }
 

@@ -42,6 +42,10 @@ struct Frame {
 /// caller's to split.
 [[nodiscard]] std::string encode_frame(std::string_view payload, uint8_t flags = kFrameZabbix);
 
+/// `payload` in a frame for a server of 4.0 or later: compressed, fast rather than small, where that makes it
+/// smaller.
+[[nodiscard]] std::string encode_request_frame(std::string_view payload);
+
 /// The header at the start of `bytes`; nothing when more bytes are needed. Fails as soon as the bytes seen
 /// cannot become a frame of at most `limit_bytes`, inflated or not.
 [[nodiscard]] Result<std::optional<FrameHeader>> parse_frame_header(std::string_view bytes,

@@ -48,6 +48,21 @@ TEST(Frame, ReservedOfACompressedFrameIsTheInflatedSize) {
   EXPECT_EQ((*header)->reserved, kPings.size());
 }
 
+TEST(Frame, OfARequestIsCompressedWhereThatHelps) {
+  EXPECT_EQ(encode_request_frame("agent.ping"), encode_frame("agent.ping"));
+  const std::string row = R"({"host":"web-1","key":"k","value":"1","clock":1700000000,"ns":5},)";
+  std::string packet;
+  for (int i = 0; i < 1000; ++i) packet += row;
+  const std::string small = encode_request_frame(packet);
+  EXPECT_EQ(small[4], 3);
+  EXPECT_LT(small.size(), packet.size() / 10);
+  EXPECT_EQ((*decode(small))->payload, packet);
+  std::string noise;  // what zlib cannot shrink
+  uint32_t state = 1;
+  for (int i = 0; i < 4096; ++i) noise += static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  EXPECT_EQ(encode_request_frame(noise), encode_frame(noise));
+}
+
 class CutFrame : public testing::TestWithParam<uint8_t> {};
 
 TEST_P(CutFrame, WantsMoreBytesWhereverItIsCut) {
