@@ -10,14 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!request) return 0;
   PacketBuilder builder(PacketHead{request->kind, request->session, request->host, request->version});
   for (const IntakeRow& row : request->rows) {
-    const Row written{row.host,
-                      row.key,
-                      row.itemid,
-                      row.value.value_or(""),
-                      row.supported,
-                      row.id,
-                      row.clock.value_or(0),
-                      row.ns.value_or(0)};
+    const std::string value = row.value.value_or("");
+    const Row written{
+        row.host,          row.key, row.itemid, value, row.supported, row.id, row.clock.value_or(0),
+        row.ns.value_or(0)};
     if (builder.add(written) != PacketBuilder::Added::yes) std::abort();
   }
   const auto again = decode_sender_request(builder.finish(request->clock.value_or(0), 0));

@@ -59,7 +59,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ended_.expires_at(deadline_);
     asio::co_spawn(io_, run(shared_from_this()),
                    [self = shared_from_this()](const std::exception_ptr& failure) {
-                     if (failure) self->result_ = self->failed(ErrorKind::io, "out of memory");
+                     if (failure && !self->result_)
+                       self->result_ = self->failed(ErrorKind::io, "out of memory");
                      self->ended_.cancel();
                    });
     asio::error_code stopped;
@@ -77,12 +78,28 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   static asio::awaitable<void> run(std::shared_ptr<Connection> self) {
     Result<std::string> result = co_await self->carry_out();
+    const bool answered = result.has_value();
+    if (!self->stopped_) {
+      self->result_ = std::move(result);
+      self->ended_.cancel();
+      if (answered && self->tls_) co_await self->say_goodbye();
+    }
     self->close();
-    if (!self->stopped_) self->result_ = std::move(result);
+  }
+
+  // A peer of OpenSSL's takes a missing close_notify for a cut connection. Whoever asked has the answer by
+  // now and need not wait for this.
+  asio::awaitable<void> say_goodbye() {
+    limit_ = std::make_shared<asio::steady_timer>(io_);
+    limit_->expires_after(kCloseTimeout);
+    close_when_over(limit_);
+    asio::error_code ignored;
+    co_await tls_->async_shutdown(asio::redirect_error(asio::use_awaitable, ignored));
   }
 
   asio::awaitable<Result<std::string>> carry_out() {
     asio::error_code error;
+    if (stopped_) co_return failed(ErrorKind::timeout, "cancelled");
     step_ = Step::resolve;
     std::vector<tcp::endpoint> addresses;
     const auto address = asio::ip::make_address(endpoint_.host, error);
@@ -113,14 +130,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const Result<void> peer = link_.tls->check_peer(tls_->native_handle());
     if (!peer) co_return failed(peer.error().kind, peer.error().message);
     Result<std::string> answer = co_await talk(*tls_);
-    if (answer && !stopped_) {
-      // A peer of OpenSSL's takes a missing close_notify for a cut answer. It must not cost us more than a
-      // moment.
-      limit_ = std::make_shared<asio::steady_timer>(io_);
-      limit_->expires_at(std::min(deadline_, steady_clock::now() + kCloseTimeout));
-      close_when_over(limit_);
-      co_await tls_->async_shutdown(asio::redirect_error(asio::use_awaitable, error));
-    }
     co_return answer;
   }
 

@@ -191,7 +191,7 @@ Result<void> TlsContext::set_up_psk(const TlsConfig& config) {
     if (!psk) return fail(ErrorKind::invalid, "the PSK is none: {}", kPskRule);
     psk_ = std::move(*psk);
   } else {
-    const Result<void> looked = look_at("PSK file", config.psk_file, &warnings_);
+    Result<void> looked = look_at("PSK file", config.psk_file, &warnings_);
     if (!looked) return looked;
     auto psk = read_psk_file(config.psk_file);
     if (!psk) return fail(psk.error());
@@ -219,10 +219,10 @@ Result<void> TlsContext::set_up_certificates(const TlsConfig& config) {
                                    {"CRL file", &config.crl_file},
                                    {"certificate file", &config.cert_file}}) {
     if (file->empty()) continue;
-    const Result<void> looked = look_at(what, *file, nullptr);
+    Result<void> looked = look_at(what, *file, nullptr);
     if (!looked) return looked;
   }
-  const Result<void> looked = look_at("key file", config.key_file, &warnings_);
+  Result<void> looked = look_at("key file", config.key_file, &warnings_);
   if (!looked) return looked;
   SSL_CTX* const context = context_.get();
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);  // OpenSSL's own would ask at the terminal

@@ -386,10 +386,27 @@ TEST_F(Tls, APeerThatSpeaksNoTlsIsAnError) {
   EXPECT_TRUE(holds(said(ask(closing.endpoint(), psk())), "TLS handshake failed (Connection reset"))
       << said(ask(closing.endpoint(), psk()));
   ScriptedPeer silent([](Wire& wire) { wire.wait_for_end(); });
-  const auto result = ask(silent.endpoint(), psk(), 200ms);
+  const auto result = ask(silent.endpoint(), psk(), 500ms);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::timeout);
   EXPECT_TRUE(holds(said(result), "the TLS handshake was not finished"));
+}
+
+TEST_F(Tls, AnAnswerIsNotHeldBackByAPeerThatDoesNotClose) {
+  const auto server = psk_server(TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256");
+  bool open = true;
+  {
+    ScriptedPeer peer(
+        [&](Wire& wire) {
+          echo(wire);
+          // Neither a close_notify nor an end until the other side has gone.
+          wire.wait_for_end();
+          open = false;
+        },
+        server.get());
+    EXPECT_EQ(said(ask(peer.endpoint(), psk())), "question over TLSv1.3");
+  }
+  EXPECT_FALSE(open);
 }
 
 TEST_F(Tls, ALargePacketGoesThrough) {
