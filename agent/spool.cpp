@@ -111,22 +111,22 @@ std::string_view to_string(DropReason reason) {
 /// The connection and its prepared statements.
 struct Spool::Database {
   enum Sql : size_t {
-    begin,
-    commit,
-    rollback,
-    insert_chunk,
-    update_chunk,
-    read_body,
-    remove_chunk,
-    insert_waiting,
-    read_waiting,
-    remove_waiting,
-    progress,
-    insert_refused,
-    remove_refused,
-    write_page,
-    write_numbers,
-    set_aside,
+    kBegin,
+    kCommit,
+    kRollback,
+    kInsertChunk,
+    kUpdateChunk,
+    kReadBody,
+    kRemoveChunk,
+    kInsertWaiting,
+    kReadWaiting,
+    kRemoveWaiting,
+    kProgress,
+    kInsertRefused,
+    kRemoveRefused,
+    kWritePage,
+    kWriteNumbers,
+    kSetAside,
     kSqls
   };
   static constexpr std::array<const char*, kSqls> kText{
@@ -437,7 +437,7 @@ Result<void> Spool::read_waiting() {
   if (!read) return read;
   for (const int64_t number : bad) {
     count_drop({DropReason::damaged, 0, "", 1, 0});
-    if (auto removed = database_->run(Database::remove_waiting, number); !removed) return removed;
+    if (auto removed = database_->run(Database::kRemoveWaiting, number); !removed) return removed;
   }
   return {};
 }
@@ -629,7 +629,7 @@ Result<void> Spool::start_anew(const Error& why) {
     }
     for (size_t page = 0; page < clocks_.pages(); ++page) {
       const std::string body = clocks_.encode_page(page);
-      if (auto written = database_->run(Database::write_page, uint64_t{page}, body); !written) return written;
+      if (auto written = database_->run(Database::kWritePage, uint64_t{page}, body); !written) return written;
     }
     return {};
   });
@@ -656,10 +656,10 @@ auto Spool::guarded(Work&& work) -> decltype(work()) {
 template <typename Work>
 Result<void> Spool::transaction(Durability durability, Work&& work) {
   if (auto set = database_->set_durability(durability); !set) return set;
-  if (auto begun = database_->run(Database::begin); !begun) return begun;
+  if (auto begun = database_->run(Database::kBegin); !begun) return begun;
   Result<void> done = work();
-  if (done) done = database_->run(Database::commit);
-  if (!done && sqlite3_get_autocommit(database_->connection) == 0) (void)database_->run(Database::rollback);
+  if (done) done = database_->run(Database::kCommit);
+  if (!done && sqlite3_get_autocommit(database_->connection) == 0) (void)database_->run(Database::kRollback);
   return done;
 }
 
@@ -747,7 +747,7 @@ Result<void> Spool::forget_destination(std::string_view name) {
     for (const int64_t row : waiting) {
       const ChunkHead& head = waiting_.at(row).head;
       count_drop({DropReason::forgotten, head.priority, std::string(name), head.values, head.oldest_clock});
-      if (auto removed = database_->run(Database::remove_waiting, row); !removed) return removed;
+      if (auto removed = database_->run(Database::kRemoveWaiting, row); !removed) return removed;
       remove_waiting(row);
     }
     // Chunks that were only its own are tidied away like those that everybody has; what is lost is counted
@@ -921,20 +921,20 @@ void Spool::plan_all_pages(Tidying& plan) const {
 Result<void> Spool::write(const Tidying& plan) {
   for (const size_t page : plan.pages) {
     const std::string body = clocks_.encode_page(page);
-    if (auto written = database_->run(Database::write_page, uint64_t{page}, body); !written) return written;
+    if (auto written = database_->run(Database::kWritePage, uint64_t{page}, body); !written) return written;
   }
   if (plan.clocks_through) {
     if (auto written = write_numbers(reserved_, *plan.clocks_through); !written) return written;
   }
   for (const uint64_t first_id : plan.removed) {
-    if (auto removed = database_->run(Database::remove_chunk, first_id); !removed) return removed;
+    if (auto removed = database_->run(Database::kRemoveChunk, first_id); !removed) return removed;
   }
   for (const int64_t number : plan.waiting_removed) {
-    if (auto removed = database_->run(Database::remove_waiting, number); !removed) return removed;
+    if (auto removed = database_->run(Database::kRemoveWaiting, number); !removed) return removed;
   }
   for (const Destination& destination : destinations_) {
     if (destination.refused.empty() || destination.refused.begin()->second > destination.floor) continue;
-    if (auto removed = database_->run(Database::remove_refused, destination.number, destination.floor);
+    if (auto removed = database_->run(Database::kRemoveRefused, destination.number, destination.floor);
         !removed) {
       return removed;
     }
@@ -979,7 +979,7 @@ Result<bool> Spool::tidy() {
 Result<void> Spool::write_numbers(uint64_t reserved, uint64_t clocks_through) {
   const std::array<uint64_t, 2> numbers{reserved, clocks_through};
   const std::string sealed = seal_numbers(kNumbersContext, numbers);
-  return database_->run(Database::write_numbers, sealed);
+  return database_->run(Database::kWriteNumbers, sealed);
 }
 
 /// Ids are promised on disk before they are used: one that a server has seen must not come again with another
@@ -1091,7 +1091,7 @@ void Spool::make_room(std::vector<NewChunk>& wanted, Tidying& plan) {
 
 Result<void> Spool::write_chunk(uint64_t first_id, const NewChunk& chunk) {
   const std::string head = encode_chunk_head(first_id, chunk.head);
-  return database_->run(Database::insert_chunk, first_id, head, chunk.body);
+  return database_->run(Database::kInsertChunk, first_id, head, chunk.body);
 }
 
 Result<SpoolRange> Spool::put(std::span<const Value> values, Durability durability) {
@@ -1150,7 +1150,7 @@ Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability dur
   auto done = transaction(durability, [&]() -> Result<void> {
     if (joins) {
       const std::string head = encode_chunk_head(tail_id, chunks.front().head);
-      if (auto joined = database_->run(Database::update_chunk, tail_id, head, chunks.front().body); !joined) {
+      if (auto joined = database_->run(Database::kUpdateChunk, tail_id, head, chunks.front().body); !joined) {
         return joined;
       }
     } else {
@@ -1199,7 +1199,7 @@ std::optional<int64_t> Spool::last_clock(std::string_view host, std::string_view
 // Reading
 
 Result<std::string> Spool::read_body(uint64_t first_id) {
-  Database::Run run(*database_, database_->statements[Database::read_body], first_id);
+  Database::Run run(*database_, database_->statements[Database::kReadBody], first_id);
   if (run.row()) return run.blob(0);
   if (auto ended = run.done(); !ended) return fail(ended.error());
   return fail(ErrorKind::corrupt, "spool {} is damaged: a chunk is gone", options_.path);
@@ -1296,8 +1296,8 @@ Result<void> Spool::set_aside_chunk(uint64_t first_id, const Error& why) {
     if (reserved_ == 0) plan = {};
   }
   auto done = transaction(Durability::normal, [&]() -> Result<void> {
-    if (auto kept = database_->run(Database::set_aside, first_id, kKeptAside); !kept) return kept;
-    if (auto removed = database_->run(Database::remove_chunk, first_id); !removed) return removed;
+    if (auto kept = database_->run(Database::kSetAside, first_id, kKeptAside); !kept) return kept;
+    if (auto removed = database_->run(Database::kRemoveChunk, first_id); !removed) return removed;
     return write(plan);
   });
   if (!done) return done;
@@ -1315,7 +1315,7 @@ Result<void> Spool::write_cursor(const Destination& destination, uint64_t cursor
   const std::array<uint64_t, 2> progress{cursor, destination.floor};
   const std::string sealed =
       seal_numbers(progress_context(destination.number, destination.name, destination.session), progress);
-  return database_->run(Database::progress, destination.number, sealed);
+  return database_->run(Database::kProgress, destination.number, sealed);
 }
 
 void Spool::move_cursor(Destination& destination, uint64_t cursor) {
@@ -1382,7 +1382,7 @@ Result<void> Spool::drop(std::string_view name, std::span<const uint64_t> ids, D
 
 Result<void> Spool::write_waiting(int64_t number, int64_t not_before, const NewChunk& chunk) {
   const std::string head = encode_chunk_head(static_cast<uint64_t>(number), chunk.head);
-  return database_->run(Database::insert_waiting, number, not_before, head, chunk.body);
+  return database_->run(Database::kInsertWaiting, number, not_before, head, chunk.body);
 }
 
 Result<void> Spool::take_away(Destination& destination, std::span<const uint64_t> ids,
@@ -1439,7 +1439,7 @@ Result<void> Spool::take_away(Destination& destination, std::span<const uint64_t
   auto done = transaction(Durability::normal, [&]() -> Result<void> {
     const uint64_t last_id = ranges.back();
     const std::string sealed = seal_numbers(refused_context(destination.number, last_id), ranges);
-    if (auto written = database_->run(Database::insert_refused, destination.number, last_id, sealed);
+    if (auto written = database_->run(Database::kInsertRefused, destination.number, last_id, sealed);
         !written) {
       return written;
     }
@@ -1485,7 +1485,7 @@ Result<void> Spool::offer_waiting(Destination& destination) {
         NewChunk chunk;
         chunk.head = head;
         {
-          Database::Run run(*database_, database_->statements[Database::read_waiting], number);
+          Database::Run run(*database_, database_->statements[Database::kReadWaiting], number);
           if (run.row()) chunk.body = run.blob(0);
           if (auto ended = run.done(); !ended) return ended;
         }
@@ -1493,7 +1493,7 @@ Result<void> Spool::offer_waiting(Destination& destination) {
         offered.emplace_back(id, head);
         id += head.values;
       }
-      if (auto removed = database_->run(Database::remove_waiting, number); !removed) return removed;
+      if (auto removed = database_->run(Database::kRemoveWaiting, number); !removed) return removed;
     }
     return {};
   });

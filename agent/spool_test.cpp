@@ -647,7 +647,7 @@ TEST_F(SpoolTest, AByteFlippedAnywhereNeverCrashesNorMakesAValueUp) {
   const std::string good = file();
   std::mt19937 random(3);
   int reported = 0;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 250; ++round) {
     std::string bad = good;
     const size_t at = round < 100 ? static_cast<size_t>(round) : random() % good.size();
     bad[at] = static_cast<char>(bad[at] ^ (1 << (random() % 8)));
@@ -676,7 +676,7 @@ TEST_F(SpoolTest, AByteFlippedAnywhereNeverCrashesNorMakesAValueUp) {
     ASSERT_TRUE(range) << at << ": " << range.error().message;
     if (!(*spool)->take_warnings().empty()) ++reported;
   }
-  EXPECT_GT(reported, 50) << "most of the file matters";
+  EXPECT_GT(reported, 30) << "most of the file matters";
 }
 
 TEST_F(SpoolTest, AFullDiskIsAnErrorNothingIsHalfWrittenAndLaterItGoesOn) {
@@ -758,7 +758,11 @@ TEST_F(SpoolTest, KilledAtAnyMomentItHoldsExactlyWhatWasPutAndNotAcknowledged) {
         shared->acknowledged = up_to;
       }
     }
-    ::usleep(static_cast<useconds_t>(2000 + random() % 30'000));
+    // One in six may die while it opens the file, the others after a put.
+    if (round % 6 != 0) {
+      while (shared->put == end && ::waitpid(child, nullptr, WNOHANG) == 0) ::usleep(200);
+    }
+    ::usleep(static_cast<useconds_t>(random() % 20'000));
     ::kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -917,22 +921,23 @@ TEST_F(SpoolTest, APowerCutTakesNothingThatWasPutDurablyAndNeverHalfAPut) {
   std::mt19937 random(5);
   uint64_t puts = 0;
   uint64_t lost = 0;
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 15; ++round) {
     PowerDisk disk;
     options_.vfs = "power-disk";
     uint64_t first = 0;
     uint64_t highest_id = 0;
+    open();
     for (int cut = 0; cut < 8; ++cut) {
-      open();
       ASSERT_THAT(spool_->take_warnings(), IsEmpty());
       SpoolPacket packet = next();
       std::vector<uint64_t> left = numbers_of(packet);
       if (!left.empty()) first = left.front();
       uint64_t number = first + left.size();
       std::vector<uint64_t> ends{number};  // a cut may take the file back to one of these
+      const bool some_durable = random() % 2 == 0;
       for (uint64_t step = 1 + random() % 60; step > 0; --step) {
         const uint64_t count = 1 + random() % 300;
-        const bool full = random() % 3 == 0;
+        const bool full = some_durable && random() % 3 == 0;
         const SpoolRange range =
             put(numbered_.range(number, count), full ? Durability::full : Durability::normal);
         ASSERT_GT(range.first_id, highest_id) << "an id that was used before the cut";
@@ -960,10 +965,12 @@ TEST_F(SpoolTest, APowerCutTakesNothingThatWasPutDurablyAndNeverHalfAPut) {
       if (end > 0) {
         ASSERT_EQ((*again)->last_clock("host", "key 0"), kStart + static_cast<int64_t>(end) - 1);
       }
+      spool_ = std::move(*again);  // not closed in between: that would put things right
     }
+    spool_.reset();
   }
-  EXPECT_GT(puts, 1000u);
-  EXPECT_GT(lost, 10u) << "the cuts took nothing at all: they cut nothing";
+  EXPECT_GT(puts, 500u);
+  EXPECT_GT(lost, 5u) << "the cuts took nothing at all: they cut nothing";
 }
 
 }  // namespace
