@@ -26,6 +26,14 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config
   return std::unique_ptr<Agent>(new Agent(io, std::move(config), std::move(*targets), std::move(clock)));
 }
 
+Result<void> Agent::open_reporting() {
+  auto reporting =
+      Reporting::create(Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, clock_});
+  if (!reporting) return fail(reporting.error());
+  reporting_ = std::move(*reporting);
+  return {};
+}
+
 Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock)
     : io_(io),
       config_(std::move(config)),
@@ -45,6 +53,7 @@ Result<void> Agent::open_entrances() {
 
 void Agent::forget_unasked() {
   items_.keep_board();  // what was read from the board is not unasked
+  if (reporting_) reporting_->tick();
   demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
     board_.withdraw(series);
     collect_.read_from(series, 0);
@@ -54,6 +63,7 @@ void Agent::forget_unasked() {
 void Agent::start() {
   spawn(io_, "looking for the region", region_loop());
   spawn(io_, "reading ahead", tick_loop());
+  if (reporting_) reporting_->start();
 }
 
 // The instance metadata may come after the agent when the machine starts.
@@ -81,6 +91,7 @@ asio::awaitable<void> Agent::tick_loop() {
       items_.keep_board();
       inventories_.tick();
       collect_.tick();
+      if (reporting_) reporting_->tick();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
         // Replies and replaced inventories leave holes that glibc keeps; give them back.

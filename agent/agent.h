@@ -4,6 +4,9 @@
 //              -> Inventories (resources of a target)   for names, facts and discovery
 //              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
 //            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
+//   report   Reporting asks Zabbix which items it wants (Active), collects them (Checks: Demand, Items),
+//   keeps the
+//            values (Spool) and brings them to Zabbix (Delivery)
 //   tick     once a second: inventories and metrics that are due are read ahead; what nobody asks for is
 //   forgotten
 //
@@ -22,6 +25,7 @@
 #include "agent/entrance_socket.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
+#include "agent/reporting.h"
 #include "agent/stats.h"
 #include "agent/targets.h"
 #include "base/clock.h"
@@ -39,6 +43,9 @@ class Agent {
 
   /// Opens the entrances. Errors: invalid, denied, io.
   [[nodiscard]] Result<void> open_entrances();
+  /// Opens the spools of the configured Zabbix servers, if any. Errors: invalid, denied, io, unavailable
+  /// (another agent has them).
+  [[nodiscard]] Result<void> open_reporting();
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
@@ -50,6 +57,8 @@ class Agent {
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] Collect& collect() { return collect_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
+  /// Null when the configuration names no Zabbix server.
+  [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
@@ -67,6 +76,7 @@ class Agent {
   Collect collect_;
   Board board_;
   Items items_;
+  std::unique_ptr<Reporting> reporting_;
   SocketEntrance socket_entrance_;
   PassiveEntrance passive_entrance_;
 };

@@ -366,9 +366,9 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     series.point_clock = static_cast<Seconds32>(newest[at].clock);
     series.point_value = newest[at].value;
     series.set_failure(newest[at].failure);
-    if (series.fed && !newest[at].failure) {
-      behind_.erase(&series);
-      readings_.push_back(Reading{&series, batch.window, std::move(newest[at].points)});
+    if (series.fed) {
+      if (!newest[at].failure) behind_.erase(&series);
+      readings_.push_back(Reading{&series, batch.window, std::move(newest[at].points), newest[at].failure});
     }
   }
   co_return Result<void>();
@@ -377,6 +377,7 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
 void Collect::settle_failure(Group& group, const std::vector<Series*>& series, const Error& error) {
   group.failure = std::make_shared<const Error>(error);
   for (Series* one : series) one->set_failure(group.failure);
+  note_failed(series);
   group.prefetched_until = 0;
   // Calls that were under way together fail together: that is one failure, not several in a row.
   if (steady_clock::now() < group.failed_until) return;
@@ -395,6 +396,24 @@ void Collect::settle_refusal(const std::vector<Series*>& series, const Error& er
                  error.message);
   }
   for (Series* one : series) one->set_failure(failure);
+  note_failed(series);
+}
+
+void Collect::note_failed(const std::vector<Series*>& series) {
+  for (Series* one : series) {
+    if (one->fed) readings_.push_back(Reading{one, {}, {}, one->failure()});
+  }
+}
+
+void Collect::want(Series& series, bool anyway) {
+  if (series.reading || (!anyway && is_current(series))) return;
+  Group& group = *series.group;
+  if (group.failure && steady_clock::now() < group.failed_until) {
+    series.set_failure(group.failure);
+    note_failed({&series});
+    return;
+  }
+  gather(series);
 }
 
 void Collect::read_from(const Series& series, int64_t from) {

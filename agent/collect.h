@@ -50,11 +50,16 @@ class Collect {
   /// While the series' newest value is the newest there can be. Nothing: it has none, or is not current.
   [[nodiscard]] std::optional<Span> current_span(const Series& series) const;
 
+  /// Reads the series together with others that are wanted at the same moment, unless it is current or being
+  /// read; with `anyway` even if it is current. How it went is in the series, and in take_readings().
+  void want(Series& series, bool anyway);
+
   /// Every datapoint that a reading of a fed series brought.
   struct Reading {
     Series* series = nullptr;
     Window window{};
     std::vector<Point> points;
+    std::shared_ptr<const Error> failure;  // why there are none; null: they were read
   };
   /// The readings of fed series since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Reading> take_readings() { return std::exchange(readings_, {}); }
@@ -83,6 +88,7 @@ class Collect {
     int workers = 0;
   };
   void gather(Series& series);
+  void note_failed(const std::vector<Series*>& series);
   [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
   void flush(Group& group);
   void read_ahead(Group& group);

@@ -14,6 +14,7 @@
 #include <set>
 
 #include "ask/protocol.h"
+#include "zabbix/destination.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -84,6 +85,43 @@ class TableReader {
     });
   }
 
+  // An array of strings, or one string.
+  void texts(std::string_view key, std::vector<std::string>& into) {
+    read(key, [&](const toml::node& node) {
+      into.clear();
+      if (const auto value = node.value_exact<std::string>()) {
+        into.push_back(*value);
+        return;
+      }
+      const toml::array* array = node.as_array();
+      if (array == nullptr) return wrong(node, key, "a string or an array of strings");
+      for (const toml::node& element : *array) {
+        const auto value = element.value_exact<std::string>();
+        if (!value) return wrong(element, key, "an array of strings");
+        into.push_back(*value);
+      }
+    });
+  }
+
+  // "500MB", "1GB", or a number of bytes.
+  void bytes(std::string_view key, int64_t& into, int64_t least) {
+    read(key, [&](const toml::node& node) {
+      constexpr std::pair<std::string_view, int64_t> kUnits[] = {
+          {"", 1}, {"kB", 1000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}};
+      const std::string text = node.value_exact<std::string>().value_or("");
+      int64_t number = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+      const std::string_view unit(end, text.data() + text.size());
+      for (const auto& [name, factor] : kUnits) {
+        if (error != std::errc() || unit != name || number < 0 || number > INT64_MAX / factor) continue;
+        if (number * factor < least) break;
+        into = number * factor;
+        return;
+      }
+      wrong(node, key, fmt::format("a size of at least {} bytes such as \"500MB\" or \"1GB\"", least));
+    });
+  }
+
   // The first error: a value of the wrong kind, else a key nobody asked for.
   [[nodiscard]] Result<void> finish() const {
     if (error_) return fail(*error_);
@@ -151,6 +189,44 @@ Result<void> read_metrics(const toml::table& table, std::string_view file, Metri
   return reader.finish();
 }
 
+Result<void> read_zabbix(const toml::table& table, std::string_view file, ZabbixConfig& into) {
+  TableReader reader(table, "[zabbix]", file);
+  reader.text("server", into.server);
+  reader.text("hostname", into.hostname);
+  reader.texts("hosts", into.hosts);
+  reader.texts("discover", into.discover);
+  reader.duration("refresh", into.refresh, std::chrono::seconds(1), std::chrono::hours(24));
+  reader.text("host_metadata", into.host_metadata);
+  reader.text("source_ip", into.source_ip);
+  reader.text("state_dir", into.state_dir);
+  reader.bytes("spool_size", into.spool_bytes, 1'000'000);
+  reader.duration("spool_age", into.spool_age, std::chrono::minutes(1), std::chrono::hours(24 * 365));
+  reader.duration("resend_window", into.resend_window, std::chrono::seconds(0), std::chrono::hours(24));
+  reader.text("tls_connect", into.tls_connect);
+  reader.text("tls_psk_identity", into.tls.psk_identity);
+  reader.text("tls_psk_file", into.tls.psk_file);
+  reader.text("tls_ca_file", into.tls.ca_file);
+  reader.text("tls_crl_file", into.tls.crl_file);
+  reader.text("tls_cert_file", into.tls.cert_file);
+  reader.text("tls_key_file", into.tls.key_file);
+  reader.text("tls_server_cert_issuer", into.tls.server_issuer);
+  reader.text("tls_server_cert_subject", into.tls.server_subject);
+  if (auto read = reader.finish(); !read) return read;
+  const auto line = table.source().begin.line;
+  if (const auto server = zabbix::parse_destinations(into.server); !into.server.empty() && !server) {
+    return fail(ErrorKind::invalid, "{}:{}: [zabbix] server: {}", file, line, server.error().message);
+  }
+  if (into.server.empty() && !(into.hostname.empty() && into.hosts.empty() && into.discover.empty())) {
+    return fail(ErrorKind::invalid, "{}:{}: [zabbix] has hosts but no server to ask for their items", file,
+                line);
+  }
+  if (!into.server.empty() && into.hostname.empty() && into.hosts.empty() && into.discover.empty()) {
+    return fail(ErrorKind::invalid,
+                "{}:{}: [zabbix] needs a hostname, hosts or discover: whose items are wanted?", file, line);
+  }
+  return {};
+}
+
 Result<void> read_accounts(const toml::node& node, std::string_view file, std::vector<AccountConfig>& into) {
   const auto line = node.source().begin.line;
   const toml::array* array = node.as_array();
@@ -196,6 +272,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"agent", [&](const toml::table& table) { return read_agent(table, file, config.agent); }},
       {"aws", [&](const toml::table& table) { return read_aws(table, file, config.aws); }},
       {"inventory", [&](const toml::table& table) { return read_inventory(table, file, config.inventory); }},
+      {"zabbix", [&](const toml::table& table) { return read_zabbix(table, file, config.zabbix); }},
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
   };
   for (const auto& [key, node] : root) {
@@ -208,7 +285,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
                   "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [inventory], "
-                  "[metrics], [[accounts]]",
+                  "[metrics], [zabbix], [[accounts]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "zabbix/tls.h"
 
 namespace bakusoku::agent {
 
@@ -42,6 +43,26 @@ struct MetricsConfig {
   std::chrono::seconds delay{120};      // publication delay: a period is read that long after its end
 };
 
+/// The active agent: which items Zabbix wants, and the way of their values back. Without a server there is
+/// none.
+struct ZabbixConfig {
+  std::string server{};  // as Zabbix's ServerActive=: "a:10051", "a;b" a cluster, "a,b" each gets everything
+  std::string hostname{};            // the root host; empty: none
+  std::vector<std::string> hosts{};  // more hosts to answer for
+  std::vector<std::string>
+      discover{};  // services, such as "ec2", each of whose resources is a host named by its id
+  std::chrono::seconds refresh{120};  // how often Zabbix is asked which items it wants of a host
+  std::string host_metadata{};        // for autoregistration; empty: off
+  std::string source_ip{};
+  std::string state_dir = "/var/lib/bakusoku";  // empty: in memory, for trials
+  int64_t spool_bytes = int64_t{1} << 30;       // of undelivered values, per destination
+  std::chrono::seconds spool_age{7 * 86400};
+  std::chrono::seconds resend_window{
+      120};  // what was acknowledged in this time is sent again after an outage
+  std::string tls_connect = "unencrypted";  // or "psk", "cert"
+  zabbix::TlsConfig tls{};                  // the rest of Zabbix's TLS settings
+};
+
 struct AccountConfig {
   std::string name;        // as written in item keys
   std::string profile{};   // a profile of the shared configuration files, or
@@ -56,6 +77,7 @@ struct Config {
   AwsConfig aws{};
   InventoryConfig inventory{};
   MetricsConfig metrics{};
+  ZabbixConfig zabbix{};
   std::vector<AccountConfig> accounts{};
 };
 

@@ -227,18 +227,28 @@ Items::Value Items::name_to_id(Parameters parameters, std::string_view, Deadline
 }
 
 Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline deadline) {
-  Wanted wanted = parts_.demand.find(key);
-  if (wanted.series == nullptr) {
-    auto meaning = parse_metric_key(parameters);
-    if (!meaning) co_return fail(meaning.error());
-    auto added = parts_.demand.add(key, *meaning);
-    if (!added) co_return fail(added.error());
-    wanted = *added;
-  }
-  Demand::note_asked(*wanted.series, unix_seconds(parts_.clock()));
-  auto current = co_await parts_.collect.make_current(*wanted.series, deadline);
+  const auto known = wanted(key, parameters);
+  if (!known) co_return fail(known.error());
+  Demand::note_asked(*known->series, unix_seconds(parts_.clock()));
+  auto current = co_await parts_.collect.make_current(*known->series, deadline);
   if (!current) co_return fail(current.error());
-  co_return value_of(wanted);
+  co_return value_of(*known);
+}
+
+Result<Wanted> Items::wanted(std::string_view key, Parameters parameters) {
+  const Wanted known = parts_.demand.find(key);
+  if (known.series != nullptr) return known;
+  const auto meaning = parse_metric_key(parameters);
+  if (!meaning) return fail(meaning.error());
+  return parts_.demand.add(key, *meaning);
+}
+
+std::optional<Result<Wanted>> Items::metric_behind(std::string_view key) {
+  const auto parsed = zabbix::parse_key(key);
+  if (!parsed || parsed->name != "aws.metric") return std::nullopt;
+  auto found = wanted(key, parsed->params);
+  if (!found) return fail(found.error().with_context("aws.metric"));
+  return found;
 }
 
 Result<Found> Items::value_of(const Wanted& wanted) const {

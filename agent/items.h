@@ -65,6 +65,10 @@ class Items {
   /// then.
   [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline);
 
+  /// The series behind an aws.metric key, which becomes demand by this. Nothing: another item. Errors:
+  /// invalid.
+  [[nodiscard]] std::optional<Result<Wanted>> metric_behind(std::string_view key);
+
   /// Once a second: what was read from the board counts as asked, and what is newer than on the board is
   /// posted there.
   void keep_board();
@@ -90,6 +94,7 @@ class Items {
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
 
+  [[nodiscard]] Result<Wanted> wanted(std::string_view key, Parameters parameters);
   [[nodiscard]] Result<Found> value_of(const Wanted& wanted) const;
 
   Parts parts_;

@@ -36,6 +36,21 @@ class Reference:
             raise ValueError(f"{len(found)} instances are named {name}")
         return found[0]
 
+    def points(self, namespace, metric, dimensions, statistic, period, start, end):
+        """{clock: value} of the metric's datapoints of [start, end), in calls of a size that AWS allows."""
+        found = {}
+        for begin in range(start // period * period, end, 1000 * period):
+            named = {"Namespace": namespace, "MetricName": metric}
+            if dimensions:
+                named["Dimensions"] = [{"Name": name, "Value": value} for name, value in dimensions]
+            data = self.cloudwatch.get_metric_data(
+                MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": named, "Period": period, "Stat": statistic}}],
+                StartTime=datetime.datetime.fromtimestamp(begin, datetime.timezone.utc),
+                EndTime=datetime.datetime.fromtimestamp(min(end, begin + 1000 * period), datetime.timezone.utc))
+            result = data["MetricDataResults"][0]
+            found.update({int(stamp.timestamp()): value for stamp, value in zip(result["Timestamps"], result["Values"])})
+        return found
+
     def newest(self, namespace, metric, dimensions, statistic, period):
         """The metric's newest final value; None if there is none."""
         end = (int(time.time()) - DELAY) // period * period

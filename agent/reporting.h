@@ -1,0 +1,68 @@
+// Reporting: the way to Zabbix. Wires, for each destination of the configuration, the spool, the delivery and
+// the active checks, and for all of them together the checks and the list of hosts. Runs on the agent's
+// thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/active.h"
+#include "agent/checks.h"
+#include "agent/config.h"
+#include "agent/delivery.h"
+#include "agent/inventory.h"
+#include "agent/items.h"
+#include "agent/spool.h"
+#include "agent/targets.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+class Reporting {
+ public:
+  struct Parts {
+    asio::io_context& io;
+    const Config& config;
+    Items& items;
+    Collect& collect;
+    Inventories& inventories;
+    Targets& targets;
+    Clock clock;
+  };
+
+  struct Destination {
+    std::string name;  // its first endpoint
+    zabbix::Alternatives alternatives;
+    std::unique_ptr<Spool> spool;
+    std::unique_ptr<Delivery> delivery;
+    std::unique_ptr<Active> active;
+  };
+
+  /// Opens the spools and reads the TLS files; sends nothing yet. Null without a server in the configuration.
+  /// Errors: invalid, denied, io.
+  [[nodiscard]] static Result<std::unique_ptr<Reporting>> create(Parts parts);
+
+  void start();
+  /// Called once a second, after the collection's own work.
+  void tick();
+
+  [[nodiscard]] const Checks& checks() const { return *checks_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Destination>>& destinations() const {
+    return destinations_;
+  }
+
+ private:
+  explicit Reporting(Parts parts) : parts_(std::move(parts)) {}
+  [[nodiscard]] Result<void> open(const zabbix::Alternatives& alternatives, const zabbix::Link& link);
+  [[nodiscard]] asio::awaitable<void> discover_loop();
+
+  Parts parts_;
+  std::vector<std::unique_ptr<Destination>> destinations_;
+  std::unique_ptr<Checks> checks_;
+};
+
+}  // namespace bakusoku::agent

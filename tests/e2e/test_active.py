@@ -1,0 +1,167 @@
+"""Zabbix alone decides what is collected: active items of many hosts, made through its API, get every datapoint of
+CloudWatch once, at its own time and with its own value, whatever is killed meanwhile."""
+
+import json
+import random
+import time
+import unittest
+
+from api import ItemType, ValueType
+from lab import REGION, Agent, wait_for
+from reference import Reference
+from server import ServerTestCase
+
+SEED = 20170401
+PERIOD = 10  # seconds; the shortest at which a period's end comes often enough for a test
+DELAY = 5
+KILLS = 12
+
+
+class ActiveTestCase(ServerTestCase):
+    HOSTS = 3
+    ROOT = "aws-collector"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.aws = cls.zabbix.simaws("--instances", "40", "--regions", REGION)
+        cls.reference = Reference(cls.aws.url)
+        cls.addClassCleanup(cls.reference.close)
+        cls.server = cls.zabbix.start_server()
+        running = [instance["InstanceId"] for instance in cls.reference.instances()
+                   if instance["State"]["Name"] == "running"]
+        cls.instances = sorted(running)[:cls.HOSTS]
+        cls.metrics = []  # (item, what it is of)
+        cls.hosts = {name: cls.zabbix.api.add_host(name) for name in (cls.ROOT, *cls.instances)}
+        for instance in cls.instances:
+            for metric, statistic in (("CPUUtilization", "Average"), ("NetworkIn", "Maximum")):
+                item = cls.hosts[instance].add_item(
+                    f'aws.metric[AWS/EC2,{metric},"InstanceId={instance}",{statistic},60]', ItemType.ACTIVE, ValueType.FLOAT,
+                    delay="30s")
+                cls.metrics.append((item, ("AWS/EC2", metric, [("InstanceId", instance)], statistic, 60)))
+        dimensions = [("Service", "checkout"), ("Stage", "prod")]
+        for statistic in ("Average", "p90"):
+            item = cls.hosts[cls.ROOT].add_item(
+                f"aws.metric[Sim/App,Latency,Service=checkout;Stage=prod,{statistic},{PERIOD}]", ItemType.ACTIVE,
+                ValueType.FLOAT, delay=f"{PERIOD}s")
+            cls.metrics.append((item, ("Sim/App", "Latency", dimensions, statistic, PERIOD)))
+        cls.zabbix.reload()
+
+    @classmethod
+    def new_agent(cls, **more):
+        names = json.dumps(cls.instances)
+        sections = (f'[metrics]\ndelay = "{DELAY}s"\n[zabbix]\nserver = "127.0.0.1:{cls.server.port}"\nhostname = "{cls.ROOT}"\n'
+                    f'hosts = {names}\nrefresh = "2s"\n')
+        folder = cls.zabbix._subfolder("agent")
+        more = "".join(f"{key} = {json.dumps(value)}\n" for key, value in more.items())
+        return cls.zabbix.begin(Agent(folder, cls.aws.url, sections=f'{sections}state_dir = "{folder}/state"\n{more}'))
+
+    def check_history(self, item, series, complete_from=None):
+        """Each value is CloudWatch's own, at its own clock, once; from `complete_from` on none is missing."""
+        period = series[4]
+        values = item.values()
+        clocks = [value.clock for value in values]
+        self.assertEqual(len(set(clocks)), len(clocks), f"{item.key}: a datapoint is there twice")
+        self.assertTrue(all(value.ns == 0 for value in values))
+        wanted = self.reference.points(*series, min(clocks), max(clocks) + period)
+        for value in values:
+            self.assertEqual(float(value.value), float(f"{wanted[value.clock]:.15g}"), f"{item.key} at {value.clock}")
+        if complete_from is not None:
+            missing = [clock for clock in wanted if clock >= complete_from and clock not in clocks]
+            self.assertEqual(missing, [], f"{item.key}: has {clocks}")
+        return values
+
+
+class Collects(ActiveTestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        root, instance = cls.hosts[cls.ROOT], cls.instances[0]
+        cls.name = root.add_item("aws.ec2.name2id[web-1]", ItemType.ACTIVE, delay="2s")
+        cls.state = cls.hosts[instance].add_item(f"aws.resource[ec2,{instance},state]", ItemType.ACTIVE, delay="2s")
+        cls.rows = root.add_item("aws.discovery[ec2]", ItemType.ACTIVE, delay="3s")
+        cls.wrong = root.add_item("aws.metric[AWS/EC2]", ItemType.ACTIVE, ValueType.FLOAT, delay="2s")
+        cls.unknown = root.add_item("aws.ec2.name2id[nobody]", ItemType.ACTIVE, delay="2s")
+        cls.zero = root.add_item("aws.metric[Sim/App,Nothing,,Sum,10,,,zero]", ItemType.ACTIVE, ValueType.FLOAT, delay="10s")
+        cls.zabbix.reload()
+        cls.started = time.time()
+        cls.bakusoku = cls.new_agent()
+
+    def test_metrics_at_their_own_times(self):
+        for item, series in self.metrics:
+            item.wait_values(1, seconds=30)
+        for item, series in self.metrics[-2:]:
+            item.wait_values(3, seconds=60)
+        for item, series in self.metrics:
+            values = self.check_history(item, series, complete_from=item.values()[0].clock)
+            self.assertLess(values[0].clock, self.started, "the newest datapoint that was final when the item came")
+
+    def test_facts_at_the_time_they_were_read(self):
+        self.name.wait_value(self.reference.named("web-1"))
+        self.state.wait_value("running")
+        rows = json.loads(self.rows.wait_value())
+        self.assertGreater(len(rows), 30)
+        found = self.name.wait_values(3)
+        for before, after in zip(found, found[1:]):
+            self.assertGreaterEqual(after.clock - before.clock, 1)
+        self.assertGreaterEqual(found[0].clock, int(self.started))
+
+    def test_errors_in_words(self):
+        self.wrong.wait_error("aws.metric")
+        self.unknown.wait_error("no EC2 instance with the Name tag 'nobody'")
+        self.assertEqual(self.unknown.values(), [])
+
+    def test_a_missing_value_may_be_zero(self):
+        values = self.zero.wait_values(2, seconds=40)
+        self.assertEqual({value.value for value in values}, {"0"})
+
+    def test_an_item_that_goes_and_one_that_comes(self):
+        host = self.hosts[self.instances[1]]
+        item = host.add_item("bakusoku.ping", ItemType.ACTIVE, ValueType.UNSIGNED, delay="1s")
+        self.zabbix.reload()
+        item.wait_value("1")
+        self.zabbix.api.call("item.update", {"itemid": item.itemid, "status": 1})
+        self.zabbix.reload()
+        time.sleep(4)
+        before = len(item.values())
+        time.sleep(4)
+        self.assertLessEqual(len(item.values()) - before, 0, "a disabled item is still collected")
+
+
+class Survives(ActiveTestCase):
+    HOSTS = 2
+
+    def test_each_datapoint_once_whatever_is_killed(self):
+        chance = random.Random(SEED)
+        bakusoku = self.new_agent()
+        for item, _ in self.metrics:
+            item.wait_values(1, seconds=30)
+        first = {item.itemid: item.values()[0].clock for item, _ in self.metrics}
+        for kill in range(KILLS):
+            time.sleep(chance.uniform(0.1, 4))
+            bakusoku.kill()
+            if kill % 4 == 1:
+                self.server.kill()
+                time.sleep(chance.uniform(0, 2))
+                bakusoku.start()  # it collects while there is no server
+                time.sleep(chance.uniform(2, 6))
+                self.server.start()
+            elif kill % 4 == 3:
+                self.server.stop()
+                bakusoku.start()
+                time.sleep(chance.uniform(2, 6))
+                self.server.start()
+            else:
+                bakusoku.start()
+        end = int(time.time()) // 60 * 60
+        for item, series in self.metrics:
+            last = (end - series[4]) // series[4] * series[4]
+            wait_for(f"{item.key} up to {last}", lambda item=item, last=last: item.values()[-1].clock >= last, 150, pause=0.5)
+        for item, series in self.metrics:
+            values = self.check_history(item, series, complete_from=first[item.itemid])
+            clocks = [value.clock for value in values]
+            self.assertEqual(clocks, sorted(clocks))
+
+
+if __name__ == "__main__":
+    unittest.main()
