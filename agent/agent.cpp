@@ -27,8 +27,8 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config
 }
 
 Result<void> Agent::open_reporting() {
-  auto reporting =
-      Reporting::create(Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, clock_});
+  auto reporting = Reporting::create(
+      Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, stats_, clock_});
   if (!reporting) return fail(reporting.error());
   reporting_ = std::move(*reporting);
   return {};

@@ -57,8 +57,6 @@ class Agent {
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] Collect& collect() { return collect_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
-  /// Null when the configuration names no Zabbix server.
-  [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
@@ -76,7 +74,8 @@ class Agent {
   Collect collect_;
   Board board_;
   Items items_;
-  std::unique_ptr<Reporting> reporting_;
+  std::unique_ptr<Reporting>
+      reporting_;  // null: the configuration names no Zabbix server, or nobody opened it
   SocketEntrance socket_entrance_;
   PassiveEntrance passive_entrance_;
 };

@@ -13,7 +13,10 @@ namespace {
 
 constexpr uint32_t kFixedNs =
     0;  // the same datapoint is the same row of Zabbix's history whenever it is sent
-constexpr int64_t kTryAgain = 60;
+constexpr int64_t kClockMaySlip = 60;
+constexpr int64_t kRarest = 86400;  // an interval without a moment within a year is looked at again
+constexpr int64_t kLongestGap = 7 * 86400;
+constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
 uint64_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
@@ -91,15 +94,24 @@ void Checks::schedule(const CheckPtr& check, int64_t due) {
 
 void Checks::tick() {
   const int64_t now = unix_seconds(parts_.clock());
+  if (now < last_tick_ - kClockMaySlip) reschedule_all(now);
+  last_tick_ = now;
   for (const Collect::Reading& reading : parts_.collect.take_readings()) take_reading(reading, now);
   while (!due_.empty() && due_.begin()->first <= now) {
     const CheckPtr check = due_.begin()->second;
-    const auto next = check->interval->next_check(now, check->seed);
-    schedule(check, next.value_or(now + 86400));
+    schedule(check, check->interval->next_check(now, check->seed).value_or(now + kRarest));
     run(check, now);
   }
-  // A clock that was set back far leaves everything due in the future.
   flush();
+}
+
+// The clock was set back: what is due would be due for too long.
+void Checks::reschedule_all(int64_t now) {
+  std::vector<CheckPtr> all;
+  for (const auto& [due, check] : due_) all.push_back(check);
+  for (const CheckPtr& check : all) {
+    schedule(check, check->interval->next_check(now, check->seed).value_or(now + kRarest));
+  }
 }
 
 void Checks::run(const CheckPtr& check, int64_t now) {
@@ -119,16 +131,26 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     check->metric.series->fed = 1;
     fed_[&series].push_back(check);
     if (check->feed->next() != 0) parts_.collect.read_from(series, check->feed->next());
-    Demand::note_asked(*check->metric.series, now);
+    note_asked(*check, now);
     parts_.collect.want(*check->metric.series, true);
     return;
   }
   run_metric(*check, now);
 }
 
-void Checks::run_metric(Check& check, int64_t now) {
+// The first moments of an item may be closer together than its interval, which is how often it is to be paid
+// for.
+void Checks::note_asked(const Check& check, int64_t now) {
   Series& series = *check.metric.series;
   Demand::note_asked(series, now);
+  const int64_t simple = check.interval->simple_seconds();
+  const int64_t gap = simple > 0 ? simple : check.due - now;
+  series.ask_gap = static_cast<uint64_t>(std::clamp<int64_t>(gap, 1, kLongestGap)) & 0xFFFFFu;
+}
+
+void Checks::run_metric(Check& check, int64_t now) {
+  Series& series = *check.metric.series;
+  note_asked(check, now);
   // What has been read ahead for this moment was its reading.
   if (parts_.collect.is_current(series)) {
     series.answered = 1;
@@ -210,8 +232,19 @@ void Checks::flush() {
                              .text = one.text,
                              .moves_clock = one.kind == Kind::datapoint});
     }
-    if (!parts_.spools[destination]->put(values, Durability::normal))
-      continue;  // the spool has said so; they wait for the next second
+    const auto stored = parts_.spools[destination]->put(values, Durability::normal);
+    if (!stored) {
+      // They wait for the next second, as far as memory should go.
+      if (trouble_ != stored.error().message) spdlog::error("{}", stored.error().message);
+      trouble_ = stored.error().message;
+      if (waiting.size() > kMostWaiting) {
+        const size_t lost = waiting.size() - kMostWaiting / 2;
+        spdlog::error("{} values are lost, the spool could not take them: {}", lost, trouble_);
+        waiting.erase(waiting.begin(), waiting.begin() + static_cast<ptrdiff_t>(lost));
+      }
+      continue;
+    }
+    trouble_.clear();
     values_ += values.size();
     waiting.clear();
   }

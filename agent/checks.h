@@ -78,6 +78,8 @@ class Checks {
   void schedule(const CheckPtr& check, int64_t due);
   void run(const CheckPtr& check, int64_t now);
   void run_metric(Check& check, int64_t now);
+  static void note_asked(const Check& check, int64_t now);
+  void reschedule_all(int64_t now);
   [[nodiscard]] asio::awaitable<void> ask(CheckPtr check);
   void take_reading(const Collect::Reading& reading, int64_t now);
   enum class Kind { datapoint, fact, error };
@@ -97,6 +99,8 @@ class Checks {
   };
   std::vector<std::vector<Waiting>> waiting_;  // by destination: for the next flush
   uint64_t values_ = 0;
+  int64_t last_tick_ = 0;
+  std::string trouble_;  // of the spool, logged last
 };
 
 }  // namespace bakusoku::agent

@@ -15,6 +15,39 @@ std::string error_of(std::string_view text) {
   return config ? "" : config.error().message;
 }
 
+TEST(ZabbixConfig, IsReadAndChecked) {
+  const auto config = parse_config(R"([zabbix]
+server = "a;b:10052,c"
+hostname = "aws"
+hosts = ["h1", "h2"]
+discover = "ec2"
+refresh = "30s"
+spool_size = "500MB"
+spool_age = "1d"
+resend_window = 60
+tls_connect = "psk"
+tls_psk_identity = "me"
+tls_psk_file = "/etc/zabbix/psk"
+)",
+                                   "test.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->zabbix.server, "a;b:10052,c");
+  EXPECT_EQ(config->zabbix.hosts, (std::vector<std::string>{"h1", "h2"}));
+  EXPECT_EQ(config->zabbix.discover, (std::vector<std::string>{"ec2"}));
+  EXPECT_EQ(config->zabbix.refresh, std::chrono::seconds(30));
+  EXPECT_EQ(config->zabbix.spool_bytes, 500'000'000);
+  EXPECT_EQ(config->zabbix.spool_age, std::chrono::hours(24));
+  EXPECT_EQ(config->zabbix.tls.psk_identity, "me");
+  EXPECT_THAT(error_of("[zabbix]\nserver = 'a'"), HasSubstr("whose items are wanted"));
+  EXPECT_THAT(error_of("[zabbix]\nhostname = 'aws'"), HasSubstr("no server"));
+  const std::string whole = "[zabbix]\nserver = 'a'\nhostname = 'h'\n";
+  EXPECT_THAT(error_of("[zabbix]\nhostname = 'h'\nserver = 'a,a'"), HasSubstr("[zabbix] server"));
+  EXPECT_THAT(error_of(whole + "spool_size = '5 apples'"), HasSubstr("spool_size must be"));
+  EXPECT_THAT(error_of(whole + "spool_size = '1kB'"), HasSubstr("at least"));
+  EXPECT_THAT(error_of(whole + "hosts = [1]"), HasSubstr("bakusoku.toml:4: [zabbix] hosts must be"));
+  EXPECT_THAT(error_of(whole + "refresh = '0s'"), HasSubstr("refresh must be"));
+}
+
 TEST(Config, AFileThatCannotBeReadIsNamed) {
   const auto folder = load_config("/tmp");
   ASSERT_FALSE(folder);

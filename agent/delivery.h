@@ -73,7 +73,6 @@ class Delivery {
   Parts parts_;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
-  bool away_ = false;
   std::string trouble_;
   DeliveryCounters counters_;
 };

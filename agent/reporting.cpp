@@ -21,6 +21,7 @@ using std::chrono::seconds;
 constexpr seconds kLookForHosts{
     15};  // how often lists of resources are looked at; how old they may be is [inventory]'s
 constexpr seconds kReadingTakes{120};
+constexpr unsigned kTicksBetweenSpoolCounts = 10;  // the spool walks its chunks for them
 
 std::string file_name(const std::string& endpoint) {
   std::string name = "spool-";
@@ -121,6 +122,31 @@ void Reporting::tick() {
                     to_string(drop.reason), drop.oldest_clock);
     }
     for (const Error& warning : destination->spool->take_warnings()) spdlog::warn("{}", warning.message);
+  }
+  count();
+}
+
+void Reporting::count() {
+  Stats& stats = parts_.stats;
+  stats.hosts = stats.hosts_known = stats.delivered = stats.resent = stats.refused = 0;
+  stats.checks = checks_->count();
+  for (const auto& destination : destinations_) {
+    stats.hosts += destination->active->hosts();
+    stats.hosts_known += destination->active->known_hosts();
+    stats.delivered += destination->delivery->counters().delivered;
+    stats.resent += destination->delivery->counters().resent;
+    stats.refused += destination->delivery->counters().refused;
+  }
+  if (ticks_++ % kTicksBetweenSpoolCounts != 0) return;
+  stats.undelivered = 0;
+  stats.oldest_clock = 0;
+  for (const auto& destination : destinations_) {
+    for (const SpoolStats::Destination& one : destination->spool->stats().destinations) {
+      stats.undelivered += one.values + one.waiting;
+      if (one.oldest_clock != 0 && (stats.oldest_clock == 0 || one.oldest_clock < stats.oldest_clock)) {
+        stats.oldest_clock = one.oldest_clock;
+      }
+    }
   }
 }
 

@@ -16,6 +16,7 @@
 #include "agent/inventory.h"
 #include "agent/items.h"
 #include "agent/spool.h"
+#include "agent/stats.h"
 #include "agent/targets.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -31,6 +32,7 @@ class Reporting {
     Collect& collect;
     Inventories& inventories;
     Targets& targets;
+    Stats& stats;
     Clock clock;
   };
 
@@ -50,19 +52,16 @@ class Reporting {
   /// Called once a second, after the collection's own work.
   void tick();
 
-  [[nodiscard]] const Checks& checks() const { return *checks_; }
-  [[nodiscard]] const std::vector<std::unique_ptr<Destination>>& destinations() const {
-    return destinations_;
-  }
-
  private:
   explicit Reporting(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Result<void> open(const zabbix::Alternatives& alternatives, const zabbix::Link& link);
   [[nodiscard]] asio::awaitable<void> discover_loop();
+  void count();
 
   Parts parts_;
   std::vector<std::unique_ptr<Destination>> destinations_;
   std::unique_ptr<Checks> checks_;
+  unsigned ticks_ = 0;
 };
 
 }  // namespace bakusoku::agent

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from api import ItemType, ValueType
-from lab import REGION, Agent, wait_for
+from lab import REGION, Agent, free_port, wait_for
 from reference import Reference
 from server import ServerTestCase
 
@@ -67,7 +67,7 @@ class ActiveTestCase(ServerTestCase):
         for value in values:
             self.assertEqual(float(value.value), float(f"{wanted[value.clock]:.15g}"), f"{item.key} at {value.clock}")
         if complete_from is not None:
-            missing = [clock for clock in wanted if clock >= complete_from and clock not in clocks]
+            missing = sorted(clock for clock in wanted if clock >= complete_from and clock not in clocks)
             self.assertEqual(missing, [], f"{item.key}: has {clocks}")
         return values
 
@@ -82,6 +82,8 @@ class Collects(ActiveTestCase):
         cls.rows = root.add_item("aws.discovery[ec2]", ItemType.ACTIVE, delay="3s")
         cls.wrong = root.add_item("aws.metric[AWS/EC2]", ItemType.ACTIVE, ValueType.FLOAT, delay="2s")
         cls.unknown = root.add_item("aws.ec2.name2id[nobody]", ItemType.ACTIVE, delay="2s")
+        cls.rare = root.add_item("aws.metric[Sim/App,Latency,Service=search;Stage=test,Maximum,10]", ItemType.ACTIVE,
+                                 ValueType.FLOAT, delay="30s")
         cls.zero = root.add_item("aws.metric[Sim/App,Nothing,,Sum,10,,,zero]", ItemType.ACTIVE, ValueType.FLOAT, delay="10s")
         cls.zabbix.reload()
         cls.started = time.time()
@@ -95,6 +97,11 @@ class Collects(ActiveTestCase):
         for item, series in self.metrics:
             values = self.check_history(item, series, complete_from=item.values()[0].clock)
             self.assertLess(values[0].clock, self.started, "the newest datapoint that was final when the item came")
+
+    def test_an_interval_longer_than_the_period_yields_every_datapoint_for_one_reading(self):
+        series = ("Sim/App", "Latency", [("Service", "search"), ("Stage", "test")], "Maximum", 10)
+        values = self.rare.wait_values(7, seconds=100)
+        self.check_history(self.rare, series, complete_from=values[0].clock)
 
     def test_facts_at_the_time_they_were_read(self):
         self.name.wait_value(self.reference.named("web-1"))
@@ -161,6 +168,90 @@ class Survives(ActiveTestCase):
             values = self.check_history(item, series, complete_from=first[item.itemid])
             clocks = [value.clock for value in values]
             self.assertEqual(clocks, sorted(clocks))
+
+
+class Delivers(ServerTestCase):
+    """Ways to Zabbix, and what Zabbix does not take."""
+
+    PSK = "1f87b595725ac58dd977beef14b97461a7c1045b9a1c963065002c5473194952"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.aws = cls.zabbix.simaws("--instances", "20", "--regions", REGION)
+        cls.server = cls.zabbix.start_server()
+        cls.proxy = cls.zabbix.add_proxy()
+
+    def start_agent(self, hosts, server, lines=""):
+        folder = self._subfolder("agent")
+        sections = (f'[zabbix]\nserver = "{server}"\nhosts = {json.dumps(hosts)}\nrefresh = "1s"\n'
+                    f'state_dir = "{folder}/state"\n{lines}\n')
+        return self.begin(Agent(folder, self.aws.url, sections=sections))
+
+    def add_item(self, name, **more):
+        host = self.zabbix.api.add_host(name, **more)
+        item = host.add_item("bakusoku.ping", ItemType.ACTIVE, ValueType.UNSIGNED, delay="1s")
+        return host, item
+
+    def here(self):
+        return f"127.0.0.1:{self.server.port}"
+
+    def test_a_cluster_of_which_one_is_down(self):
+        _, item = self.add_item("clustered")
+        self.zabbix.reload()
+        self.start_agent(["clustered"], f"127.0.0.1:{free_port()};{self.here()}")
+        item.wait_values(3)
+
+    def test_through_a_proxy(self):
+        _, item = self.add_item("proxied", proxy=self.proxy)
+        self.zabbix.reload()
+        self.start_agent(["proxied"], f"127.0.0.1:{self.proxy.port}")
+        item.wait_values(3)
+
+    def test_two_destinations_each_get_what_they_want(self):
+        _, item = self.add_item("at the server")
+        _, other = self.add_item("behind the proxy", proxy=self.proxy)
+        self.zabbix.reload()
+        self.start_agent(["at the server", "behind the proxy"], f"{self.here()},127.0.0.1:{self.proxy.port}")
+        item.wait_values(3)
+        other.wait_values(3)
+
+    def test_a_pre_shared_key(self):
+        _, item = self.add_item("secret", tls_accept=2, tls_psk_identity="bakusoku", tls_psk=self.PSK)
+        self.zabbix.reload()
+        for name, key in (("right", self.PSK), ("wrong", self.PSK[::-1])):
+            file = self.folder / name
+            file.write_text(key + "\n")
+            file.chmod(0o600)
+        tls = 'tls_connect = "psk"\ntls_psk_identity = "bakusoku"\ntls_psk_file = "{}"'
+        wrong = self.start_agent(["secret"], self.here(), tls.format(self.folder / "wrong"))
+        wait_for("a word about the key", lambda: "PSK" in wrong.log(), 20)
+        self.assertNotIn(self.PSK[::-1], wrong.log())
+        self.assertEqual(item.values(), [])
+        wrong.stop()
+        self.start_agent(["secret"], self.here(), tls.format(self.folder / "right"))
+        item.wait_values(3)
+
+    def test_what_is_refused_is_named_and_holds_up_no_other(self):
+        doomed, _ = self.add_item("doomed")
+        _, item = self.add_item("lasting")
+        self.zabbix.reload()
+        bakusoku = self.start_agent(["doomed", "lasting"], self.here())
+        item.wait_values(2)
+        self.server.stop()
+        away = int(time.time())
+        time.sleep(5)
+        self.zabbix.api.call("host.delete", [doomed.hostid])
+        self.server.start()
+        back = int(time.time())
+        wait_for("the refusal is in the log", lambda: "did not take" in bakusoku.log(), 40)
+        self.assertRegex(bakusoku.log(), "the first of host doomed, item bakusoku.ping")
+        values = wait_for("what was collected meanwhile",
+                          lambda: [v for v in item.values() if away < v.clock <= back and item.values()[-1].clock > back], 40)
+        clocks = [value.clock for value in values]
+        self.assertEqual(len(clocks), len(set(clocks)))
+        self.assertGreaterEqual(len(clocks), 4)
+        wait_for("it is counted", lambda: int(bakusoku.ask("bakusoku.stats[values.refused]")) > 0)
 
 
 if __name__ == "__main__":
