@@ -163,7 +163,7 @@ void Demand::note_asked(Series& series, int64_t now) {
 void Demand::forget_unasked(int64_t now, const std::function<void(Series&)>& farewell) {
   const auto forgotten = [now](const Series* series) {
     const int64_t interval = std::max(static_cast<int64_t>(series->ask_gap), int64_t{series->group->period});
-    return !series->reading && series->held == 0 &&
+    return !series->reading && series->held == 0 && series->fed == 0 &&
            now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
   };
   bool any = false;

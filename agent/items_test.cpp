@@ -362,6 +362,16 @@ TEST_F(FedSeriesTest, AReadingBringsEveryDatapointOfItsWindow) {
   EXPECT_EQ(readings[0].points.size(), size_t{kLookBackPeriods});
 }
 
+TEST_F(FedSeriesTest, AFedSeriesIsNotForgotten) {
+  start();
+  const std::string key = metric();
+  value(key);
+  agent_->demand().find(key).series->fed = 1;
+  later_ += std::chrono::hours(24 * 60);
+  agent_->forget_unasked();
+  EXPECT_EQ(stat("keys"), "1") << "an item of an interval of months still refers to it";
+}
+
 TEST_F(FedSeriesTest, WhatWasMissedIsReadFromThereOn) {
   later_ = std::chrono::minutes(-121);  // the simulator has nothing of what is still to come
   start();

@@ -36,9 +36,13 @@ function(bakusoku_test NAME)
 endfunction()
 
 # bakusoku_fuzz(NAME SOURCE fuzz_x.cpp LINKS ...): LLVMFuzzerTestOneInput over one decoder. With the preset 'fuzz' a
-# libFuzzer program; otherwise a replay of fuzz/corpus/NAME, registered as the ctest test "fuzz.NAME".
+# libFuzzer program; with sanitizers a replay of fuzz/corpus/NAME, registered as the ctest test "fuzz.NAME"; else nothing,
+# as what a decoder does wrong shows under sanitizers.
 function(bakusoku_fuzz NAME)
   cmake_parse_arguments(ARG "" "SOURCE" "LINKS" ${ARGN})
+  if(NOT BAKUSOKU_FUZZ AND NOT BAKUSOKU_SANITIZE_ADDRESS AND NOT BAKUSOKU_SANITIZE_THREAD)
+    return()
+  endif()
   if(BAKUSOKU_FUZZ)
     add_executable(${NAME} ${ARG_SOURCE})
     target_link_options(${NAME} PRIVATE -fsanitize=fuzzer)
