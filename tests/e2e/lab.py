@@ -303,6 +303,15 @@ class Agentd(Daemon):
     def own_kilobytes(self):
         return sum(own_kilobytes(pid) for pid in [self.pid, *self.children()])
 
+    def ask_worker(self, pid, key):
+        """The answer of this listener."""
+        with self.only_worker(pid):
+            # A stopped worker may have been woken for the connection: then another one brings the next wake-up.
+            for _ in range(5):
+                with contextlib.suppress(TimeoutError):
+                    return ask(self.port, key, seconds=4)
+        raise TimeoutError(f"worker {pid} did not answer {key}")
+
     @contextlib.contextmanager
     def only_worker(self, pid):
         """While inside, every other listener is stopped: `pid` must answer."""
@@ -310,11 +319,18 @@ class Agentd(Daemon):
         try:
             for other in others:
                 os.kill(other, signal.SIGSTOP)
+            # One that is not yet stopped may still take a connection with it.
+            wait_for("the others are stopped", lambda: all(state_of(other) == "T" for other in others))
             yield
         finally:
             for other in others:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(other, signal.SIGCONT)
+
+
+def state_of(pid):
+    """R, S, T (stopped), Z, ... as the kernel names it."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def memory_kilobytes(pid, kind):
