@@ -4,11 +4,9 @@
 //              -> Inventories (resources of a target)   for names, facts and discovery
 //              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
 //            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
-//   report   Reporting asks Zabbix which items it wants (Active), collects them (Checks: Demand, Items),
-//   keeps the
-//            values (Spool) and brings them to Zabbix (Delivery)
-//   tick     once a second: inventories and metrics that are due are read ahead; what nobody asks for is
-//   forgotten
+//   report   Reporting: asks Zabbix which items it wants (Active), collects them (Checks), keeps the values
+//            (Spool), brings them to Zabbix (Delivery)
+//   tick     once a second: inventories and metrics that are due are read ahead; the unasked are forgotten
 //
 // Everything runs on the thread that calls io.run(); there are no locks.
 #pragma once

@@ -52,8 +52,6 @@ class Delivery {
   void wake();
 
   [[nodiscard]] const DeliveryCounters& counters() const { return counters_; }
-  /// Why nothing is delivered at the moment; empty: it is, or there is nothing.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
   [[nodiscard]] asio::awaitable<void> loop();
@@ -73,7 +71,7 @@ class Delivery {
   Parts parts_;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
-  std::string trouble_;
+  std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is
   DeliveryCounters counters_;
 };
 
