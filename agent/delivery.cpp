@@ -159,8 +159,8 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
 asio::awaitable<Result<zabbix::SenderReply>> Delivery::send(std::string session, const SpoolPacket& packet,
                                                             size_t from, size_t until, bool own_ids) {
   zabbix::PacketHead head;
-  head.kind = zabbix::DataKind::agent;
-  head.session = std::move(session);
+  head.kind = parts_.kind;
+  if (head.kind == zabbix::DataKind::agent) head.session = std::move(session);
   zabbix::PacketBuilder builder(head);
   for (size_t at = from; at < until; ++at) {
     const Value& value = packet.values[at];

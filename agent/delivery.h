@@ -40,6 +40,7 @@ class Delivery {
     zabbix::Alternatives& alternatives;  // shared with the active checks of the destination
     zabbix::Link link;
     Clock clock;
+    zabbix::DataKind kind = zabbix::DataKind::agent;  // sender: values for trapper items, without a session
   };
 
   explicit Delivery(Parts parts) : parts_(std::move(parts)) {}
