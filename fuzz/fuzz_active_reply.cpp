@@ -14,8 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if ((reply->head.verdict == Verdict::redirected) != reply->head.redirect.has_value()) std::abort();
   if (reply->head.redirect) {
     Alternatives alternatives({Endpoint{"a"}, Endpoint{"b"}});
-    const auto followed = alternatives.follow(*reply->head.redirect);
-    if (followed && alternatives.size() != (reply->head.redirect->reset ? 2u : 3u)) std::abort();
+    const Alternatives::Time now{};
+    const auto followed = alternatives.follow("h", Endpoint{"a"}, *reply->head.redirect, now);
+    if (alternatives.redirects() != (followed && !reply->head.redirect->reset)) std::abort();
+    if (alternatives.endpoints("h", now).size() < 2) std::abort();
   }
   for (const ActiveItem& item : reply->items) {
     if (item.key.empty() || item.key_orig.empty()) std::abort();

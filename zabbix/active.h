@@ -26,6 +26,10 @@ namespace bakusoku::zabbix {
 
 enum class Dialect { v6, v7 };
 
+/// The version that we say we are: Zabbix tells items by id and the whole interval to agents that name
+/// theirs.
+inline constexpr const char* kSpokenVersion = "7.0.0";
+
 struct ActiveRequest {
   Dialect dialect = Dialect::v6;
   std::string host{};

@@ -71,42 +71,69 @@ std::string to_string(const Endpoint& endpoint) {
                                                       : fmt::format("[{}]:{}", endpoint.host, endpoint.port);
 }
 
-Alternatives::Alternatives(std::vector<Endpoint> endpoints) {
-  places_.reserve(endpoints.size());
-  for (Endpoint& endpoint : endpoints) places_.push_back({std::move(endpoint), 0});
-}
+Alternatives::Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds avoided)
+    : endpoints_(std::move(endpoints)), avoided_(avoided) {}
 
-std::vector<Endpoint> Alternatives::endpoints() const {
-  std::vector<Endpoint> all;
-  all.reserve(places_.size());
-  for (const Place& place : places_) all.push_back(place.endpoint);
+std::vector<Endpoint> Alternatives::endpoints(std::string_view host, Time now) const {
+  const auto route = routes_.find(host);
+  if (route == routes_.end() || route->second.left || failed_lately(route->second.endpoint, now))
+    return endpoints_;
+  std::vector<Endpoint> all{route->second.endpoint};
+  for (const Endpoint& endpoint : endpoints_) {
+    if (endpoint != all.front()) all.push_back(endpoint);
+  }
   return all;
 }
 
 void Alternatives::failed(const Endpoint& endpoint) {
-  if (endpoint == current()) std::rotate(places_.begin(), places_.begin() + 1, places_.end());
+  if (endpoint == current()) std::rotate(endpoints_.begin(), endpoints_.begin() + 1, endpoints_.end());
 }
 
-Result<void> Alternatives::follow(const Redirect& redirect) {
+void Alternatives::failed(const Endpoint& endpoint, Time now) {
+  failed(endpoint);
+  std::erase_if(failed_at_, [&](const auto& each) { return now - each.second >= avoided_; });
+  failed_at_[to_string(endpoint)] = now;
+}
+
+bool Alternatives::failed_lately(const Endpoint& endpoint, Time now) const {
+  if (failed_at_.empty()) return false;
+  const auto at = failed_at_.find(to_string(endpoint));
+  return at != failed_at_.end() && now - at->second < avoided_;
+}
+
+Result<void> Alternatives::follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
+                                  Time now) {
+  const auto known = routes_.find(host);
   if (redirect.reset) {
-    failed(current());
+    if (known != routes_.end() && !known->second.left && known->second.endpoint == from) {
+      known->second.left = true;
+    } else {
+      failed(from);
+    }
     return {};
   }
   auto endpoint = parse_endpoint(redirect.address);
   if (!endpoint) return fail(endpoint.error().with_context("Zabbix's redirect"));
-  const auto known =
-      std::find_if(places_.begin(), places_.end(), [](const Place& place) { return place.revision != 0; });
-  if (known == places_.end()) {
-    places_.insert(places_.begin(), Place{std::move(*endpoint), redirect.revision});
-    return {};
+  if (known != routes_.end() && redirect.revision < known->second.revision) {
+    return fail(
+        ErrorKind::invalid,
+        "Zabbix at {} redirects host {} to {}, which is older (revision {}) than its redirect to {} ({})",
+        to_string(from), host, redirect.address, redirect.revision, to_string(known->second.endpoint),
+        known->second.revision);
   }
-  if (redirect.revision < known->revision) {
-    return fail(ErrorKind::invalid, "Zabbix's redirect to {} is older (revision {}) than that to {} ({})",
-                redirect.address, redirect.revision, to_string(known->endpoint), known->revision);
+  routes_.insert_or_assign(std::string(host), Route{*endpoint, redirect.revision});
+  if (failed_lately(*endpoint, now)) {
+    return fail(
+        ErrorKind::unavailable,
+        "Zabbix at {} redirects host {} to {}, which did not answer a moment ago; is that proxy of the "
+        "group running and reachable from here?",
+        to_string(from), host, redirect.address);
   }
-  *known = Place{std::move(*endpoint), redirect.revision};
-  std::rotate(places_.begin(), known, known + 1);
   return {};
+}
+
+void Alternatives::forget(std::string_view host) {
+  if (const auto known = routes_.find(host); known != routes_.end()) routes_.erase(known);
 }
 
 Result<std::vector<Alternatives>> parse_destinations(std::string_view text) {

@@ -4,11 +4,15 @@
 //
 // Servers of a high-availability cluster are alternatives, tried in their order: the standby refuses
 // connections. The one that works is remembered, the one that fails goes to the end. A proxy of a group may
-// redirect, host by host, to another proxy; Alternatives follows as Zabbix's own agent does. IPv6 addresses
-// stand in brackets when a port follows. Pure values.
+// redirect, host by host, to another proxy: such hosts have an endpoint of their own before the common ones,
+// as the address list of each of Zabbix's own agents. IPv6 addresses stand in brackets when a port follows.
+// Pure values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,34 +36,51 @@ struct Endpoint {
 /// The form parse_endpoint() reads, with the port.
 [[nodiscard]] std::string to_string(const Endpoint& endpoint);
 
-/// The endpoints of one destination, the one to try first in front.
+/// The endpoints of one destination, the one to try first in front, and the hosts that have been redirected.
 class Alternatives {
  public:
-  /// At least one endpoint.
-  explicit Alternatives(std::vector<Endpoint> endpoints);
+  using Time = std::chrono::steady_clock::time_point;
+  /// How long an endpoint that did not answer is not asked for other hosts that were redirected to it.
+  static constexpr std::chrono::seconds kAvoided{30};
 
-  [[nodiscard]] const Endpoint& current() const { return places_.front().endpoint; }
-  [[nodiscard]] size_t size() const { return places_.size(); }
-  /// Every endpoint once, the current one first.
-  [[nodiscard]] std::vector<Endpoint> endpoints() const;
+  /// At least one endpoint.
+  explicit Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds avoided = kAvoided);
+
+  [[nodiscard]] const Endpoint& current() const { return endpoints_.front(); }
+  [[nodiscard]] size_t size() const { return endpoints_.size(); }
+  /// Every common endpoint once, the current one first.
+  [[nodiscard]] const std::vector<Endpoint>& endpoints() const { return endpoints_; }
+  /// Where to ask for `host`, in this order: where it was redirected to, unless that failed lately, and the
+  /// common ones.
+  [[nodiscard]] std::vector<Endpoint> endpoints(std::string_view host, Time now) const;
 
   /// `endpoint` did not answer, or refused as a standby does: the next one's turn, unless somebody else has
   /// found that out before.
   void failed(const Endpoint& endpoint);
+  void failed(const Endpoint& endpoint, Time now);
+  /// So lately that it is avoided.
+  [[nodiscard]] bool failed_lately(const Endpoint& endpoint, Time now) const;
 
-  /// What a proxy said. Once followed, ask again, at once and only once. Fails when the redirect is older
-  /// than the one followed before, or its address cannot be read: then it is an error like any other.
-  [[nodiscard]] Result<void> follow(const Redirect& redirect);
-
-  friend bool operator==(const Alternatives&, const Alternatives&) = default;
+  /// What `from` said of `host`. Once followed, ask endpoints() again, at once and only once. Fails when the
+  /// redirect is older than the one followed before, its address cannot be read, or that did not answer a
+  /// moment ago.
+  [[nodiscard]] Result<void> follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
+                                    Time now);
+  /// Whether any host has been redirected: then packets may hold values of one host only.
+  [[nodiscard]] bool redirects() const { return !routes_.empty(); }
+  /// `host` is not asked for any more.
+  void forget(std::string_view host);
 
  private:
-  struct Place {
+  struct Route {
     Endpoint endpoint{};
-    uint64_t revision = 0;  // of the redirect that named it; 0: configured
-    friend bool operator==(const Place&, const Place&) = default;
+    uint64_t revision = 0;
+    bool left = false;  // reset, or another answered: the common endpoints are tried first
   };
-  std::vector<Place> places_;
+  std::vector<Endpoint> endpoints_;
+  std::chrono::milliseconds avoided_;
+  std::map<std::string, Route, std::less<>> routes_;
+  std::map<std::string, Time> failed_at_;  // by to_string()
 };
 
 /// The destinations of a `ServerActive=` text, in its order. Fails (`invalid`) naming the entry; so does an

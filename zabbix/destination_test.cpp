@@ -58,24 +58,67 @@ TEST(Alternatives, TheOneThatFailsGoesToTheEnd) {
   EXPECT_EQ(one.current().host, "a");
 }
 
-TEST(Alternatives, FollowARedirectUnlessItIsOld) {
-  Alternatives cluster = parse_destinations("a;b")->front();
-  ASSERT_TRUE(cluster.follow({.revision = 5, .address = "10.9.8.7:10052"}));
-  EXPECT_EQ(written(cluster), "10.9.8.7:10052;a:10051;b:10051");
-  // The proxy that was named goes away, and one of the others knows of no change, then of one.
-  cluster.failed(cluster.current());
-  EXPECT_EQ(written(cluster), "a:10051;b:10051;10.9.8.7:10052");
-  ASSERT_TRUE(cluster.follow({.revision = 5, .address = "10.9.8.7:10052"}));
-  EXPECT_EQ(written(cluster), "10.9.8.7:10052;a:10051;b:10051");
-  ASSERT_TRUE(cluster.follow({.revision = 6, .address = "[::2]:1"}));
-  EXPECT_EQ(written(cluster), "[::2]:1;a:10051;b:10051");
-  const auto old = cluster.follow({.revision = 5, .address = "10.9.8.7:10052"});
+const Alternatives::Time kNow{std::chrono::hours(1)};
+
+std::string written(const Alternatives& alternatives, std::string_view host,
+                    std::chrono::seconds later = std::chrono::seconds(0)) {
+  std::string out;
+  for (const Endpoint& endpoint : alternatives.endpoints(host, kNow + later)) {
+    if (!out.empty()) out += ";";
+    out += to_string(endpoint);
+  }
+  return out;
+}
+
+TEST(Alternatives, FollowTheRedirectsOfEachHostUnlessTheyAreOld) {
+  Alternatives group = parse_destinations("a;b")->front();
+  EXPECT_FALSE(group.redirects());
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "10.9.8.7:10052"}, kNow));
+  EXPECT_TRUE(group.redirects());
+  EXPECT_EQ(written(group, "web-1"), "10.9.8.7:10052;a:10051;b:10051");
+  EXPECT_EQ(written(group, "web-2"), "a:10051;b:10051");
+  ASSERT_TRUE(group.follow("web-2", {"a"}, {.revision = 3, .address = "b"}, kNow));
+  EXPECT_EQ(written(group, "web-2"), "b:10051;a:10051") << "each endpoint once";
+  // The same again is no news, a newer one is followed, an older one is an error.
+  ASSERT_TRUE(group.follow("web-1", {"b"}, {.revision = 5, .address = "10.9.8.7:10052"}, kNow));
+  ASSERT_TRUE(group.follow("web-1", {"b"}, {.revision = 6, .address = "[::2]:1"}, kNow));
+  EXPECT_EQ(written(group, "web-1"), "[::2]:1;a:10051;b:10051");
+  const auto old = group.follow("web-1", {"b"}, {.revision = 5, .address = "10.9.8.7:10052"}, kNow);
   ASSERT_FALSE(old);
-  EXPECT_NE(old.error().message.find("is older"), std::string::npos);
-  EXPECT_FALSE(cluster.follow({.revision = 7, .address = "not an address"}));
-  EXPECT_EQ(written(cluster), "[::2]:1;a:10051;b:10051");
-  ASSERT_TRUE(cluster.follow({.reset = true}));
-  EXPECT_EQ(written(cluster), "a:10051;b:10051;[::2]:1");
+  EXPECT_NE(old.error().message.find("redirects host web-1 to 10.9.8.7:10052, which is older (revision 5)"),
+            std::string::npos);
+  EXPECT_FALSE(group.follow("web-1", {"b"}, {.revision = 7, .address = "not an address"}, kNow));
+  EXPECT_EQ(written(group, "web-1"), "[::2]:1;a:10051;b:10051");
+  group.forget("web-1");
+  group.forget("web-1");
+  EXPECT_EQ(written(group, "web-1"), "a:10051;b:10051");
+}
+
+TEST(Alternatives, AResetGoesOnToTheNextEndpoint) {
+  Alternatives group = parse_destinations("a;b")->front();
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));
+  ASSERT_TRUE(group.follow("web-1", {"c"}, {.reset = true}, kNow));
+  EXPECT_EQ(written(group, "web-1"), "a:10051;b:10051");
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.reset = true}, kNow));
+  EXPECT_EQ(written(group, "web-1"), "b:10051;a:10051");
+  ASSERT_TRUE(group.follow("web-1", {"b"}, {.revision = 5, .address = "c"}, kNow));
+  EXPECT_EQ(written(group, "web-1"), "c:10051;b:10051;a:10051");
+}
+
+TEST(Alternatives, AnEndpointThatFailedIsNotAskedForOtherRedirectedHostsForAWhile) {
+  using namespace std::chrono_literals;
+  Alternatives group = parse_destinations("a")->front();
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));
+  ASSERT_TRUE(group.follow("web-2", {"a"}, {.revision = 5, .address = "c"}, kNow));
+  group.failed({"c"}, kNow);
+  EXPECT_TRUE(group.failed_lately({"c"}, kNow + 29s));
+  EXPECT_EQ(written(group, "web-2", 29s), "a:10051");
+  EXPECT_EQ(written(group, "web-2", 30s), "c:10051;a:10051");
+  const auto same = group.follow("web-2", {"a"}, {.revision = 5, .address = "c"}, kNow + 1s);
+  ASSERT_FALSE(same);
+  EXPECT_NE(same.error().message.find("did not answer a moment ago"), std::string::npos);
+  ASSERT_TRUE(group.follow("web-2", {"a"}, {.revision = 6, .address = "d"}, kNow + 2s));
+  EXPECT_EQ(written(group, "web-2", 2s), "d:10051;a:10051");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "zabbix/frame.h"
+#include "zabbix/reply.h"
 
 namespace bakusoku::zabbix {
 namespace {
@@ -300,19 +301,27 @@ asio::awaitable<Result<std::string>> exchange(asio::io_context& io, Endpoint end
   co_return result;
 }
 
-asio::awaitable<Result<std::string>> exchange_with_any(asio::io_context& io, Alternatives& alternatives,
-                                                       Link link, std::string frame, Deadline deadline,
-                                                       Expect expect) {
-  const std::vector<Endpoint> endpoints = alternatives.endpoints();
+namespace {
+
+// The first of `endpoints` that answers; those that fail are noted in `alternatives`.
+asio::awaitable<Result<Answered>> exchange_in_turn(asio::io_context& io, Alternatives& alternatives,
+                                                   std::vector<Endpoint> endpoints, Link link,
+                                                   std::string frame, Deadline deadline, Expect expect) {
   Error errors;
   for (size_t i = 0; i < endpoints.size(); ++i) {
     const auto left = deadline - steady_clock::now();
     const Deadline until = steady_clock::now() + left / static_cast<int>(endpoints.size() - i);
     Result<std::string> result = co_await exchange(io, endpoints[i], link, frame, until, expect);
+    if (result) {
+      Answered answered;
+      answered.payload = std::move(*result);
+      answered.from = endpoints[i];
+      co_return answered;
+    }
     const bool cancelled =
         (co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none;
-    if (result || cancelled) co_return result;
-    alternatives.failed(endpoints[i]);
+    if (cancelled) co_return fail(result.error());
+    alternatives.failed(endpoints[i], steady_clock::now());
     if (i == 0) {
       errors = result.error();
     } else {
@@ -320,6 +329,50 @@ asio::awaitable<Result<std::string>> exchange_with_any(asio::io_context& io, Alt
     }
   }
   co_return fail(errors);
+}
+
+}  // namespace
+
+asio::awaitable<Result<std::string>> exchange_with_any(asio::io_context& io, Alternatives& alternatives,
+                                                       Link link, std::string frame, Deadline deadline,
+                                                       Expect expect) {
+  auto answered = co_await exchange_in_turn(io, alternatives, alternatives.endpoints(), std::move(link),
+                                            std::move(frame), deadline, expect);
+  if (!answered) co_return fail(answered.error());
+  co_return std::move(answered->payload);
+}
+
+asio::awaitable<Result<Answered>> exchange_for_host(asio::io_context& io, Alternatives& alternatives,
+                                                    std::string host, Link link, std::string frame,
+                                                    Deadline deadline) {
+  for (bool redirected = false;; redirected = true) {
+    std::vector<Endpoint> endpoints = alternatives.endpoints(host, steady_clock::now());
+    if (redirected) endpoints.resize(1);
+    auto answered = co_await exchange_in_turn(io, alternatives, std::move(endpoints), link, frame, deadline,
+                                              Expect::reply);
+    if (!answered) {
+      if (!redirected) co_return fail(answered.error());
+      Answered astray;
+      astray.astray = answered.error().with_context("Zabbix's redirect of host " + host);
+      co_return astray;
+    }
+    if (answered->payload.find("\"redirect\"") == std::string::npos) co_return std::move(*answered);
+    const auto head = decode_reply_head(answered->payload);
+    if (!head || !head->redirect) co_return std::move(*answered);
+    answered->payload.clear();
+    if (redirected) {
+      answered->astray = Error{
+          ErrorKind::unavailable,
+          fmt::format("Zabbix at {} redirects host {} although it was redirected there: sequential redirects",
+                      to_string(answered->from), host)};
+      co_return std::move(*answered);
+    }
+    const auto followed = alternatives.follow(host, answered->from, *head->redirect, steady_clock::now());
+    if (!followed) {
+      answered->astray = followed.error();
+      co_return std::move(*answered);
+    }
+  }
 }
 
 }  // namespace bakusoku::zabbix

@@ -8,6 +8,7 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -51,5 +52,20 @@ using Deadline = std::chrono::steady_clock::time_point;
                                                                      Alternatives& alternatives, Link link,
                                                                      std::string frame, Deadline deadline,
                                                                      Expect expect = Expect::reply);
+
+struct Answered {
+  std::string payload{};
+  Endpoint from{};
+  /// Why a redirect could not be followed: sequential, older than another, or its address does not answer.
+  /// The one who redirected did answer; there is no payload then.
+  std::optional<Error> astray{};
+};
+
+/// The same on behalf of one host of a destination that may be a group of proxies: its own endpoint is asked
+/// first, and a redirect followed, at once and once.
+[[nodiscard]] asio::awaitable<Result<Answered>> exchange_for_host(asio::io_context& io,
+                                                                  Alternatives& alternatives,
+                                                                  std::string host, Link link,
+                                                                  std::string frame, Deadline deadline);
 
 }  // namespace bakusoku::zabbix

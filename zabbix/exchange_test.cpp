@@ -291,5 +291,106 @@ TEST(ExchangeWithAny, NamesEveryErrorWhenAllFail) {
   EXPECT_EQ(cluster.current(), silent.endpoint());
 }
 
+Result<Answered> run_for_host(asio::io_context& io, Alternatives& alternatives, const std::string& host,
+                              std::chrono::milliseconds within = kLong) {
+  std::optional<Result<Answered>> out;
+  asio::co_spawn(
+      io, exchange_for_host(io, alternatives, host, {}, encode_frame("q"), steady_clock::now() + within),
+      [&](const std::exception_ptr& failure, Result<Answered> result) {
+        if (!failure) out = std::move(result);
+      });
+  io.restart();
+  io.run();
+  if (!out) return fail(ErrorKind::io, "ended by an exception");
+  return *out;
+}
+
+std::string redirect_to(const Endpoint& endpoint, int revision) {
+  return encode_frame(R"({"redirect":{"revision":)" + std::to_string(revision) + R"(,"address":")" +
+                      to_string(endpoint) + R"("},"response":"failed"})");
+}
+const std::string kReset = encode_frame(R"({"redirect":{"reset":true},"response":"failed"})");
+
+TEST(ExchangeForHost, FollowsARedirectOnceAndRemembersItForThatHost) {
+  ScriptedPeer own([](Wire& wire) { wire.write(encode_frame(wire.read_frame())); });
+  ScriptedPeer first([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(own.endpoint(), 5));
+  });
+  Alternatives group({first.endpoint()});
+  asio::io_context io;
+  for (int i = 0; i < 3; ++i) {
+    const auto answer = run_for_host(io, group, "web-1");
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_FALSE(answer->astray);
+    EXPECT_EQ(answer->payload, "q");
+    EXPECT_EQ(answer->from, own.endpoint());
+  }
+  EXPECT_EQ(first.connections(), 1);
+  EXPECT_EQ(own.connections(), 3);
+}
+
+TEST(ExchangeForHost, SequentialRedirectsAreAnError) {
+  int revision = 1;
+  Endpoint me;
+  ScriptedPeer circle([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(me, ++revision));
+  });
+  me = circle.endpoint();
+  Alternatives group({me});
+  asio::io_context io;
+  const auto answer = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(answer->astray);
+  EXPECT_TRUE(holds(answer->astray->message, "sequential redirects")) << answer->astray->message;
+  EXPECT_EQ(circle.connections(), 2);
+}
+
+TEST(ExchangeForHost, AResetGoesOnToTheNextOneAtOnce) {
+  ScriptedPeer gone([](Wire& wire) {
+    wire.read_frame();
+    wire.write(kReset);
+  });
+  ScriptedPeer good([](Wire& wire) { wire.write(encode_frame(wire.read_frame())); });
+  Alternatives group({gone.endpoint(), good.endpoint()});
+  asio::io_context io;
+  const auto answer = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(answer && !answer->astray);
+  EXPECT_EQ(answer->from, good.endpoint());
+  EXPECT_EQ(group.current(), good.endpoint());
+}
+
+TEST(ExchangeForHost, AnOlderRedirectIsNotFollowed) {
+  ScriptedPeer first([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(closed_port(), 4));
+  });
+  Alternatives group({first.endpoint()});
+  ASSERT_TRUE(group.follow("web-1", first.endpoint(), {.revision = 5, .address = to_string(first.endpoint())},
+                           steady_clock::now()));
+  asio::io_context io;
+  const auto answer = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(answer && answer->astray);
+  EXPECT_TRUE(holds(answer->astray->message, "older (revision 4)")) << answer->astray->message;
+}
+
+TEST(ExchangeForHost, AnAddressThatDoesNotAnswerIsNotTriedForEveryHost) {
+  const Endpoint dead = closed_port();
+  ScriptedPeer first([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(dead, 5));
+  });
+  Alternatives group({first.endpoint()});
+  asio::io_context io;
+  const auto one = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(one && one->astray);
+  EXPECT_TRUE(holds(one->astray->message, "cannot connect")) << one->astray->message;
+  const auto other = run_for_host(io, group, "web-2");
+  ASSERT_TRUE(other && other->astray);
+  EXPECT_TRUE(holds(other->astray->message, "did not answer a moment ago")) << other->astray->message;
+  EXPECT_EQ(group.current(), first.endpoint());
+}
+
 }  // namespace
 }  // namespace bakusoku::zabbix

@@ -72,6 +72,13 @@ Result<ReplyHead> read_reply_head(simdjson::dom::object root) {
   return head;
 }
 
+Result<ReplyHead> decode_reply_head(std::string_view payload) {
+  simdjson::dom::parser parser;
+  const auto root = read_object(parser, payload, ErrorKind::corrupt);
+  if (!root) return fail(root.error());
+  return read_reply_head(*root);
+}
+
 bool says_unknown_host(std::string_view info) {
   return (info.starts_with("host [") && info.ends_with("] not found")) || info.starts_with("unknown host");
 }

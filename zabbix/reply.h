@@ -15,6 +15,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
+
 namespace bakusoku::zabbix {
 
 /// Another proxy of the group looks after this host. See zabbix/destination.h for what follows from it.
@@ -36,6 +38,9 @@ struct ReplyHead {
 
   friend bool operator==(const ReplyHead&, const ReplyHead&) = default;
 };
+
+/// The common part of any answer. Fails (`corrupt`) on what is no answer.
+[[nodiscard]] Result<ReplyHead> decode_reply_head(std::string_view payload);
 
 /// Whether a refusal's words say that Zabbix has no such host (yet): "host [web-1] not found" of active
 /// checks, "unknown host 'web-1'" of agent data.
