@@ -6,9 +6,9 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <random>
 
 #include "agent/spawn.h"
-#include "zabbix/active.h"
 #include "zabbix/frame.h"
 #include "zabbix/reply.h"
 
@@ -17,25 +17,29 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using std::chrono::steady_clock;
 
-constexpr int kAskers = 2;  // at once
+constexpr int kAskers = 4;  // at once
 constexpr seconds kAnswerWithin{30};
-constexpr seconds kAwayPause{5};  // a destination that does not answer is asked this often, for one host
+constexpr seconds kSentWithin{5};
+constexpr seconds kAwayPause{5};   // a destination that answers for nobody is asked this often by each asker
+constexpr seconds kHostAgain{15};  // one host without an answer while others have theirs
 constexpr std::chrono::hours kRarest{1};  // a host that Zabbix does not know
 constexpr milliseconds kIdle{500};
-// Zabbix tells items by id and the whole interval to agents that name their version.
-constexpr const char* kSpokenVersion = "7.0.0";
-
-int64_t milliseconds_of(WallTime time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
 
 }  // namespace
 
-Active::Active(Parts parts) : parts_(std::move(parts)), random_(std::random_device()()) {}
+Active::Active(Parts parts)
+    : parts_(std::move(parts)),
+      questions_(parts_.config.refresh, std::random_device()()),
+      heartbeats_(std::max(parts_.config.heartbeat, seconds(1)), std::random_device()()) {}
 
 void Active::start() {
   for (int asker = 0; asker < kAskers; ++asker) spawn(parts_.io, "active checks", loop());
+}
+
+int64_t Active::now() const {
+  return std::chrono::duration_cast<milliseconds>(parts_.clock().time_since_epoch()).count();
 }
 
 void Active::set_hosts(const std::set<std::string>& hosts) {
@@ -45,116 +49,141 @@ void Active::set_hosts(const std::set<std::string>& hosts) {
       continue;
     }
     parts_.checks.replace(parts_.destination, at->first, {});
-    set_known(at->second, false);
-    queue_.erase({at->second.due, at->first});
+    set_known(at->first, false);
+    parts_.alternatives.forget(at->first);
+    questions_.remove(at->first);
     at = hosts_.erase(at);
   }
-  const int64_t now = milliseconds_of(parts_.clock());
   for (const std::string& name : hosts) {
-    if (hosts_.contains(name)) continue;
-    hosts_[name].due = now;
-    queue_.emplace(now, name);
+    if (!hosts_.try_emplace(name).second) continue;
+    // The root host is the first to be asked for: it names packets of many hosts.
+    questions_.add(name, name == parts_.config.hostname ? now() - 1 : now());
   }
 }
 
-milliseconds Active::jittered(milliseconds time) {
-  return time * std::uniform_int_distribution<int>(900, 1100)(random_) / 1000;
-}
-
-void Active::set_known(Host& host, bool known) {
-  if (host.known == known) return;
-  host.known = known;
-  known_ += known ? 1 : size_t{0} - 1;
+void Active::set_known(const std::string& name, bool known) {
+  parts_.peer.set_known(name, known);
+  if (!known) {
+    heartbeats_.remove(name);
+  } else if (parts_.config.heartbeat.count() > 0) {
+    heartbeats_.add(name, now());
+  }
 }
 
 asio::awaitable<void> Active::loop() {
   asio::steady_timer timer(parts_.io);
   for (;;) {
-    const int64_t now = milliseconds_of(parts_.clock());
-    if (queue_.empty() || queue_.begin()->first > now) {
-      const auto longest = std::chrono::duration_cast<milliseconds>(parts_.config.refresh) * 2;
-      // A clock that was set back leaves nobody due for long.
-      if (!queue_.empty() &&
-          queue_.begin()->first - now > std::max<milliseconds>(longest, kRarest * 2).count()) {
-        std::set<std::pair<int64_t, std::string>> again;
-        for (auto& [name, host] : hosts_) {
-          host.due = now;
-          again.emplace(now, name);
-        }
-        queue_ = std::move(again);
-        continue;
-      }
-      timer.expires_after(kIdle);
-      asio::error_code stopped;
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
-      if (stopped) co_return;
+    if (const auto name = questions_.take(now())) {
+      const milliseconds wait = co_await ask(*name);
+      questions_.put_back(*name, now(), wait);
       continue;
     }
-    const std::string name = queue_.begin()->second;
-    queue_.erase(queue_.begin());
-    const milliseconds wait = co_await ask(name);
-    const auto host = hosts_.find(name);
-    if (host == hosts_.end()) continue;      // gone meanwhile
-    queue_.erase({host->second.due, name});  // it may have gone and come back
-    host->second.due = milliseconds_of(parts_.clock()) + wait.count();
-    queue_.emplace(host->second.due, name);
+    if (const auto name = heartbeats_.take(now())) {
+      co_await send_heartbeat(*name);
+      heartbeats_.put_back(*name, now(), parts_.config.heartbeat);
+      continue;
+    }
+    timer.expires_after(std::min(questions_.idle(now(), kIdle), heartbeats_.idle(now(), kIdle)));
+    asio::error_code stopped;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
+    if (stopped) co_return;
   }
 }
 
-asio::awaitable<milliseconds> Active::ask(const std::string& name) {
+asio::awaitable<milliseconds> Active::ask(std::string name) {
   zabbix::ActiveRequest request;
   request.dialect = zabbix::Dialect::v7;
   request.host = name;
   request.host_metadata = parts_.config.host_metadata;
-  request.version = kSpokenVersion;
+  request.version = zabbix::kSpokenVersion;
   request.session = parts_.session;
   request.config_revision = hosts_[name].config_revision;
   const auto answered =
-      co_await zabbix::exchange_with_any(parts_.io, parts_.alternatives, parts_.link,
+      co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, name, parts_.link,
                                          zabbix::encode_request_frame(zabbix::encode_active_request(request)),
-                                         std::chrono::steady_clock::now() + kAnswerWithin);
-  if (!answered) {
-    if (trouble_ != answered.error().message)
-      spdlog::warn("which items Zabbix wants is not known: {}", answered.error().message);
-    trouble_ = answered.error().message;
-    // What was wanted goes on being collected.
-    asio::steady_timer timer(parts_.io, kAwayPause);
-    asio::error_code ignored;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    co_return milliseconds(0);
-  }
-  const auto reply = zabbix::decode_active_reply(*answered);
+                                         steady_clock::now() + kAnswerWithin);
+  // What was wanted goes on being collected while there is no answer.
+  if (!answered) co_return co_await no_answer(answered.error().message);
+  answered_at_ = steady_clock::now();
   const auto found = hosts_.find(name);
   if (found == hosts_.end()) co_return milliseconds(0);
-  Host& host = found->second;
+  if (answered->astray) {
+    if (std::exchange(found->second.refusal, answered->astray->message) != answered->astray->message)
+      spdlog::warn("active checks of {}: {}", name, answered->astray->message);
+    co_return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
+  }
+  const auto reply = zabbix::decode_active_reply(answered->payload);
   if (!reply) {
     spdlog::warn("active checks of {}: {}", name, reply.error().message);
-    co_return jittered(parts_.config.refresh);
+    co_return parts_.config.refresh;
   }
   if (!trouble_.empty()) spdlog::info("Zabbix answers again");
   trouble_.clear();
-  if (reply->head.verdict != zabbix::Verdict::accepted) {
-    if (host.refusal != reply->head.info) {
-      host.refusal = reply->head.info;
-      spdlog::log(name == parts_.config.hostname ? spdlog::level::warn : spdlog::level::debug,
-                  "no active checks of {}: {}", name, reply->head.info);
-    }
-    set_known(host, false);
-    parts_.checks.replace(parts_.destination, name, {});
-    host.config_revision = 0;
-    const auto growing = std::chrono::duration_cast<milliseconds>(parts_.config.refresh) *
-                         (1 << std::min(host.unknown_in_row, 10));
-    ++host.unknown_in_row;
-    co_return jittered(std::min<milliseconds>(growing, kRarest));
+  co_return take(name, found->second, answered->from, *reply);
+}
+
+// All hosts of a destination that is away fail alike: then the asker pauses instead of trying the next one.
+asio::awaitable<milliseconds> Active::no_answer(const std::string& why) {
+  const bool away = !answered_at_ || steady_clock::now() - *answered_at_ > kAwayPause;
+  if (std::exchange(trouble_, why) != why) spdlog::warn("which items Zabbix wants is not known: {}", why);
+  if (!away) co_return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
+  asio::steady_timer timer(parts_.io, kAwayPause);
+  asio::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_return milliseconds(0);
+}
+
+milliseconds Active::take(const std::string& name, Host& host, const zabbix::Endpoint& from,
+                          const zabbix::ActiveReply& reply) {
+  if (reply.head.upload_disabled) parts_.peer.upload_disabled = true;
+  if (reply.head.verdict != zabbix::Verdict::accepted) {
+    // Values are not wanted at the moment, which says nothing about the host and its items.
+    if (reply.head.upload_disabled) return parts_.config.refresh;
+    return take_refusal(name, host, reply.head.info);
   }
+  parts_.peer.upload_disabled = reply.head.upload_disabled;
   host.unknown_in_row = 0;
   host.refusal.clear();
-  set_known(host, true);
-  if (!reply->unchanged) {
-    host.config_revision = reply->config_revision;
-    parts_.checks.replace(parts_.destination, name, reply->items);
+  set_known(name, true);
+  if (reply.unchanged) {
+    parts_.peer.dialect = zabbix::Dialect::v7;
+    if (from == host.from) return parts_.config.refresh;
+    host.config_revision = 0;  // another one's revision: everything, please
+    host.from = from;
+    return milliseconds(0);
   }
-  co_return jittered(parts_.config.refresh);
+  parts_.peer.dialect = reply.config_revision != 0 ? zabbix::Dialect::v7 : zabbix::Dialect::v6;
+  host.config_revision = reply.config_revision;
+  host.from = from;
+  if (reply.unreadable != 0)
+    spdlog::warn("active checks of {}: {} items of the answer cannot be read", name, reply.unreadable);
+  parts_.checks.replace(parts_.destination, name, reply.items);
+  return parts_.config.refresh;
+}
+
+milliseconds Active::take_refusal(const std::string& name, Host& host, const std::string& why) {
+  if (std::exchange(host.refusal, why) != why) {
+    spdlog::log(name == parts_.config.hostname ? spdlog::level::warn : spdlog::level::debug,
+                "no active checks of {}: {}", name, why);
+  }
+  set_known(name, false);
+  parts_.checks.replace(parts_.destination, name, {});
+  host.config_revision = 0;
+  const auto growing = std::chrono::duration_cast<milliseconds>(parts_.config.refresh) *
+                       (1 << std::min(host.unknown_in_row, 10));
+  ++host.unknown_in_row;
+  return std::min<milliseconds>(growing, kRarest);
+}
+
+// One that does not arrive is not sent again: the questions show whether Zabbix is there.
+asio::awaitable<void> Active::send_heartbeat(std::string name) {
+  if (parts_.peer.dialect != zabbix::Dialect::v7 || !trouble_.empty()) co_return;
+  const auto to = parts_.alternatives.endpoints(name, steady_clock::now()).front();
+  const auto sent = co_await zabbix::exchange(parts_.io, to, parts_.link,
+                                              zabbix::encode_request_frame(zabbix::encode_heartbeat(
+                                                  name, parts_.config.heartbeat, zabbix::kSpokenVersion)),
+                                              steady_clock::now() + kSentWithin, zabbix::Expect::nothing);
+  if (!sent) spdlog::debug("heartbeat of {}: {}", name, sent.error().message);
 }
 
 }  // namespace bakusoku::agent

@@ -1,21 +1,25 @@
 // Active: the agent as Zabbix's active agent for many hosts. Asks one destination which items it wants of
-// each host, in a steady trickle, and hands them to Checks. The hosts are the root host, those of the
-// configuration, and one for each discovered resource, named by its id. Runs on the agent's thread.
+// each host, in a steady trickle, hands them to Checks, and sends the heartbeats that 6.2 and later show the
+// availability of hosts by. Always asks as 7.0 does, which 6.0 takes; by the answer it knows whom it talks
+// to. The hosts are the root host, those of the configuration, and one for each discovered resource, named by
+// its id. Runs on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
-#include <random>
+#include <optional>
 #include <set>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "agent/checks.h"
 #include "agent/config.h"
+#include "agent/peer.h"
+#include "agent/trickle.h"
 #include "base/clock.h"
+#include "zabbix/active.h"
 #include "zabbix/destination.h"
 #include "zabbix/exchange.h"
 
@@ -27,11 +31,12 @@ class Active {
     asio::io_context& io;
     Checks& checks;
     const ZabbixConfig& config;
-    zabbix::Alternatives& alternatives;
+    zabbix::Alternatives& alternatives;  // shared with the destination's delivery, like the peer
     zabbix::Link link;
     Clock clock;
     size_t destination = 0;
     std::string session;
+    Peer& peer;
   };
 
   explicit Active(Parts parts);
@@ -43,28 +48,34 @@ class Active {
   void set_hosts(const std::set<std::string>& hosts);
 
   [[nodiscard]] size_t hosts() const { return hosts_.size(); }
-  [[nodiscard]] size_t known_hosts() const { return known_; }
+  [[nodiscard]] size_t known_hosts() const { return parts_.peer.known(); }
 
  private:
   struct Host {
-    int64_t due = 0;  // unix milliseconds
     uint64_t config_revision = 0;
+    zabbix::Endpoint from{};  // who told it: each proxy counts revisions of its own
     int unknown_in_row = 0;
-    bool known = false;
     std::string refusal;  // logged last
   };
 
+  [[nodiscard]] int64_t now() const;
   [[nodiscard]] asio::awaitable<void> loop();
   /// Asks for one host; how long until it is asked again.
-  [[nodiscard]] asio::awaitable<std::chrono::milliseconds> ask(const std::string& name);
-  [[nodiscard]] std::chrono::milliseconds jittered(std::chrono::milliseconds time);
-  void set_known(Host& host, bool known);
+  [[nodiscard]] asio::awaitable<std::chrono::milliseconds> ask(std::string name);
+  [[nodiscard]] std::chrono::milliseconds take(const std::string& name, Host& host,
+                                               const zabbix::Endpoint& from,
+                                               const zabbix::ActiveReply& reply);
+  [[nodiscard]] std::chrono::milliseconds take_refusal(const std::string& name, Host& host,
+                                                       const std::string& why);
+  [[nodiscard]] asio::awaitable<std::chrono::milliseconds> no_answer(const std::string& why);
+  [[nodiscard]] asio::awaitable<void> send_heartbeat(std::string name);
+  void set_known(const std::string& name, bool known);
 
   Parts parts_;
   std::map<std::string, Host> hosts_;
-  std::set<std::pair<int64_t, std::string>> queue_;
-  std::minstd_rand random_;
-  size_t known_ = 0;
+  Trickle questions_;
+  Trickle heartbeats_;                                                // of the hosts that Zabbix knows
+  std::optional<std::chrono::steady_clock::time_point> answered_at_;  // any host
   std::string trouble_;
 };
 

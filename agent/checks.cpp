@@ -23,6 +23,18 @@ uint64_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
   return std::hash<std::string>()(host + '\n' + item.key);
 }
 
+// A question that is open, until it is answered or ends by an exception (out of memory).
+class Asking {
+ public:
+  explicit Asking(bool& open) : open_(open) { open_ = true; }
+  ~Asking() { open_ = false; }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+ private:
+  bool& open_;
+};
+
 }  // namespace
 
 void Checks::replace(size_t destination, const std::string& host,
@@ -119,7 +131,6 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     const auto wanted = parts_.items.metric_behind(check->key);
     if (!wanted) {
       if (check->asking) return;  // the question before this one is still open
-      check->asking = true;
       spawn(parts_.io, "a check", ask(check));
       return;
     }
@@ -160,8 +171,11 @@ void Checks::run_metric(Check& check, int64_t now) {
 }
 
 asio::awaitable<void> Checks::ask(CheckPtr check) {
-  const Answer answer = co_await parts_.items.answer(check->key, answer_deadline(check->timeout));
-  check->asking = false;
+  Answer answer;
+  {
+    const Asking asking(check->asking);
+    answer = co_await parts_.items.answer(check->key, answer_deadline(check->timeout));
+  }
   if (check->gone) co_return;
   const int64_t now = unix_seconds(parts_.clock());
   if (!answer.supported) {

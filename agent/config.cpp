@@ -196,6 +196,7 @@ Result<void> read_zabbix(const toml::table& table, std::string_view file, Zabbix
   reader.texts("hosts", into.hosts);
   reader.texts("discover", into.discover);
   reader.duration("refresh", into.refresh, std::chrono::seconds(1), std::chrono::hours(24));
+  reader.duration("heartbeat", into.heartbeat, std::chrono::seconds(0), std::chrono::hours(1));
   reader.text("host_metadata", into.host_metadata);
   reader.text("source_ip", into.source_ip);
   reader.text("state_dir", into.state_dir);

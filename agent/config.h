@@ -51,8 +51,9 @@ struct ZabbixConfig {
   std::vector<std::string> hosts{};  // more hosts to answer for
   std::vector<std::string>
       discover{};  // services, such as "ec2", each of whose resources is a host named by its id
-  std::chrono::seconds refresh{120};  // how often Zabbix is asked which items it wants of a host
-  std::string host_metadata{};        // for autoregistration; empty: off
+  std::chrono::seconds refresh{120};    // how often Zabbix is asked which items it wants of a host
+  std::chrono::seconds heartbeat{120};  // between two heartbeats of a host, Zabbix 6.2 and later; 0: none
+  std::string host_metadata{};          // for autoregistration; empty: off
   std::string source_ip{};
   std::string state_dir = "/var/lib/bakusoku";  // empty: in memory, for trials
   int64_t spool_bytes = int64_t{1} << 30;       // of undelivered values, per destination

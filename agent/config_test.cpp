@@ -22,6 +22,7 @@ hostname = "aws"
 hosts = ["h1", "h2"]
 discover = "ec2"
 refresh = "30s"
+heartbeat = "5m"
 spool_size = "500MB"
 spool_age = "1d"
 resend_window = 60
@@ -35,6 +36,7 @@ tls_psk_file = "/etc/zabbix/psk"
   EXPECT_EQ(config->zabbix.hosts, (std::vector<std::string>{"h1", "h2"}));
   EXPECT_EQ(config->zabbix.discover, (std::vector<std::string>{"ec2"}));
   EXPECT_EQ(config->zabbix.refresh, std::chrono::seconds(30));
+  EXPECT_EQ(config->zabbix.heartbeat, std::chrono::minutes(5));
   EXPECT_EQ(config->zabbix.spool_bytes, 500'000'000);
   EXPECT_EQ(config->zabbix.spool_age, std::chrono::hours(24));
   EXPECT_EQ(config->zabbix.tls.psk_identity, "me");
@@ -46,6 +48,7 @@ tls_psk_file = "/etc/zabbix/psk"
   EXPECT_THAT(error_of(whole + "spool_size = '1kB'"), HasSubstr("at least"));
   EXPECT_THAT(error_of(whole + "hosts = [1]"), HasSubstr("bakusoku.toml:4: [zabbix] hosts must be"));
   EXPECT_THAT(error_of(whole + "refresh = '0s'"), HasSubstr("refresh must be"));
+  EXPECT_THAT(error_of(whole + "heartbeat = '2h'"), HasSubstr("heartbeat must be"));
 }
 
 TEST(Config, AFileThatCannotBeReadIsNamed) {

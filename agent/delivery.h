@@ -1,7 +1,8 @@
-// Delivery: brings what is in a spool to one destination, oldest first, in packets, and keeps account of what
-// became of it. An answer only counts: which row was refused is found by asking again in halves. What a
-// server acknowledged shortly before it went away is sent again under the same session and ids, so that one
-// that lived drops it and one that died takes it. One coroutine per destination, on the agent's thread.
+// Delivery: brings what is in a spool to one destination, oldest first, and keeps account of what became of
+// it. Many hosts travel in one packet; once a proxy of a group has redirected a host, each host's values
+// travel by themselves (agent/delivery_by_host.h). What a server acknowledged shortly before it went away is
+// sent again under the same session and ids, so that one that lived drops it and one that died takes it. One
+// coroutine per destination, on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -10,9 +11,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "agent/delivery_by_host.h"
 #include "agent/event.h"
+#include "agent/peer.h"
+#include "agent/sending.h"
 #include "agent/spool.h"
 #include "base/clock.h"
 #include "zabbix/destination.h"
@@ -20,17 +23,6 @@
 #include "zabbix/sender.h"
 
 namespace bakusoku::agent {
-
-/// The one destination of each spool file.
-inline constexpr std::string_view kSpoolDestination = "zabbix";
-
-struct DeliveryCounters {
-  uint64_t packets = 0;
-  uint64_t delivered = 0;  // values acknowledged for the first time
-  uint64_t resent = 0;     // values sent again after the destination was away
-  uint64_t refused = 0;    // values put back or given up as unknown to Zabbix
-  uint64_t failures = 0;   // exchanges without an answer
-};
 
 class Delivery {
  public:
@@ -41,9 +33,11 @@ class Delivery {
     zabbix::Link link;
     Clock clock;
     zabbix::DataKind kind = zabbix::DataKind::agent;  // sender: values for trapper items, without a session
+    Peer* peer = nullptr;                             // shared with the active checks; null: there are none
+    Patience patience{};
   };
 
-  explicit Delivery(Parts parts) : parts_(std::move(parts)) {}
+  explicit Delivery(Parts parts);
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
@@ -52,28 +46,27 @@ class Delivery {
   /// Something was put.
   void wake();
 
-  [[nodiscard]] const DeliveryCounters& counters() const { return counters_; }
+  [[nodiscard]] const DeliveryCounters& counters() const { return sending_.counters(); }
 
  private:
   [[nodiscard]] asio::awaitable<void> loop();
   [[nodiscard]] asio::awaitable<void> pause(std::chrono::milliseconds time);
+  /// Until the active checks have found out whom we talk to, for a few seconds.
+  [[nodiscard]] asio::awaitable<void> wait_for_dialect();
+  /// While Zabbix takes no values.
+  [[nodiscard]] asio::awaitable<void> wait_for_upload();
   /// Sends what is next; false when there is nothing.
   [[nodiscard]] asio::awaitable<Result<bool>> deliver();
-  [[nodiscard]] asio::awaitable<Result<zabbix::SenderReply>> send(std::string session,
-                                                                  const SpoolPacket& packet, size_t from,
-                                                                  size_t until, bool own_ids);
-  /// The indexes of the values of [0, count) that Zabbix does not take.
-  [[nodiscard]] asio::awaitable<Result<std::vector<size_t>>> find_refused(const SpoolPacket& packet,
-                                                                          size_t count);
   /// Offers again what was acknowledged lately.
   [[nodiscard]] Result<void> begin_again();
-  void report_refused(const SpoolPacket& packet, const std::vector<size_t>& refused, const std::string& info);
 
   Parts parts_;
+  Sending sending_;
+  DeliveryByHost by_host_;
+  bool travels_by_host_ = false;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
   std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is
-  DeliveryCounters counters_;
 };
 
 }  // namespace bakusoku::agent

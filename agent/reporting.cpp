@@ -71,9 +71,9 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
     Destination& destination = *reporting->destinations_[at];
     const auto session = destination.spool->session(kSpoolDestination);
     if (!session) return fail(session.error());
-    destination.active = std::make_unique<Active>(
-        Active::Parts{reporting->parts_.io, *reporting->checks_, reporting->parts_.config.zabbix,
-                      destination.alternatives, link, reporting->parts_.clock, at, *session});
+    destination.active = std::make_unique<Active>(Active::Parts{
+        reporting->parts_.io, *reporting->checks_, reporting->parts_.config.zabbix, destination.alternatives,
+        link, reporting->parts_.clock, at, *session, destination.peer});
   }
   return reporting;
 }
@@ -98,8 +98,10 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives, const zab
   destination->spool = std::move(*spool);
   for (const Error& warning : destination->spool->take_warnings()) spdlog::warn("{}", warning.message);
   if (auto added = destination->spool->add_destination(kSpoolDestination); !added) return added;
+  destination->peer = Peer(config.hostname);
   destination->delivery = std::make_unique<Delivery>(
-      Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link, parts_.clock});
+      Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link, parts_.clock,
+                      zabbix::DataKind::agent, &destination->peer});
   destinations_.push_back(std::move(destination));
   return {};
 }

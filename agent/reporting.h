@@ -15,6 +15,7 @@
 #include "agent/delivery.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
+#include "agent/peer.h"
 #include "agent/spool.h"
 #include "agent/stats.h"
 #include "agent/targets.h"
@@ -42,6 +43,7 @@ class Reporting {
     std::unique_ptr<Spool> spool;
     std::unique_ptr<Delivery> delivery;
     std::unique_ptr<Active> active;
+    Peer peer{};
   };
 
   /// Opens the spools and reads the TLS files; sends nothing yet. Null without a server in the configuration.

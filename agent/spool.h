@@ -134,6 +134,7 @@ class Spool {
   /// The destination was away: what it acknowledged within the resend window is offered again, under the same
   /// ids. After a start, everything that is still stored counts as within the window.
   [[nodiscard]] Result<void> rewind(std::string_view destination);
+  [[nodiscard]] std::chrono::seconds resend_window() const { return options_.resend_window; }
 
   /// These are offered again to this destination, under new ids, when `not_before` has come; under their old
   /// ids never again. Ids increase. Ids that are not stored are passed over.

@@ -1,0 +1,329 @@
+// The conversation of active checks, as servers and proxies of several versions lead it.
+#include "agent/active.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "agent/agent.h"
+#include "agent/scripted_zabbix.h"
+#include "base/log.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using zabbix::Dialect;
+
+// As a server 6.0.14 answered, and as a 7.0.22 did.
+const std::string k60 =
+    R"({"response":"success","data":[{"key":"bakusoku.ping","itemid":20005,"delay":"1m;wd1-5h9-18m0s0","lastlogsize":0,"mtime":0}]})";
+const std::string k70 =
+    R"({"response":"success","config_revision":1,"data":[{"key":"bakusoku.ping","itemid":20005,"delay":"1m;wd1-5h9-18m0s0","lastlogsize":0,"mtime":0,"timeout":"25s"}]})";
+const std::string k70Unchanged = R"({"response":"success"})";
+const std::string k70Empty = R"({"response":"success","config_revision":1,"data":[]})";
+
+std::string redirect(int revision, const std::string& address) {
+  return R"({"redirect":{"revision":)" + std::to_string(revision) + R"(,"address":")" + address +
+         R"("},"response":"failed"})";
+}
+bool is_heartbeat(const std::string& request) { return request.find("heartbeat\"") != std::string::npos; }
+std::string unknown(const std::string&) { return R"({"response":"failed","info":"host [probe] not found"})"; }
+
+class ActiveTest : public testing::Test {
+ protected:
+  void start(const std::vector<zabbix::Endpoint>& to, const std::set<std::string>& hosts = {"probe"}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    config_.hostname = "probe";
+    Environment environment;
+    environment.variables = {{"AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000"},
+                             {"AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000"},
+                             {"AWS_ENDPOINT_URL", aws_},
+                             {"AWS_REGION", "eu-west-1"},
+                             {"AWS_CONFIG_FILE", "/nonexistent/config"},
+                             {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+    auto nothing = parse_config("", "");
+    ASSERT_TRUE(nothing);
+    auto agent = Agent::create(io_, std::move(*nothing), environment, clock());
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    auto spool = Spool::open({}, clock());
+    ASSERT_TRUE(spool);
+    spool_ = std::move(*spool);
+    ASSERT_TRUE(spool_->add_destination("zabbix"));
+    checks_.emplace(Checks::Parts{io_, agent_->items(), agent_->collect(), clock(), {spool_.get()}, 60s});
+    alternatives_.emplace(to);
+    const zabbix::Link link;
+    active_.emplace(Active::Parts{io_, *checks_, config_, *alternatives_, link, clock(), 0,
+                                  "0123456789abcdef0123456789abcdef", peer_});
+    active_->set_hosts(hosts);
+    active_->start();
+  }
+  Clock clock() {
+    return [this] { return WallTime{now_}; };
+  }
+  // Until a host that waits a whole refresh is asked, whatever its jitter.
+  void pass_refresh() { now_ += config_.refresh * 8 / 5; }
+
+  std::chrono::milliseconds now_{1'700'000'000'000};
+  std::string aws_ = "http://127.0.0.1:1";
+  ZabbixConfig config_;
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Spool> spool_;
+  std::optional<Checks> checks_;
+  std::optional<zabbix::Alternatives> alternatives_;
+  Peer peer_{"probe"};
+  std::optional<Active> active_;
+};
+
+std::string question(int revision) {
+  return R"({"request":"active checks","host":"probe","host_metadata":"aws-collector","config_revision":)" +
+         std::to_string(revision) +
+         R"(,"session":"0123456789abcdef0123456789abcdef","version":"7.0.0","variant":1})";
+}
+
+TEST_F(ActiveTest, Asks70WithTheRevisionItHasAndKeepsItsItemsWhileThatIsCurrent) {
+  config_.host_metadata = "aws-collector";
+  config_.heartbeat = 0s;
+  ScriptedZabbix server([](const std::string& request) {
+    return request.find(R"("config_revision":0)") != std::string::npos ? k70 : k70Unchanged;
+  });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_EQ(peer_.dialect, Dialect::v7);
+  EXPECT_EQ(active_->known_hosts(), 1u);
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 2; }));
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 3; }));
+  EXPECT_THAT(server.requests(), testing::ElementsAre(question(0), question(1), question(1)));
+  EXPECT_EQ(checks_->count(), 1u);
+  EXPECT_EQ(peer_.dialect, Dialect::v7);
+}
+
+TEST_F(ActiveTest, TakesItemsAwayWhen70SaysThatThereAreNone) {
+  ScriptedZabbix server([](const std::string&) { return k70; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  server.now_answers([](const std::string&) { return k70Empty; });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 0; }));
+  EXPECT_EQ(active_->known_hosts(), 1u);
+}
+
+TEST_F(ActiveTest, Knows60ByItsAnswerAndAnUpgradeToo) {
+  ScriptedZabbix server([](const std::string&) { return k60; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_EQ(peer_.dialect, Dialect::v6);
+  now_ += 2 * config_.heartbeat;
+  run_for(io_, 700ms);
+  EXPECT_THAT(server.requests(), Each(HasSubstr(R"("config_revision":0)"))) << "no heartbeat to 6.0 either";
+  server.now_answers([](const std::string&) { return k70; });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return peer_.dialect == Dialect::v7; }));
+  server.now_answers([](const std::string&) { return k60; });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return peer_.dialect == Dialect::v6; }));
+}
+
+TEST_F(ActiveTest, SendsHeartbeatsOfKnownHostsThatNobodyAnswers) {
+  config_.heartbeat = 60s;
+  config_.refresh = 3600s;
+  ScriptedZabbix server([](const std::string& request) {
+    if (is_heartbeat(request)) return std::string();
+    return request.find("\"probe\"") != std::string::npos
+               ? k70
+               : std::string(R"({"response":"failed","info":"host [i-nope] not found"})");
+  });
+  start({server.endpoint()}, {"probe", "i-nope"});
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 3; }));
+  now_ += 100s;
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 4; }));
+  size_t heartbeats = 0;
+  for (const std::string& request : server.requests()) {
+    if (!is_heartbeat(request)) continue;
+    ++heartbeats;
+    EXPECT_EQ(
+        request,
+        R"({"request":"active check heartbeat","host":"probe","heartbeat_freq":60,"version":"7.0.0","variant":1})");
+  }
+  EXPECT_EQ(heartbeats, 2u);
+}
+
+TEST_F(ActiveTest, AHostThatZabbixDoesNotKnowIsAskedForEverMoreRarely) {
+  config_.refresh = 100s;
+  ScriptedZabbix server(unknown);
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 1; }));
+  size_t asked = 1;
+  for (const auto wait : {100s, 200s, 400s}) {
+    now_ += wait * 9 / 20;
+    run_for(io_, 700ms);
+    EXPECT_EQ(server.count(), asked) << "asked again before " << wait.count() << " s";
+    now_ += wait * 23 / 20;
+    ASSERT_TRUE(run_until(io_, [&] { return server.count() == asked + 1; })) << wait.count();
+    run_for(io_, 50ms);  // the answer has been taken
+    ++asked;
+  }
+  EXPECT_EQ(active_->known_hosts(), 0u);
+  server.now_answers([](const std::string&) { return k60; });
+  now_ += 1000s;
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  server.now_answers(unknown);
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return active_->known_hosts() == 0; }));
+  EXPECT_EQ(checks_->count(), 0u) << "a host that is gone";
+}
+
+TEST_F(ActiveTest, ANewHostIsAskedForAtOnceAndOneThatIsGoneNoMore) {
+  ScriptedZabbix server([](const std::string& request) { return is_heartbeat(request) ? "" : k70; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  active_->set_hosts({"i-1"});
+  ASSERT_TRUE(run_until(io_, [&] { return peer_.knows("i-1"); }));
+  EXPECT_FALSE(peer_.knows("probe"));
+  EXPECT_EQ(checks_->count(), 1u);
+  EXPECT_EQ(active_->hosts(), 1u);
+}
+
+TEST_F(ActiveTest, FollowsARedirectAtOnceAndAsksThereFromThenOn) {
+  ScriptedZabbix own([](const std::string& request) { return is_heartbeat(request) ? "" : k70; });
+  ScriptedZabbix first([&](const std::string&) { return redirect(5, own.address()); });
+  start({first.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_EQ(first.count(), 1u);
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return own.count() >= 3; })) << "two questions and a heartbeat";
+  EXPECT_EQ(first.count(), 1u);
+  // The proxy is taken out of service: on to the one of the configuration, which is right now.
+  own.now_answers([](const std::string& request) {
+    return is_heartbeat(request) ? "" : R"({"redirect":{"reset":true},"response":"failed"})";
+  });
+  first.now_answers([](const std::string& request) {
+    if (is_heartbeat(request)) return std::string();
+    return request.find(R"("config_revision":0)") != std::string::npos ? k70Empty : k70Unchanged;
+  });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 0; }))
+      << "a revision of one proxy says nothing to another";
+  EXPECT_TRUE(peer_.knows("probe"));
+}
+
+TEST_F(ActiveTest, AnOlderRedirectAndSequentialOnesLeaveTheItemsAsTheyAre) {
+  ScriptedZabbix own([](const std::string& request) { return is_heartbeat(request) ? "" : k70; });
+  ScriptedZabbix first([&](const std::string&) { return redirect(5, own.address()); });
+  start({first.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  own.now_answers([&](const std::string&) { return redirect(4, first.address()); });
+  size_t asked = own.count();
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return own.count() > asked; }));
+  run_for(io_, 100ms);
+  EXPECT_EQ(first.count(), 1u) << "an older one is not followed";
+  own.now_answers([&](const std::string&) { return redirect(6, first.address()); });
+  asked = first.count();
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return first.count() > asked; }));
+  run_for(io_, 100ms);
+  EXPECT_EQ(first.count(), asked + 1) << "followed once";
+  EXPECT_EQ(checks_->count(), 1u);
+  EXPECT_TRUE(peer_.knows("probe"));
+}
+
+TEST_F(ActiveTest, ChecksGoOnWhileUploadIsDisabled) {
+  ScriptedZabbix server(
+      [](const std::string&) { return k70.substr(0, k70.size() - 1) + R"(,"upload":"disabled"})"; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_TRUE(peer_.upload_disabled);
+  checks_->tick();
+  ASSERT_TRUE(run_until(io_, [&] {
+    checks_->tick();
+    return spool_->stats().destinations.front().values == 1;
+  })) << "what is collected waits in the spool";
+  server.now_answers(
+      [](const std::string&) { return R"({"response":"failed","upload":"disabled","info":"paused"})"; });
+  pass_refresh();
+  const size_t asked = server.count();
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() > asked; }));
+  run_for(io_, 100ms);
+  EXPECT_EQ(checks_->count(), 1u);
+  server.now_answers([](const std::string&) { return k70Unchanged; });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return !peer_.upload_disabled; }));
+}
+
+TEST_F(ActiveTest, NeverExecutesACommand) {
+  const std::string file = testing::TempDir() + "bakusoku-was-told-to";
+  ScriptedZabbix server([&](const std::string&) {
+    return k70.substr(0, k70.size() - 1) + R"(,"commands":[{"command":"touch )" + file +
+           R"(","id":1,"wait":0,"timeout":"3s"},{"command":"system.run[touch )" + file +
+           R"(]","id":2,"wait":1,"timeout":"3s"}]})";
+  });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  for (int i = 0; i < 10; ++i) {
+    checks_->tick();
+    run_for(io_, 20ms);
+  }
+  EXPECT_FALSE(std::filesystem::exists(file));
+  for (const std::string& request : server.requests()) EXPECT_THAT(request, HasSubstr("\"active check"));
+}
+
+TEST_F(ActiveTest, AnItemsOwnTimeoutHolds) {
+  std::atomic<bool> over = false;
+  zabbix::ScriptedPeer silent([&](zabbix::Wire&) {
+    while (!over) std::this_thread::sleep_for(5ms);
+  });
+  aws_ = "http://" + zabbix::to_string(silent.endpoint());
+  ScriptedZabbix server([](const std::string& request) {
+    return is_heartbeat(request)
+               ? ""
+               : R"({"response":"success","config_revision":1,"data":[{"key":"aws.ec2.name2id[web-1]","itemid":20005,"delay":"1m","lastlogsize":0,"mtime":0,"timeout":"1s"}]})";
+  });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_TRUE(run_until(io_, [&] {
+    checks_->tick();
+    return spool_->stats().destinations.front().values == 1;
+  })) << "without it the item would have a minute";
+  over = true;
+  const auto packet = spool_->next("zabbix", 10, 10000);
+  ASSERT_TRUE(packet);
+  EXPECT_FALSE(packet->values.at(0).supported);
+  EXPECT_THAT(std::string(packet->values.at(0).text), HasSubstr("still being read"));
+}
+
+TEST_F(ActiveTest, GoesOnToTheNodeThatIsNoStandby) {
+  ScriptedZabbix standby([](const std::string&) { return ""; });
+  ScriptedZabbix server([](const std::string& request) { return is_heartbeat(request) ? "" : k70; });
+  start({standby.endpoint(), server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  EXPECT_EQ(standby.count(), 1u);
+}
+
+TEST_F(ActiveTest, WhatWasWantedGoesOnWhileZabbixIsAway) {
+  ScriptedZabbix server([](const std::string&) { return k60; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return checks_->count() == 1; }));
+  server.now_answers([](const std::string&) { return ""; });
+  pass_refresh();
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == 2; }));
+  run_for(io_, 100ms);
+  EXPECT_EQ(checks_->count(), 1u);
+  EXPECT_EQ(active_->known_hosts(), 1u);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

@@ -1,0 +1,107 @@
+// DeliveryByHost: delivery to a group of proxies, each of which takes values of its own hosts only. One reads
+// the spool in order and sends each host's values to its proxy, to several proxies at once, and waits for
+// none longer than seconds: a host whose values could not be delivered is held, and whoever reads passes it
+// by. What is held is delivered by one coroutine per endpoint, which reads from the first undelivered value
+// of its hosts until it has caught up. So a proxy that is away or slow holds up its own hosts only, a host's
+// values keep their order, and what is acknowledged in the spool is what all hosts have behind them; the
+// account of held hosts is in memory, and after a crash what came after it is sent again under the same
+// session and ids. On the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/event.h"
+#include "agent/log_limit.h"
+#include "agent/sending.h"
+#include "agent/spool.h"
+#include "base/clock.h"
+#include "zabbix/destination.h"
+
+namespace bakusoku::agent {
+
+/// How long a group of proxies is waited for.
+struct Patience {
+  std::chrono::milliseconds front = std::chrono::seconds(10);    // a packet's values to one endpoint
+  std::chrono::milliseconds pause = std::chrono::seconds(1);     // until an endpoint is tried again; doubled
+  std::chrono::milliseconds longest = std::chrono::seconds(30);  // up to this
+  std::chrono::milliseconds astray = std::chrono::seconds(15);   // a host refused by one that answers
+};
+
+class DeliveryByHost {
+ public:
+  struct Parts {
+    asio::io_context& io;
+    Spool& spool;
+    zabbix::Alternatives& alternatives;
+    Clock clock;
+    Sending& sending;
+    Patience patience{};
+  };
+
+  explicit DeliveryByHost(Parts parts) : parts_(std::move(parts)) {}
+  DeliveryByHost(const DeliveryByHost&) = delete;
+  DeliveryByHost& operator=(const DeliveryByHost&) = delete;
+
+  /// Sends what is next in the spool; false when there is nothing. Values with ids below `fresh_from` have
+  /// been acknowledged before. Errors: of the spool; what Zabbix does not answer is held.
+  [[nodiscard]] asio::awaitable<Result<bool>> deliver(uint64_t fresh_from);
+
+ private:
+  enum class State {
+    settled,  // all its values up to front_ are
+    sending,  // by the one coroutine that will say how it went
+    held,     // waits to be caught up with
+  };
+  struct Host {
+    State state = State::settled;
+    uint64_t from = 0;     // unless settled: values with smaller ids are
+    uint64_t fresh = 0;    // of the others, those with smaller ids have been acknowledged before
+    bool go_back = false;  // when sending has ended
+    std::chrono::steady_clock::time_point not_before{};
+    zabbix::Endpoint to{};                              // who took its values last
+    std::vector<std::pair<int64_t, uint64_t>> taken{};  // within the resend window: when, from which id
+  };
+  struct Share {  // of a packet
+    std::string host;
+    Sending::Rows rows;
+  };
+  struct Lane {
+    std::string endpoint;
+    std::vector<Share> shares;
+  };
+
+  [[nodiscard]] asio::awaitable<void> send_lane(Sending::PacketPtr packet, std::shared_ptr<const Lane> lane,
+                                                Deadline until);
+  [[nodiscard]] asio::awaitable<Sending::Outcome> send_share(Sending::PacketPtr packet, const Share& share,
+                                                             std::optional<Deadline> until);
+  void finish(Host& host, bool done) const;
+  /// `endpoint` went away: what it took lately is to be sent again.
+  void go_back(const zabbix::Endpoint& endpoint);
+  [[nodiscard]] bool go_back(Host& host) const;
+  [[nodiscard]] Result<void> acknowledge();
+  void start_catching_up();
+  [[nodiscard]] asio::awaitable<void> catch_up(std::string endpoint);
+  /// One packet of the held hosts of `endpoint`; whether it answered, or nothing when there is nobody left.
+  [[nodiscard]] asio::awaitable<Result<bool>> catch_up_once(std::string endpoint,
+                                                            std::vector<std::string> hosts);
+  [[nodiscard]] std::string endpoint_of(const std::string& host) const;
+  [[nodiscard]] int64_t now() const { return unix_seconds(parts_.clock()); }
+
+  Parts parts_;
+  uint64_t front_ = 0;  // values up to this id have been sent or their hosts are held
+  std::map<std::string, Host> hosts_;
+  std::set<std::string> catching_up_;  // endpoints that a coroutine is for
+  std::set<std::string> away_;         // endpoints that did not answer when last asked
+  LogLimit log_limit_;
+};
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,49 @@
+// Peer: what the active checks of a destination have found out about the Zabbix there, for its delivery. One
+// object per destination, shared by both, on the agent's thread.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "zabbix/active.h"
+
+namespace bakusoku::agent {
+
+class Peer {
+ public:
+  /// `preferred` is the name of the root host, or empty.
+  explicit Peer(std::string preferred = {}) : preferred_(std::move(preferred)) {}
+
+  /// How the last one that said anything about items speaks: a server may be upgraded, and a standby of
+  /// another version may take over. Nothing: nobody has yet.
+  std::optional<zabbix::Dialect> dialect{};
+  /// Zabbix takes no values at the moment; until one of its answers does not say so any more.
+  bool upload_disabled = false;
+
+  void set_known(const std::string& host, bool known) {
+    if (known) {
+      known_.insert(host);
+    } else {
+      known_.erase(host);
+    }
+  }
+  [[nodiscard]] bool knows(const std::string& host) const { return known_.contains(host); }
+  [[nodiscard]] size_t known() const { return known_.size(); }
+
+  /// The host under whose name packets of many hosts travel. Zabbix recognises what is sent again by this
+  /// name and the session, so it stays the same as long as Zabbix knows it. Empty: Zabbix knows no host.
+  [[nodiscard]] const std::string& root() {
+    if (known_.contains(root_)) return root_;
+    root_ = known_.contains(preferred_) ? preferred_ : known_.empty() ? std::string() : *known_.begin();
+    return root_;
+  }
+
+ private:
+  std::string preferred_;
+  std::string root_;
+  std::set<std::string> known_;
+};
+
+}  // namespace bakusoku::agent

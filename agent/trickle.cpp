@@ -1,0 +1,83 @@
+#include "agent/trickle.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr double kLeastPace = 20.0 / 1000;  // hosts a millisecond: few hosts need no pacing
+constexpr double kPurse = 250;              // milliseconds of the pace that may be saved up
+
+}  // namespace
+
+Trickle::Trickle(milliseconds round, uint32_t seed)
+    : round_(round), longest_wait_(round), random_(seed), may_take_(kLeastPace * 1000) {}
+
+double Trickle::pace() const {
+  const double whole = static_cast<double>(hosts_.size()) * 2 / static_cast<double>(round_.count());
+  return std::max(kLeastPace, whole);
+}
+
+double Trickle::purse() const { return std::max(kLeastPace * 1000, pace() * kPurse); }
+
+void Trickle::add(const std::string& host, int64_t now) {
+  const auto [at, fresh] = hosts_.try_emplace(host);
+  if (!fresh) return;
+  at->second.due = now;
+  queue_.emplace(now, host);
+}
+
+void Trickle::remove(const std::string& host) {
+  const auto at = hosts_.find(host);
+  if (at == hosts_.end()) return;
+  queue_.erase({at->second.due, host});
+  hosts_.erase(at);
+}
+
+std::optional<std::string> Trickle::take(int64_t now) {
+  // A clock that was set back leaves nobody due for long.
+  if (!queue_.empty() && queue_.begin()->first - now > 2 * longest_wait_.count()) {
+    queue_.clear();
+    for (auto& [name, host] : hosts_) {
+      if (host.out) continue;
+      host.due = now;
+      queue_.emplace(now, name);
+    }
+  }
+  const auto passed = static_cast<double>(std::max<int64_t>(now - counted_at_, 0));
+  may_take_ = std::min(purse(), may_take_ + passed * pace());
+  counted_at_ = now;
+  if (queue_.empty() || queue_.begin()->first > now || may_take_ < 1) return std::nullopt;
+  may_take_ -= 1;
+  std::string name = queue_.begin()->second;
+  queue_.erase(queue_.begin());
+  Host& host = hosts_.at(name);
+  host.out = true;
+  if (now - host.due > round_.count() / 8) host.settled = false;  // one of many that piled up
+  return name;
+}
+
+void Trickle::put_back(const std::string& name, int64_t now, milliseconds wait) {
+  const auto at = hosts_.find(name);
+  if (at == hosts_.end()) return;
+  Host& host = at->second;
+  queue_.erase({host.due, name});  // it may have been removed and added again
+  const int least = host.settled ? 900 : 500;
+  const auto jittered =
+      wait.count() * std::uniform_int_distribution<int>(least, 2000 - least)(random_) / 1000;
+  longest_wait_ = std::max(longest_wait_, wait);
+  host = Host{now + jittered, false, host.settled || wait * 2 >= round_};
+  queue_.emplace(host.due, name);
+}
+
+milliseconds Trickle::idle(int64_t now, milliseconds longest) const {
+  if (queue_.empty()) return longest;
+  int64_t wait = queue_.begin()->first - now;
+  if (may_take_ < 1) wait = std::max(wait, static_cast<int64_t>(std::ceil((1 - may_take_) / pace())));
+  return std::clamp<milliseconds>(milliseconds(wait), milliseconds(1), longest);
+}
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,55 @@
+// Trickle: when each of many hosts has its turn, so that all of them make a steady stream. Each comes once a
+// round, the first time at once; whatever has piled up (a start, an outage) comes at a pace that brings all
+// of it in half a round. Hosts that came together drift apart: after a first turn, or a late one, the wait is
+// anything from half to one and a half of what is asked for, else within a tenth of it. Pure; the clock is
+// the caller's, in unix milliseconds.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace bakusoku::agent {
+
+class Trickle {
+ public:
+  Trickle(std::chrono::milliseconds round, uint32_t seed);
+
+  /// Due at once, if it is new.
+  void add(const std::string& host, int64_t now);
+  /// It is not taken any more; put_back() of it does nothing.
+  void remove(const std::string& host);
+  [[nodiscard]] size_t size() const { return hosts_.size(); }
+
+  /// One that is due, as the pace allows. It is out until it is put back.
+  [[nodiscard]] std::optional<std::string> take(int64_t now);
+  /// Its turn comes again after about `wait`.
+  void put_back(const std::string& host, int64_t now, std::chrono::milliseconds wait);
+
+  /// How long until take() may have one, from 1 to `longest` milliseconds.
+  [[nodiscard]] std::chrono::milliseconds idle(int64_t now, std::chrono::milliseconds longest) const;
+
+ private:
+  struct Host {
+    int64_t due = 0;
+    bool out = false;
+    bool settled = false;  // its turns are spread already
+  };
+  [[nodiscard]] double pace() const;  // hosts a millisecond
+  [[nodiscard]] double purse() const;
+
+  std::chrono::milliseconds round_;
+  std::chrono::milliseconds longest_wait_;
+  std::minstd_rand random_;
+  std::map<std::string, Host> hosts_;
+  std::set<std::pair<int64_t, std::string>> queue_;
+  double may_take_;
+  int64_t counted_at_ = 0;
+};
+
+}  // namespace bakusoku::agent
