@@ -86,6 +86,7 @@ asio::awaitable<void> Intake::serve(tcp::socket& socket) {
   Held held(load_);
   const auto frame = co_await receive(socket, held);
   if (!frame) {
+    if (frame.error().kind == ErrorKind::not_found) co_return;  // somebody's test of the port
     ++parts_.stats.intake_refused;
     if (const auto left_out = refusals_.may_log()) {
       spdlog::warn("the intake closes a connection from {}: {} ({} more)", sender, frame.error().message,
@@ -115,6 +116,9 @@ asio::awaitable<Result<zabbix::Frame>> Intake::receive(tcp::socket& socket, Held
     const size_t size = co_await socket.async_read_some(asio::buffer(received.data() + before, kFirstRead),
                                                         asio::redirect_error(asio::use_awaitable, error));
     received.resize(before + size);
+    if (error == asio::error::eof && received.empty()) {
+      co_return fail(ErrorKind::not_found, "it came and went without a word");
+    }
     if (error) co_return fail(cut(error));
     const auto parsed = zabbix::parse_frame_header(received, parts_.limits.request_bytes);
     if (!parsed) co_return fail(parsed.error());
