@@ -15,6 +15,8 @@
 
 #include "ask/protocol.h"
 #include "zabbix/destination.h"
+#include "zabbix/interval.h"
+#include "zabbix/key.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -122,6 +124,19 @@ class TableReader {
     });
   }
 
+  // An update interval in Zabbix's syntax, or a number of seconds.
+  void interval(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      if (const auto seconds = node.value_exact<int64_t>()) {
+        into = std::to_string(*seconds);
+      } else if (const auto written = node.value_exact<std::string>()) {
+        into = *written;
+      } else {
+        wrong(node, key, "an update interval such as \"5m\" or \"0;wd1-5h9\"");
+      }
+    });
+  }
+
   // The first error: a value of the wrong kind, else a key nobody asked for.
   [[nodiscard]] Result<void> finish() const {
     if (error_) return fail(*error_);
@@ -213,17 +228,57 @@ Result<void> read_zabbix(const toml::table& table, std::string_view file, Zabbix
   reader.text("tls_server_cert_issuer", into.tls.server_issuer);
   reader.text("tls_server_cert_subject", into.tls.server_subject);
   if (auto read = reader.finish(); !read) return read;
-  const auto line = table.source().begin.line;
   if (const auto server = zabbix::parse_destinations(into.server); !into.server.empty() && !server) {
-    return fail(ErrorKind::invalid, "{}:{}: [zabbix] server: {}", file, line, server.error().message);
+    return fail(ErrorKind::invalid, "{}:{}: [zabbix] server: {}", file, table.source().begin.line,
+                server.error().message);
   }
-  if (into.server.empty() && !(into.hostname.empty() && into.hosts.empty() && into.discover.empty())) {
-    return fail(ErrorKind::invalid, "{}:{}: [zabbix] has hosts but no server to ask for their items", file,
-                line);
-  }
-  if (!into.server.empty() && into.hostname.empty() && into.hosts.empty() && into.discover.empty()) {
-    return fail(ErrorKind::invalid,
-                "{}:{}: [zabbix] needs a hostname, hosts or discover: whose items are wanted?", file, line);
+  return {};
+}
+
+Result<void> read_intake(const toml::table& table, std::string_view file, IntakeConfig& into) {
+  TableReader reader(table, "[intake]", file);
+  reader.text("listen", into.listen);
+  reader.list("allow", into.allow);
+  return reader.finish();
+}
+
+Result<void> read_sends(const toml::node& node, std::string_view file, std::vector<SendConfig>& into) {
+  const auto line = node.source().begin.line;
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return fail(ErrorKind::invalid, "{}:{}: write send as [[send]] tables", file, line);
+  for (const toml::node& element : *array) {
+    const auto at = element.source().begin.line;
+    const toml::table* table = element.as_table();
+    if (table == nullptr) return fail(ErrorKind::invalid, "{}:{}: write send as [[send]] tables", file, at);
+    SendConfig send;
+    TableReader reader(*table, "[[send]]", file);
+    reader.text("host", send.host);
+    reader.text("key", send.key);
+    reader.text("item", send.item);
+    reader.interval("interval", send.interval);
+    if (auto read = reader.finish(); !read) return read;
+    if (send.host.empty() || send.key.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: [[send]] needs a host and a key: those of the trapper item",
+                  file, at);
+    }
+    if (send.item.empty()) send.item = send.key;
+    if (auto key = zabbix::parse_key(send.item); !key) {
+      return fail(ErrorKind::invalid, "{}:{}: [[send]] item '{}': {}", file, at, send.item,
+                  key.error().message);
+    }
+    if (send.interval.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: [[send]] needs an interval, such as \"5m\"", file, at);
+    }
+    if (auto interval = zabbix::Interval::parse(send.interval); !interval) {
+      return fail(ErrorKind::invalid, "{}:{}: [[send]] interval: {}", file, at, interval.error().message);
+    }
+    for (const SendConfig& other : into) {
+      if (other.host == send.host && other.key == send.key) {
+        return fail(ErrorKind::invalid, "{}:{}: [[send]] of host '{}', key '{}' is there twice", file, at,
+                    send.host, send.key);
+      }
+    }
+    into.push_back(std::move(send));
   }
   return {};
 }
@@ -267,6 +322,31 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
   return {};
 }
 
+// Values need a server to go to, and a server something to be sent.
+Result<void> check_ways(const toml::table& root, std::string_view file, const Config& config) {
+  const auto line = [&](std::string_view key) { return root.get(key)->source().begin.line; };
+  const ZabbixConfig& zabbix = config.zabbix;
+  const bool hosts = !(zabbix.hostname.empty() && zabbix.hosts.empty() && zabbix.discover.empty());
+  const bool intake = !config.intake.listen.empty();
+  if (zabbix.server.empty()) {
+    if (hosts) {
+      return fail(ErrorKind::invalid, "{}:{}: [zabbix] has hosts but no server to ask for their items", file,
+                  line("zabbix"));
+    }
+    if (intake || !config.sends.empty()) {
+      return fail(ErrorKind::invalid, "{}:{}: {} needs a [zabbix] server: where do its values go?", file,
+                  line(intake ? "intake" : "send"), intake ? "[intake]" : "[[send]]");
+    }
+  } else if (!hosts && !intake && config.sends.empty()) {
+    return fail(
+        ErrorKind::invalid,
+        "{}:{}: [zabbix] needs a hostname, hosts or discover (whose items are wanted?), [[send]] or an "
+        "[intake]",
+        file, line("zabbix"));
+  }
+  return {};
+}
+
 Result<void> read_root(const toml::table& root, std::string_view file, Config& config) {
   using ReadTable = std::function<Result<void>(const toml::table&)>;
   const std::map<std::string_view, ReadTable> tables = {
@@ -275,23 +355,28 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"inventory", [&](const toml::table& table) { return read_inventory(table, file, config.inventory); }},
       {"zabbix", [&](const toml::table& table) { return read_zabbix(table, file, config.zabbix); }},
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
+      {"intake", [&](const toml::table& table) { return read_intake(table, file, config.intake); }},
   };
   for (const auto& [key, node] : root) {
     if (key.str() == "accounts") {
       if (auto read = read_accounts(node, file, config.accounts); !read) return read;
       continue;
     }
+    if (key.str() == "send") {
+      if (auto read = read_sends(node, file, config.sends); !read) return read;
+      continue;
+    }
     const auto known = tables.find(key.str());
     const toml::table* table = node.as_table();
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
-                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [inventory], "
-                  "[metrics], [zabbix], [[accounts]]",
+                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
+                  "[inventory], [metrics], [zabbix], [[accounts]], [[send]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;
   }
-  return {};
+  return check_ways(root, file, config);
 }
 
 }  // namespace

@@ -64,6 +64,20 @@ struct ZabbixConfig {
   zabbix::TlsConfig tls{};                  // the rest of Zabbix's TLS settings
 };
 
+/// The port that takes values from zabbix_sender and its like, for trapper items.
+struct IntakeConfig {
+  std::string listen{};                 // "ADDRESS:PORT"; empty: off
+  std::string allow = "127.0.0.1,::1";  // who may send there, as in Zabbix's Server=
+};
+
+/// An item of ours whose values go to a trapper item: where an agent of Zabbix's own has the host's name.
+struct SendConfig {
+  std::string host;      // as Zabbix knows it
+  std::string key;       // the trapper item's
+  std::string item;      // what to collect
+  std::string interval;  // see zabbix/interval.h
+};
+
 struct AccountConfig {
   std::string name;        // as written in item keys
   std::string profile{};   // a profile of the shared configuration files, or
@@ -79,6 +93,8 @@ struct Config {
   InventoryConfig inventory{};
   MetricsConfig metrics{};
   ZabbixConfig zabbix{};
+  IntakeConfig intake{};
+  std::vector<SendConfig> sends{};
   std::vector<AccountConfig> accounts{};
 };
 

@@ -51,6 +51,48 @@ tls_psk_file = "/etc/zabbix/psk"
   EXPECT_THAT(error_of(whole + "heartbeat = '2h'"), HasSubstr("heartbeat must be"));
 }
 
+TEST(Config, ReadsIntakeAndSends) {
+  const std::string zabbix = "[zabbix]\nserver = 'a'\n";
+  const auto config = parse_config(zabbix + R"([intake]
+listen = "127.0.0.1:10051"
+allow = ["10.0.0.0/8", "::1"]
+[[send]]
+host = "aws"
+key = "cpu"
+item = "aws.metric[AWS/EC2,CPUUtilization]"
+interval = "5m;wd1-5h9"
+[[send]]
+host = "aws"
+key = "bakusoku.ping"
+interval = 60
+)",
+                                   "bakusoku.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->intake.listen, "127.0.0.1:10051");
+  EXPECT_EQ(config->intake.allow, "10.0.0.0/8,::1");
+  ASSERT_EQ(config->sends.size(), 2u);
+  EXPECT_EQ(config->sends[0].item, "aws.metric[AWS/EC2,CPUUtilization]");
+  EXPECT_EQ(config->sends[1].item, "bakusoku.ping");
+  EXPECT_EQ(config->sends[1].interval, "60");
+
+  EXPECT_THAT(error_of("[intake]\nlisten = '127.0.0.1:1'"), HasSubstr("bakusoku.toml:1: [intake] needs a"));
+  EXPECT_THAT(error_of(zabbix + "[intake]\nlisten = 'x'\nport = 1"),
+              HasSubstr("bakusoku.toml:5: unknown key 'port' in [intake]"));
+  EXPECT_THAT(error_of(zabbix + "[intake]\nallow = '::1'"), HasSubstr("whose items are wanted"));
+  const std::string send = zabbix + "[[send]]\nhost = 'h'\n";
+  EXPECT_THAT(error_of("[[send]]\nhost = 'h'\nkey = 'k'\ninterval = 60"),
+              HasSubstr("bakusoku.toml:1: [[send]] needs a [zabbix] server"));
+  EXPECT_THAT(error_of(send), HasSubstr("needs a host and a key"));
+  EXPECT_THAT(error_of(send + "key = 'k'"), HasSubstr("bakusoku.toml:3: [[send]] needs an interval"));
+  EXPECT_THAT(error_of(send + "key = 'k'\ninterval = '0'"), HasSubstr("[[send]] interval"));
+  EXPECT_THAT(error_of(send + "key = 'k'\ninterval = []"), HasSubstr("update interval"));
+  EXPECT_THAT(error_of(send + "key = 'k'\nitem = 'a['\ninterval = 60"), HasSubstr("item 'a['"));
+  EXPECT_THAT(error_of(send + "key = 'k'\nintervall = 60"), HasSubstr("unknown key 'intervall' in [[send]]"));
+  const std::string one = "[[send]]\nhost = 'h'\nkey = 'k'\ninterval = 60\n";
+  EXPECT_THAT(error_of(zabbix + one + one), HasSubstr("bakusoku.toml:7: [[send]] of host 'h'"));
+  EXPECT_THAT(error_of("[send]\nhost = 'h'"), HasSubstr("[[send]] tables"));
+}
+
 TEST(Config, AFileThatCannotBeReadIsNamed) {
   const auto folder = load_config("/tmp");
   ASSERT_FALSE(folder);

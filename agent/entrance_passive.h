@@ -7,24 +7,19 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <chrono>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "agent/config.h"
-#include "agent/event.h"
 #include "agent/items.h"
-#include "agent/log_limit.h"
+#include "agent/port.h"
 #include "agent/stats.h"
 #include "base/result.h"
-#include "zabbix/allow_list.h"
 
 namespace bakusoku::agent {
 
 class PassiveEntrance {
  public:
-  PassiveEntrance(asio::io_context& io, Items& items, Stats& stats) : io_(io), items_(items), stats_(stats) {}
+  PassiveEntrance(asio::io_context& io, Items& items, Stats& stats)
+      : io_(io), items_(items), stats_(stats), port_(io) {}
   PassiveEntrance(const PassiveEntrance&) = delete;
   PassiveEntrance& operator=(const PassiveEntrance&) = delete;
 
@@ -32,26 +27,13 @@ class PassiveEntrance {
   [[nodiscard]] Result<void> open(const AgentConfig& config);
 
  private:
-  [[nodiscard]] asio::awaitable<void> accept_loop();
-  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   [[nodiscard]] asio::awaitable<void> answer(asio::ip::tcp::socket& socket);
-  [[nodiscard]] asio::awaitable<bool> is_allowed(asio::ip::address address);
-  [[nodiscard]] bool is_resolved(const zabbix::IpAddress& address) const;
-  [[nodiscard]] asio::awaitable<void> resolve_names();
 
   asio::io_context& io_;
   Items& items_;
   Stats& stats_;
   std::chrono::milliseconds timeout_{};
-  zabbix::AllowList allow_;
-  std::unique_ptr<asio::ip::tcp::acceptor> acceptor_;
-  // What the allow list's names stood for, when last looked up with success.
-  std::map<std::string, std::vector<asio::ip::address>> resolved_;
-  std::shared_ptr<Event> resolving_;  // set when the look-up under way has ended; null: none
-  std::chrono::steady_clock::time_point resolve_again_{};
-  LogLimit accept_errors_;
-  LogLimit refusals_;
-  size_t open_ = 0;
+  Port port_;
 };
 
 }  // namespace bakusoku::agent

@@ -23,8 +23,7 @@ constexpr seconds kLookForHosts{
 constexpr seconds kReadingTakes{120};
 constexpr unsigned kTicksBetweenSpoolCounts = 10;  // the spool walks its chunks for them
 
-std::string file_name(const std::string& endpoint) {
-  std::string name = "spool-";
+std::string file_name(std::string name, const std::string& endpoint) {
   for (const char ch : endpoint)
     name += std::isalnum(static_cast<unsigned char>(ch)) != 0 || ch == '.' ? ch : '_';
   return name + ".db";
@@ -66,6 +65,8 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
                        {},
                        reporting->parts_.config.agent.timeout};
   for (const auto& destination : reporting->destinations_) checks.spools.push_back(destination->spool.get());
+  for (const auto& destination : reporting->destinations_)
+    checks.spools.push_back(destination->trapper_spool.get());
   reporting->checks_ = std::make_unique<Checks>(std::move(checks));
   for (size_t at = 0; at < reporting->destinations_.size(); ++at) {
     Destination& destination = *reporting->destinations_[at];
@@ -75,6 +76,8 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
         reporting->parts_.io, *reporting->checks_, reporting->parts_.config.zabbix, destination.alternatives,
         link, reporting->parts_.clock, at, *session, destination.peer});
   }
+  reporting->collect_sends();
+  if (auto opened = reporting->open_intake(); !opened) return fail(opened.error());
   return reporting;
 }
 
@@ -82,28 +85,82 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives, const zab
   const ZabbixConfig& config = parts_.config.zabbix;
   auto destination = std::make_unique<Destination>(
       Destination{zabbix::to_string(alternatives.current()), alternatives, nullptr, nullptr, nullptr});
-  SpoolOptions options;
+  std::string path;
   if (!config.state_dir.empty()) {
     std::error_code ignored;
     std::filesystem::create_directories(config.state_dir, ignored);
-    options.path = config.state_dir + "/" + file_name(destination->name);
+    path = config.state_dir + "/" + file_name("spool-", destination->name);
   }
-  options.max_bytes = static_cast<uint64_t>(config.spool_bytes);
-  options.max_age = config.spool_age;
-  options.resend_window = config.resend_window;
-  auto spool = Spool::open(std::move(options), parts_.clock);
-  if (!spool) {
-    return fail(spool.error().with_context("[zabbix] state_dir"));
-  }
+  auto spool = open_spool(path);
+  if (!spool) return fail(spool.error());
   destination->spool = std::move(*spool);
-  for (const Error& warning : destination->spool->take_warnings()) spdlog::warn("{}", warning.message);
-  if (auto added = destination->spool->add_destination(kSpoolDestination); !added) return added;
   destination->peer = Peer(config.hostname);
   destination->delivery = std::make_unique<Delivery>(
       Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link, parts_.clock,
                       zabbix::DataKind::agent, &destination->peer});
+  if (auto opened = open_trapper(*destination, link); !opened) return opened;
   destinations_.push_back(std::move(destination));
   return {};
+}
+
+Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
+  const ZabbixConfig& config = parts_.config.zabbix;
+  SpoolOptions options;
+  options.path = path;
+  options.max_bytes = static_cast<uint64_t>(config.spool_bytes);
+  options.max_age = config.spool_age;
+  options.resend_window = config.resend_window;
+  auto spool = Spool::open(std::move(options), parts_.clock);
+  if (!spool) return fail(spool.error().with_context("[zabbix] state_dir"));
+  for (const Error& warning : (*spool)->take_warnings()) spdlog::warn("{}", warning.message);
+  if (auto added = (*spool)->add_destination(kSpoolDestination); !added) return fail(added.error());
+  return spool;
+}
+
+// A file of its own: these values travel in packets of another kind, whose ids and acknowledgements are
+// apart. One that is still needed, because [intake] or [[send]] left the configuration before all was
+// delivered, is delivered from until the next start.
+Result<void> Reporting::open_trapper(Destination& destination, const zabbix::Link& link) {
+  const std::string& folder = parts_.config.zabbix.state_dir;
+  std::string path;
+  if (!folder.empty()) path = folder + "/" + file_name("trapper-", destination.name);
+  const bool wanted = !parts_.config.intake.listen.empty() || !parts_.config.sends.empty();
+  std::error_code ignored;
+  if (!wanted && (path.empty() || !std::filesystem::exists(path, ignored))) return {};
+  auto spool = open_spool(path);
+  if (!spool) return fail(spool.error());
+  if (!wanted) {
+    const SpoolStats stats = (*spool)->stats();
+    const bool waiting = std::any_of(stats.destinations.begin(), stats.destinations.end(),
+                                     [](const SpoolStats::Destination& one) { return one.waiting > 0; });
+    if (stats.chunks == 0 && !waiting) return {};
+  }
+  destination.trapper_spool = std::move(*spool);
+  destination.trapper_delivery = std::make_unique<Delivery>(
+      Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link, parts_.clock,
+                      zabbix::DataKind::sender});
+  return {};
+}
+
+void Reporting::collect_sends() {
+  std::map<std::string, std::vector<zabbix::ActiveItem>> items;
+  for (const SendConfig& send : parts_.config.sends) {
+    items[send.host].push_back({.key = send.item, .key_orig = send.key, .delay = send.interval});
+  }
+  const size_t count = destinations_.size();
+  for (size_t at = 0; at < count; ++at) {
+    for (const auto& [host, wanted] : items) checks_->replace(count + at, host, wanted);
+  }
+}
+
+Result<void> Reporting::open_intake() {
+  if (parts_.config.intake.listen.empty()) return {};
+  Intake::Parts parts{parts_.io, parts_.stats, parts_.clock, {}, [this] {
+                        for (const auto& destination : destinations_) destination->trapper_delivery->wake();
+                      }};
+  for (const auto& destination : destinations_) parts.spools.push_back(destination->trapper_spool.get());
+  intake_ = std::make_unique<Intake>(std::move(parts));
+  return intake_->open(parts_.config.intake);
 }
 
 void Reporting::start() {
@@ -111,19 +168,25 @@ void Reporting::start() {
   for (const auto& destination : destinations_) {
     destination->active->start();
     destination->delivery->start();
+    if (destination->trapper_delivery) destination->trapper_delivery->start();
   }
 }
 
 void Reporting::tick() {
   const uint64_t before = checks_->values();
   checks_->tick();
+  const bool brought = checks_->values() != before;
   for (const auto& destination : destinations_) {
-    if (checks_->values() != before) destination->delivery->wake();
-    for (const SpoolDrop& drop : destination->spool->take_drops()) {
-      spdlog::error("{} values for {} were given up ({}), the oldest of {}", drop.values, destination->name,
-                    to_string(drop.reason), drop.oldest_clock);
+    if (brought) destination->delivery->wake();
+    if (brought && destination->trapper_delivery) destination->trapper_delivery->wake();
+    for (Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
+      if (spool == nullptr) continue;
+      for (const SpoolDrop& drop : spool->take_drops()) {
+        spdlog::error("{} values for {} were given up ({}), the oldest of {}", drop.values, destination->name,
+                      to_string(drop.reason), drop.oldest_clock);
+      }
+      for (const Error& warning : spool->take_warnings()) spdlog::warn("{}", warning.message);
     }
-    for (const Error& warning : destination->spool->take_warnings()) spdlog::warn("{}", warning.message);
   }
   count();
 }
@@ -135,18 +198,25 @@ void Reporting::count() {
   for (const auto& destination : destinations_) {
     stats.hosts += destination->active->hosts();
     stats.hosts_known += destination->active->known_hosts();
-    stats.delivered += destination->delivery->counters().delivered;
-    stats.resent += destination->delivery->counters().resent;
-    stats.refused += destination->delivery->counters().refused;
+    for (const Delivery* const delivery :
+         {destination->delivery.get(), destination->trapper_delivery.get()}) {
+      if (delivery == nullptr) continue;
+      stats.delivered += delivery->counters().delivered;
+      stats.resent += delivery->counters().resent;
+      stats.refused += delivery->counters().refused;
+    }
   }
   if (ticks_++ % kTicksBetweenSpoolCounts != 0) return;
   stats.undelivered = 0;
   stats.oldest_clock = 0;
   for (const auto& destination : destinations_) {
-    for (const SpoolStats::Destination& one : destination->spool->stats().destinations) {
-      stats.undelivered += one.values + one.waiting;
-      if (one.oldest_clock != 0 && (stats.oldest_clock == 0 || one.oldest_clock < stats.oldest_clock)) {
-        stats.oldest_clock = one.oldest_clock;
+    for (const Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
+      if (spool == nullptr) continue;
+      for (const SpoolStats::Destination& one : spool->stats().destinations) {
+        stats.undelivered += one.values + one.waiting;
+        if (one.oldest_clock != 0 && (stats.oldest_clock == 0 || one.oldest_clock < stats.oldest_clock)) {
+          stats.oldest_clock = one.oldest_clock;
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
 // Reporting: the way to Zabbix. Wires, for each destination of the configuration, the spool, the delivery and
-// the active checks, and for all of them together the checks and the list of hosts. Runs on the agent's
-// thread.
+// the active checks, a second spool and delivery for the values of trapper items, and for all of them
+// together the checks, the list of hosts and the intake. Runs on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -13,6 +13,7 @@
 #include "agent/checks.h"
 #include "agent/config.h"
 #include "agent/delivery.h"
+#include "agent/intake.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
 #include "agent/peer.h"
@@ -44,6 +45,9 @@ class Reporting {
     std::unique_ptr<Delivery> delivery;
     std::unique_ptr<Active> active;
     Peer peer{};
+    // Values of trapper items, from the intake and of [[send]]; null: there are none.
+    std::unique_ptr<Spool> trapper_spool{};
+    std::unique_ptr<Delivery> trapper_delivery{};
   };
 
   /// Opens the spools and reads the TLS files; sends nothing yet. Null without a server in the configuration.
@@ -57,12 +61,17 @@ class Reporting {
  private:
   explicit Reporting(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Result<void> open(const zabbix::Alternatives& alternatives, const zabbix::Link& link);
+  [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(const std::string& path);
+  [[nodiscard]] Result<void> open_trapper(Destination& destination, const zabbix::Link& link);
+  [[nodiscard]] Result<void> open_intake();
+  void collect_sends();
   [[nodiscard]] asio::awaitable<void> discover_loop();
   void count();
 
   Parts parts_;
   std::vector<std::unique_ptr<Destination>> destinations_;
   std::unique_ptr<Checks> checks_;
+  std::unique_ptr<Intake> intake_;  // null: off
   unsigned ticks_ = 0;
 };
 

@@ -1028,12 +1028,14 @@ bool Spool::can_join(const NewChunk& chunk, const Tidying& plan) const {
          std::find(plan.removed.begin(), plan.removed.end(), first_id) == plan.removed.end();
 }
 
-void Spool::make_room(std::vector<NewChunk>& wanted, Tidying& plan) {
+void Spool::make_room(std::vector<NewChunk>& wanted, WhenFull when_full, Tidying& plan) {
   uint64_t have = bytes_;
   for (const uint64_t first_id : plan.removed) have -= record_bytes(chunks_.at(first_id).head);
   for (const NewChunk& chunk : wanted) have += record_bytes(chunk.head);
   if (have <= options_.max_bytes) return;
 
+  Tidying before = plan;
+  const auto evicted_before = evicted_to_;
   bool uncovered = false;
   const auto remove = [&](std::map<uint64_t, Chunk>::const_iterator chunk) {
     plan.removed.push_back(chunk->first);
@@ -1059,6 +1061,12 @@ void Spool::make_room(std::vector<NewChunk>& wanted, Tidying& plan) {
   auto waiting = waiting_.cbegin();
   for (int priority = 0; priority < 256 && have > options_.max_bytes; ++priority) {
     const auto of = static_cast<uint8_t>(priority);
+    if (when_full == WhenFull::keep && !wanted.empty() && wanted.back().head.priority == of) {
+      wanted.clear();  // and nothing has to go for it
+      plan = std::move(before);
+      evicted_to_ = evicted_before;
+      return;
+    }
     for (waiting = waiting_.cbegin(); waiting != waiting_.cend() && have > options_.max_bytes; ++waiting) {
       const ChunkHead& head = waiting->second.head;
       if (head.priority != of) continue;
@@ -1094,7 +1102,7 @@ Result<void> Spool::write_chunk(uint64_t first_id, const NewChunk& chunk) {
   return database_->run(Database::kInsertChunk, first_id, head, chunk.body);
 }
 
-Result<SpoolRange> Spool::put(std::span<const Value> values, Durability durability) {
+Result<SpoolRange> Spool::put(std::span<const Value> values, Durability durability, WhenFull when_full) {
   if (values.empty()) return SpoolRange{};
   if (destinations_.empty())
     return fail(ErrorKind::invalid, "nothing can be spooled: there is no destination");
@@ -1106,10 +1114,10 @@ Result<SpoolRange> Spool::put(std::span<const Value> values, Durability durabili
                   value.key.substr(0, 255), value.host.substr(0, 255), kValueBytes);
     }
   }
-  return guarded([&] { return put_once(values, durability); });
+  return guarded([&] { return put_once(values, durability, when_full); });
 }
 
-Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability durability) {
+Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability durability, WhenFull when_full) {
   const bool mixed = std::any_of(values.begin(), values.end(), [&](const Value& value) {
     return value.priority != values.front().priority;
   });
@@ -1125,7 +1133,7 @@ Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability dur
   encode(values, 0, at, chunks);
   Tidying plan;
   plan_tidying(plan);
-  make_room(chunks, plan);
+  make_room(chunks, when_full, plan);
   SpoolRange range;
   for (const NewChunk& chunk : chunks) range.last_id += chunk.head.values;
   range.dropped = values.size() - range.last_id;

@@ -41,6 +41,12 @@ enum class Durability {
   full,    // on disk when put() returns
 };
 
+/// What a put does when the spool is full of what is not acknowledged.
+enum class WhenFull {
+  make_room,  // the lowest priority goes first, then the oldest
+  keep        // only lower priorities go; else the put is dropped as a whole, which its caller tells
+};
+
 enum class DropReason {
   full,       // max_bytes; lowest priority first, then oldest
   too_old,    // max_age
@@ -119,7 +125,8 @@ class Spool {
 
   /// Stores all of the values, or on an error none; then the caller may try again. Their ids increase in
   /// their order, or where priorities differ, in their order within a priority.
-  [[nodiscard]] Result<SpoolRange> put(std::span<const Value> values, Durability durability);
+  [[nodiscard]] Result<SpoolRange> put(std::span<const Value> values, Durability durability,
+                                       WhenFull when_full = WhenFull::make_room);
 
   /// The clock of the latest value put with `moves_clock`.
   [[nodiscard]] std::optional<int64_t> last_clock(std::string_view host, std::string_view key) const;
@@ -214,14 +221,15 @@ class Spool {
   [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }
   [[nodiscard]] Result<Destination*> find(std::string_view name);
   [[nodiscard]] Result<void> reserve_ids(uint64_t count);
-  [[nodiscard]] Result<SpoolRange> put_once(std::span<const Value> values, Durability durability);
+  [[nodiscard]] Result<SpoolRange> put_once(std::span<const Value> values, Durability durability,
+                                            WhenFull when_full);
   void encode(std::span<const Value> values, uint32_t destination, int64_t put_time,
               std::vector<NewChunk>& out);
   [[nodiscard]] bool can_join(const NewChunk& chunk, const Tidying& plan) const;
   [[nodiscard]] Result<std::string> read_body(uint64_t first_id);
   [[nodiscard]] Result<void> write_chunk(uint64_t first_id, const NewChunk& chunk);
   [[nodiscard]] Result<void> write_waiting(int64_t number, int64_t not_before, const NewChunk& chunk);
-  void make_room(std::vector<NewChunk>& wanted, Tidying& plan);
+  void make_room(std::vector<NewChunk>& wanted, WhenFull when_full, Tidying& plan);
   [[nodiscard]] Result<SpoolPacket> next_once(std::string_view destination, size_t max_values,
                                               size_t max_bytes, uint64_t after);
   [[nodiscard]] Result<void> offer_waiting(Destination& destination);

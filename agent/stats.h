@@ -24,15 +24,19 @@ struct Stats {
   uint64_t connections_open = 0;
   uint64_t passive_requests = 0;
   // Of the way to Zabbix, all destinations together; brought up to date once a second, the spool's every ten.
-  uint64_t hosts = 0;            // that are answered for
-  uint64_t hosts_known = 0;      // of them, those that Zabbix knows
-  uint64_t checks = 0;           // items that Zabbix wants
-  uint64_t delivered = 0;        // values
-  uint64_t resent = 0;           // again, after an outage
-  uint64_t refused = 0;          // that Zabbix did not take
-  uint64_t undelivered = 0;      // in the spools
-  int64_t oldest_clock = 0;      // of them; 0: none
-  uint64_t passive_refused = 0;  // not on the allow list, or not understood
+  uint64_t hosts = 0;             // that are answered for
+  uint64_t hosts_known = 0;       // of them, those that Zabbix knows
+  uint64_t checks = 0;            // items that Zabbix wants
+  uint64_t delivered = 0;         // values
+  uint64_t resent = 0;            // again, after an outage
+  uint64_t refused = 0;           // that Zabbix did not take
+  uint64_t undelivered = 0;       // in the spools
+  int64_t oldest_clock = 0;       // of them; 0: none
+  uint64_t passive_refused = 0;   // not on the allow list, or not understood
+  uint64_t intake_processed = 0;  // values that others sent, now on disk
+  uint64_t intake_failed = 0;     // values that others sent and that were not taken
+  uint64_t intake_refused = 0;    // connections: not on the allow list, or not understood
+  uint64_t intake_commits = 0;    // of values that came together
 };
 
 struct Stat {

@@ -217,7 +217,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (received.empty()) {
       co_return failed(
           ErrorKind::unavailable,
-          fmt::format("no answer: {}; the server's log says why, if it is one of Zabbix", words(error)));
+          fmt::format("no answer: {}; {}the server's log says why, if it is one of Zabbix", words(error),
+                      link_.tls ? "one that does not trust our TLS certificate ends so; " : ""));
     }
     co_return failed(ErrorKind::unavailable, fmt::format("the answer was cut short after {} bytes: {}",
                                                          received.size(), words(error)));

@@ -15,6 +15,7 @@ namespace bakusoku::zabbix {
 namespace {
 
 constexpr uint32_t kNanoseconds = 1'000'000'000;
+constexpr uint64_t kLatestClock = std::numeric_limits<int32_t>::max();
 constexpr size_t kTailBytes = 64;  // what finish() adds, at most
 
 // Characters that stand for themselves in a JSON string and are one byte of UTF-8.
@@ -135,6 +136,7 @@ const char* read_row(simdjson::dom::element element, IntakeRow& row) {
   if (element.get(object) != simdjson::SUCCESS) return "it is no object";
   bool has_host = false;
   bool has_key = false;
+  std::optional<int64_t> time;
   for (const auto& [name, value] : object) {
     if (name == "host" || name == "key") {
       const auto text = read_string(value);
@@ -147,9 +149,11 @@ const char* read_row(simdjson::dom::element element, IntakeRow& row) {
       if (!read_value(value, row.value)) return "\"value\" is neither text nor a number";
     } else if (name == "clock") {
       const auto clock = read_unsigned(value);
-      if (!clock || *clock > static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
-        return "\"clock\" is no Unix time";
+      if (!clock || *clock > kLatestClock) return "\"clock\" is no Unix time";
       row.clock = static_cast<int64_t>(*clock);
+    } else if (name == "time") {
+      if (const auto clock = read_unsigned(value); clock && *clock <= kLatestClock)
+        time = static_cast<int64_t>(*clock);
     } else if (name == "ns") {
       const auto ns = read_unsigned(value);
       if (!ns || *ns >= kNanoseconds) return "\"ns\" is not from 0 to 999999999";
@@ -164,6 +168,7 @@ const char* read_row(simdjson::dom::element element, IntakeRow& row) {
   }
   if (row.itemid == 0 && !has_host) return "no \"host\"";
   if (row.itemid == 0 && !has_key) return "no \"key\"";
+  if (!row.clock) row.clock = time;
   return nullptr;
 }
 
@@ -258,8 +263,7 @@ Result<IntakeRequest> decode_sender_request(std::string_view payload) {
   request.host = read_string(*root, "host").value_or("");
   request.version = read_string(*root, "version").value_or("");
   // The root's time says nothing about the values: a wrong one is as good as none.
-  if (const auto clock = read_unsigned(*root, "clock");
-      clock && *clock <= static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
+  if (const auto clock = read_unsigned(*root, "clock"); clock && *clock <= kLatestClock)
     request.clock = static_cast<int64_t>(*clock);
   if (const auto ns = read_unsigned(*root, "ns"); ns && *ns < kNanoseconds)
     request.ns = static_cast<uint32_t>(*ns);

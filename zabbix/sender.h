@@ -106,7 +106,7 @@ struct IntakeRow {
   std::optional<std::string> value{};  // none: nothing to store, which is no failure
   bool supported = true;
   uint64_t id = 0;
-  std::optional<int64_t> clock{};  // none: the time of receipt
+  std::optional<int64_t> clock{};  // or "time", as fluent-plugin-zabbix names it; none: the time of receipt
   std::optional<uint32_t> ns{};
 };
 

@@ -194,6 +194,22 @@ TEST(Intake, TakesValuesOfAnySimpleType) {
   EXPECT_EQ(request->rows[8].ns, 5u);
 }
 
+// A time that is none is as good as none: Zabbix does not look at it at all.
+TEST(Intake, ReadsWhatFluentPluginZabbixSends) {
+  const auto request =
+      decode_sender_request(R"({"request":"agent data","clock":1700000001,"data":[)"
+                            R"({"key":"nginx.status","value":"200","host":"web-1","time":1700000000},)"
+                            R"({"key":"k","value":"v","host":"web-1","time":1700000000123},)"
+                            R"({"key":"k","value":"v","host":"web-1","time":1,"clock":2}]})");
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->kind, DataKind::agent);
+  EXPECT_EQ(request->session, "");
+  ASSERT_EQ(request->rows.size(), 3u);
+  EXPECT_EQ(request->rows[0].clock, 1'700'000'000);
+  EXPECT_EQ(request->rows[1].clock, std::nullopt);
+  EXPECT_EQ(request->rows[2].clock, 2);
+}
+
 TEST(Intake, CountsRowsThatAreNoneAsRefusedAndTakesTheOthers) {
   const auto request = decode_sender_request(
       R"({"request":"sender data","data":[{"host":"h","key":"k","value":"1"},{"host":"h","value":"1"},{"key":"k","value":"1"},7,)"

@@ -1,0 +1,178 @@
+#include "agent/port.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+#include <charconv>
+#include <new>
+#include <utility>
+
+#include "agent/spawn.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using asio::ip::tcp;
+
+constexpr size_t kMaxConnections = 1024;
+constexpr std::chrono::seconds kLookUpWithin{5};
+constexpr std::chrono::minutes kResolveEvery{1};
+
+// "127.0.0.1:10050", "[::1]:10050".
+Result<tcp::endpoint> parse_listen(const std::string& text, const std::string& section) {
+  const size_t colon = text.rfind(':');
+  std::string host = colon == std::string::npos ? std::string() : text.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  asio::error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const char* begin = colon == std::string::npos ? end : text.data() + colon + 1;
+  const auto parsed = std::from_chars(begin, end, port);
+  if (error || parsed.ec != std::errc() || parsed.ptr != end || port == 0) {
+    return fail(ErrorKind::invalid,
+                "listen = \"{}\" in {}: write ADDRESS:PORT, such as \"127.0.0.1:10055\" or \"[::]:10055\"",
+                text, section);
+  }
+  return tcp::endpoint(address, port);
+}
+
+}  // namespace
+
+Result<void> Port::open(Settings settings, Serve serve, std::function<void()> refused) {
+  settings_ = std::move(settings);
+  serve_ = std::move(serve);
+  refused_ = std::move(refused);
+  const auto endpoint = parse_listen(settings_.listen, settings_.section);
+  if (!endpoint) return fail(endpoint.error());
+  auto allow = zabbix::AllowList::parse(settings_.allow);
+  if (!allow) return fail(allow.error().with_context("allow in " + settings_.section));
+  allow_ = std::move(*allow);
+  acceptor_ = std::make_unique<tcp::acceptor>(io_);
+  asio::error_code error;
+  acceptor_->open(endpoint->protocol(), error);
+  if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor_->bind(*endpoint, error);
+  if (!error) acceptor_->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor_->non_blocking(true, error);
+  if (error) {
+    const auto kind = error == asio::error::access_denied ? ErrorKind::denied : ErrorKind::io;
+    return fail(kind, "cannot listen on {}: {}; set listen in {} to a free address and port",
+                settings_.listen, error.message(), settings_.section);
+  }
+  spawn(io_, "an accept loop", accept_loop());
+  return {};
+}
+
+asio::awaitable<void> Port::accept_loop() {
+  for (;;) {
+    asio::error_code error;
+    tcp::socket socket = co_await acceptor_->async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error == asio::error::operation_aborted) co_return;
+    // All who have come meanwhile, so that they are served together.
+    while (!error) {
+      admit(std::move(socket));
+      socket = tcp::socket(io_);
+      acceptor_->accept(socket, error);
+    }
+    if (error == asio::error::would_block || error == asio::error::try_again) continue;
+    // Out of file descriptors, most likely: breathe, then go on.
+    if (const auto left_out = accept_errors_.may_log())
+      spdlog::warn("cannot accept a {}: {} ({} more such failures)", settings_.what, error.message(),
+                   *left_out);
+    asio::steady_timer pause(io_, std::chrono::milliseconds(100));
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+void Port::admit(tcp::socket socket) {
+  if (open_ >= kMaxConnections) {  // the socket's end closes it
+    if (const auto left_out = refusals_.may_log())
+      spdlog::warn("more than {} connections on {}; {} refused", kMaxConnections, settings_.listen,
+                   *left_out + 1);
+    return;
+  }
+  ++open_;
+  try {
+    spawn(io_, settings_.what, serve(std::move(socket)), [this] { --open_; });
+  } catch (const std::bad_alloc&) {
+    --open_;
+  }
+}
+
+asio::awaitable<void> Port::serve(tcp::socket socket) {
+  asio::error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  if (error) co_return;
+  const bool allowed = co_await is_allowed(peer.address());
+  if (allowed) {
+    co_await serve_(socket);
+    co_return;
+  }
+  refused_();
+  if (const auto left_out = refusals_.may_log())
+    spdlog::warn("{} from {} refused: it is not on the list allow in {} ({} more refused)", settings_.what,
+                 peer.address().to_string(), settings_.section, *left_out);
+}
+
+asio::awaitable<bool> Port::is_allowed(asio::ip::address address) {
+  const auto written = zabbix::IpAddress::parse(address.to_string());
+  if (!written) co_return false;
+  if (allow_.allows(*written)) co_return true;
+  if (allow_.names().empty()) co_return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (!resolving_ && now >= resolve_again_) {
+    resolve_again_ = now + kResolveEvery;
+    auto resolving = std::make_shared<Event>(io_);
+    spawn(io_, "resolving an allow list", resolve_names(), [this, resolving] {
+      resolving_.reset();
+      resolving->set();
+    });
+    resolving_ = std::move(resolving);
+  }
+  if (is_resolved(*written)) co_return true;
+  const std::shared_ptr<Event> resolving = resolving_;
+  if (!resolving) co_return false;
+  [[maybe_unused]] const bool ended = co_await resolving->wait(now + kLookUpWithin);
+  co_return is_resolved(*written);
+}
+
+bool Port::is_resolved(const zabbix::IpAddress& address) const {
+  return std::any_of(resolved_.begin(), resolved_.end(), [&](const auto& name) {
+    return std::any_of(name.second.begin(), name.second.end(), [&](const asio::ip::address& known) {
+      return zabbix::IpAddress::parse(known.to_string()) == address;
+    });
+  });
+}
+
+// A name that cannot be looked up now keeps the addresses it had.
+asio::awaitable<void> Port::resolve_names() {
+  co_await asio::post(io_, asio::use_awaitable);  // resolving_ is set first
+  tcp::resolver resolver(io_);
+  for (const std::string& name : allow_.names()) {
+    asio::error_code error;
+    const auto found =
+        co_await resolver.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+      spdlog::warn("allow in {}: cannot resolve {}: {}", settings_.section, name, error.message());
+      continue;
+    }
+    std::vector<asio::ip::address>& addresses = resolved_[name];
+    addresses.clear();
+    for (const auto& entry : found) addresses.push_back(entry.endpoint().address());
+  }
+}
+
+TimeLimit::TimeLimit(asio::io_context& io, tcp::socket& socket, std::chrono::milliseconds limit)
+    : timer_(io, limit), socket_(std::make_shared<tcp::socket*>(&socket)) {
+  timer_.async_wait([socket = socket_](const asio::error_code& stopped) {
+    asio::error_code ignored;
+    if (!stopped && *socket != nullptr) (*socket)->close(ignored);
+  });
+}
+
+}  // namespace bakusoku::agent

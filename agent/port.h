@@ -1,0 +1,83 @@
+// A TCP port that strangers connect to: listens, lets in the addresses of its allow list, keeps to a number
+// of connections, and hands each to a coroutine of its owner's. Names on the list are looked up when somebody
+// comes whom no address of the list lets in, at most once a minute. Runs on the agent's thread.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/event.h"
+#include "agent/log_limit.h"
+#include "base/result.h"
+#include "zabbix/allow_list.h"
+
+namespace bakusoku::agent {
+
+class Port {
+ public:
+  struct Settings {
+    std::string section;    // of the configuration, for messages: "[agent]"
+    std::string listen;     // ADDRESS:PORT
+    std::string allow;      // as in Zabbix's Server=
+    std::string_view what;  // comes there, a literal for messages: "passive check"
+  };
+  /// The socket is closed when the coroutine ends.
+  using Serve = std::function<asio::awaitable<void>(asio::ip::tcp::socket&)>;
+
+  explicit Port(asio::io_context& io) : io_(io) {}
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+
+  /// Listens from now on. `refused` is called for each connection that is not allowed. Errors: invalid
+  /// (address, allow list), denied, io.
+  [[nodiscard]] Result<void> open(Settings settings, Serve serve, std::function<void()> refused);
+
+  /// Connections, those that wait for a look-up included.
+  [[nodiscard]] size_t connections() const { return open_; }
+
+ private:
+  [[nodiscard]] asio::awaitable<void> accept_loop();
+  void admit(asio::ip::tcp::socket socket);
+  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket);
+  [[nodiscard]] asio::awaitable<bool> is_allowed(asio::ip::address address);
+  [[nodiscard]] bool is_resolved(const zabbix::IpAddress& address) const;
+  [[nodiscard]] asio::awaitable<void> resolve_names();
+
+  asio::io_context& io_;
+  Settings settings_;
+  Serve serve_;
+  std::function<void()> refused_;
+  zabbix::AllowList allow_;
+  std::unique_ptr<asio::ip::tcp::acceptor> acceptor_;
+  // What the allow list's names stood for, when last looked up with success.
+  std::map<std::string, std::vector<asio::ip::address>> resolved_;
+  std::shared_ptr<Event> resolving_;  // set when the look-up under way has ended; null: none
+  std::chrono::steady_clock::time_point resolve_again_{};
+  LogLimit accept_errors_;
+  LogLimit refusals_;
+  size_t open_ = 0;
+};
+
+/// While it lives, the socket is closed when the time is up, which ends its operations.
+class TimeLimit {
+ public:
+  TimeLimit(asio::io_context& io, asio::ip::tcp::socket& socket, std::chrono::milliseconds limit);
+  ~TimeLimit() { *socket_ = nullptr; }
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
+
+ private:
+  asio::steady_timer timer_;
+  std::shared_ptr<asio::ip::tcp::socket*> socket_;  // shared with the timer's handler, which may run late
+};
+
+}  // namespace bakusoku::agent
