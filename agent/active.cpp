@@ -67,6 +67,25 @@ void Active::set_known(Host& host, bool known) {
   known_ += known ? 1 : size_t{0} - 1;
 }
 
+std::optional<Active::Seen> Active::seen(const std::string& name) const {
+  const auto found = hosts_.find(name);
+  if (found == hosts_.end()) return std::nullopt;
+  const Host& host = found->second;
+  return Seen{host.known, host.asked, host.due / 1000, host.refusal};
+}
+
+std::vector<std::string> Active::names() const {
+  std::vector<std::string> names;
+  names.reserve(hosts_.size());
+  for (const auto& [name, host] : hosts_) names.push_back(name);
+  return names;
+}
+
+size_t Active::unknown_hosts() const {
+  return static_cast<size_t>(std::count_if(hosts_.begin(), hosts_.end(),
+                                           [](const auto& entry) { return !entry.second.refusal.empty(); }));
+}
+
 asio::awaitable<void> Active::loop() {
   asio::steady_timer timer(parts_.io);
   for (;;) {
@@ -114,6 +133,7 @@ asio::awaitable<milliseconds> Active::ask(const std::string& name) {
                                          zabbix::encode_request_frame(zabbix::encode_active_request(request)),
                                          std::chrono::steady_clock::now() + kAnswerWithin);
   if (!answered) {
+    if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());
     if (trouble_ != answered.error().message)
       spdlog::warn("which items Zabbix wants is not known: {}", answered.error().message);
     trouble_ = answered.error().message;
@@ -133,6 +153,7 @@ asio::awaitable<milliseconds> Active::ask(const std::string& name) {
   }
   if (!trouble_.empty()) spdlog::info("Zabbix answers again");
   trouble_.clear();
+  host.asked = unix_seconds(parts_.clock());
   if (reply->head.verdict != zabbix::Verdict::accepted) {
     if (host.refusal != reply->head.info) {
       host.refusal = reply->head.info;

@@ -7,6 +7,7 @@
 #include <asio/io_context.hpp>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -45,9 +46,26 @@ class Active {
   [[nodiscard]] size_t hosts() const { return hosts_.size(); }
   [[nodiscard]] size_t known_hosts() const { return known_; }
 
+  /// What is known of one host. Times are unix seconds.
+  struct Seen {
+    bool known = false;     // Zabbix has said which items it wants
+    int64_t asked = 0;      // when it last answered for the host; 0: never
+    int64_t asks = 0;       // when it is asked again
+    std::string refusal{};  // its words, when it does not know the host
+  };
+  /// Nothing: the host is not one to answer for.
+  [[nodiscard]] std::optional<Seen> seen(const std::string& host) const;
+  [[nodiscard]] std::vector<std::string> names() const;
+  /// Hosts that Zabbix has refused.
+  [[nodiscard]] size_t unknown_hosts() const;
+  /// Why Zabbix does not answer at the moment; empty: it does. And since when, unix seconds.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] int64_t trouble_since() const { return trouble_since_; }
+
  private:
   struct Host {
-    int64_t due = 0;  // unix milliseconds
+    int64_t due = 0;    // unix milliseconds
+    int64_t asked = 0;  // unix seconds
     uint64_t config_revision = 0;
     int unknown_in_row = 0;
     bool known = false;
@@ -66,6 +84,7 @@ class Active {
   std::minstd_rand random_;
   size_t known_ = 0;
   std::string trouble_;
+  int64_t trouble_since_ = 0;
 };
 
 }  // namespace bakusoku::agent

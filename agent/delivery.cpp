@@ -61,6 +61,7 @@ asio::awaitable<void> Delivery::loop() {
     const Result<bool> done = co_await deliver();
     if (!done) {
       ++counters_.failures;
+      if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());
       if (trouble_ != done.error().message) {
         trouble_ = done.error().message;
         spdlog::warn("values wait for Zabbix: {}", trouble_);
@@ -141,6 +142,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
     }
     counters_.delivered += count - refused.size();
     counters_.refused += refused.size();
+    note_outcomes(*packet, count, refused, reply->head.info);
     if (!refused.empty()) {
       report_refused(*packet, refused, reply->head.info);
       std::vector<uint64_t> ids;
@@ -153,6 +155,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   }
   if (auto settled = parts_.spool.acknowledge(kSpoolDestination, up_to); !settled)
     co_return fail(settled.error());
+  outcomes_.note_acknowledged(up_to, unix_seconds(parts_.clock()));
   co_return true;
 }
 
@@ -207,6 +210,22 @@ asio::awaitable<Result<std::vector<size_t>>> Delivery::find_refused(const SpoolP
   }
   std::sort(refused.begin(), refused.end());
   co_return refused;
+}
+
+void Delivery::note_outcomes(const SpoolPacket& packet, size_t count, const std::vector<size_t>& refused,
+                             const std::string& info) {
+  if (refused.empty() && outcomes_.refusals() == 0) return;
+  const int64_t now = unix_seconds(parts_.clock());
+  auto next = refused.begin();
+  for (size_t at = 0; at < count; ++at) {
+    const Value& value = packet.values[at];
+    if (next != refused.end() && *next == at) {
+      outcomes_.note_refused(value.host, value.key, info, now, now + kUnknownAgain.count());
+      ++next;
+    } else {
+      outcomes_.note_taken(value.host, value.key, now);
+    }
+  }
 }
 
 void Delivery::report_refused(const SpoolPacket& packet, const std::vector<size_t>& refused,

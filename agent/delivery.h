@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/event.h"
+#include "agent/outcomes.h"
 #include "agent/spool.h"
 #include "base/clock.h"
 #include "zabbix/destination.h"
@@ -53,6 +54,10 @@ class Delivery {
   void wake();
 
   [[nodiscard]] const DeliveryCounters& counters() const { return counters_; }
+  [[nodiscard]] const Outcomes& outcomes() const { return outcomes_; }
+  /// Why nothing is delivered at the moment; empty: it is. And since when, unix seconds.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] int64_t trouble_since() const { return trouble_since_; }
 
  private:
   [[nodiscard]] asio::awaitable<void> loop();
@@ -67,13 +72,18 @@ class Delivery {
                                                                           size_t count);
   /// Offers again what was acknowledged lately.
   [[nodiscard]] Result<void> begin_again();
+  /// Remembers which of the values of [0, count) were taken and which were refused.
+  void note_outcomes(const SpoolPacket& packet, size_t count, const std::vector<size_t>& refused,
+                     const std::string& info);
   void report_refused(const SpoolPacket& packet, const std::vector<size_t>& refused, const std::string& info);
 
   Parts parts_;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
   std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is
+  int64_t trouble_since_ = 0;
   DeliveryCounters counters_;
+  Outcomes outcomes_;
 };
 
 }  // namespace bakusoku::agent
