@@ -70,6 +70,26 @@ void Active::set_known(const std::string& name, bool known) {
   }
 }
 
+std::optional<Active::Seen> Active::seen(const std::string& name) const {
+  const auto found = hosts_.find(name);
+  if (found == hosts_.end()) return std::nullopt;
+  const Host& host = found->second;
+  return Seen{parts_.peer.knows(name), host.asked, questions_.due(name) / 1000, host.refusal};
+}
+
+std::vector<std::string> Active::names() const {
+  std::vector<std::string> names;
+  names.reserve(hosts_.size());
+  for (const auto& [name, host] : hosts_) names.push_back(name);
+  return names;
+}
+
+size_t Active::unknown_hosts() const {
+  return static_cast<size_t>(std::count_if(hosts_.begin(), hosts_.end(), [this](const auto& entry) {
+    return !entry.second.refusal.empty() && !parts_.peer.knows(entry.first);
+  }));
+}
+
 asio::awaitable<void> Active::loop() {
   asio::steady_timer timer(parts_.io);
   for (;;) {
@@ -125,6 +145,7 @@ asio::awaitable<milliseconds> Active::ask(std::string name) {
 // All hosts of a destination that is away fail alike: then the asker pauses instead of trying the next one.
 asio::awaitable<milliseconds> Active::no_answer(const std::string& why) {
   const bool away = !answered_at_ || steady_clock::now() - *answered_at_ > kAwayPause;
+  if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());
   if (std::exchange(trouble_, why) != why) spdlog::warn("which items Zabbix wants is not known: {}", why);
   if (!away) co_return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
   asio::steady_timer timer(parts_.io, kAwayPause);
@@ -135,6 +156,7 @@ asio::awaitable<milliseconds> Active::no_answer(const std::string& why) {
 
 milliseconds Active::take(const std::string& name, Host& host, const zabbix::Endpoint& from,
                           const zabbix::ActiveReply& reply) {
+  host.asked = unix_seconds(parts_.clock());
   if (reply.head.upload_disabled) parts_.peer.upload_disabled = true;
   if (reply.head.verdict != zabbix::Verdict::accepted) {
     // Values are not wanted at the moment, which says nothing about the host and its items.

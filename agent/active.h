@@ -50,8 +50,25 @@ class Active {
   [[nodiscard]] size_t hosts() const { return hosts_.size(); }
   [[nodiscard]] size_t known_hosts() const { return parts_.peer.known(); }
 
+  /// What is known of one host. Times are unix seconds.
+  struct Seen {
+    bool known = false;     // Zabbix has said which items it wants
+    int64_t asked = 0;      // when it last answered for the host; 0: never
+    int64_t asks = 0;       // when it is asked again
+    std::string refusal{};  // its words, when it does not know the host
+  };
+  /// Nothing: the host is not one to answer for.
+  [[nodiscard]] std::optional<Seen> seen(const std::string& host) const;
+  [[nodiscard]] std::vector<std::string> names() const;
+  /// Hosts that Zabbix has refused.
+  [[nodiscard]] size_t unknown_hosts() const;
+  /// Why Zabbix does not answer at the moment; empty: it does. And since when, unix seconds.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] int64_t trouble_since() const { return trouble_since_; }
+
  private:
   struct Host {
+    int64_t asked = 0;  // unix seconds; 0: never
     uint64_t config_revision = 0;
     zabbix::Endpoint from{};  // who told it: each proxy counts revisions of its own
     int unknown_in_row = 0;
@@ -77,6 +94,7 @@ class Active {
   Trickle heartbeats_;                                                // of the hosts that Zabbix knows
   std::optional<std::chrono::steady_clock::time_point> answered_at_;  // any host
   std::string trouble_;
+  int64_t trouble_since_ = 0;
 };
 
 }  // namespace bakusoku::agent

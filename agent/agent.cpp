@@ -31,6 +31,8 @@ Result<void> Agent::open_reporting() {
       Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, stats_, clock_});
   if (!reporting) return fail(reporting.error());
   reporting_ = std::move(*reporting);
+  explain_.look_at(reporting_.get());
+  status_.look_at(reporting_.get());
   return {};
 }
 
@@ -42,7 +44,10 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       collect_(io, demand_, config_.metrics, clock),
-      items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, clock}),
+      explain_(Explain::Parts{io, demand_, collect_, config_.metrics, clock}),
+      status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
+      items_(
+          Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_, clock}),
       socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {}
 
@@ -92,6 +97,7 @@ asio::awaitable<void> Agent::tick_loop() {
       inventories_.tick();
       collect_.tick();
       if (reporting_) reporting_->tick();
+      status_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
         // Replies and replaced inventories leave holes that glibc keeps; give them back.

@@ -21,10 +21,12 @@
 #include "agent/demand.h"
 #include "agent/entrance_passive.h"
 #include "agent/entrance_socket.h"
+#include "agent/explain.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
 #include "agent/reporting.h"
 #include "agent/stats.h"
+#include "agent/status.h"
 #include "agent/targets.h"
 #include "base/clock.h"
 #include "base/environment.h"
@@ -71,6 +73,8 @@ class Agent {
   Demand demand_;
   Collect collect_;
   Board board_;
+  Explain explain_;
+  Status status_;
   Items items_;
   std::unique_ptr<Reporting>
       reporting_;  // null: the configuration names no Zabbix server, or nobody opened it

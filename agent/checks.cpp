@@ -16,6 +16,7 @@ constexpr uint32_t kFixedNs =
 constexpr int64_t kClockMaySlip = 60;
 constexpr int64_t kRarest = 86400;  // an interval without a moment within a year is looked at again
 constexpr int64_t kLongestGap = 7 * 86400;
+constexpr size_t kKeptOfFact = 64;        // bytes, for whoever asks what was put
 constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
@@ -259,9 +260,57 @@ void Checks::flush() {
       continue;
     }
     trouble_.clear();
+    note_put(waiting, stored->first_id);
     values_ += values.size();
     waiting.clear();
   }
+}
+
+void Checks::note_put(const std::vector<Waiting>& put, uint64_t first_id) const {
+  if (first_id == 0) return;
+  const auto now = static_cast<Seconds32>(unix_seconds(parts_.clock()));
+  for (size_t at = 0; at < put.size(); ++at) {
+    Check& check = *put[at].check;
+    check.put = Put{first_id + at, static_cast<Seconds32>(put[at].clock), now};
+    check.fact.reset();
+    if (put[at].kind == Kind::fact)
+      check.fact = std::make_unique<const std::string>(put[at].text.substr(0, kKeptOfFact));
+  }
+}
+
+std::vector<Checks::Seen> Checks::seen(size_t destination, const std::string& host) const {
+  std::vector<Seen> all;
+  const auto found = hosts_.find({destination, host});
+  if (found == hosts_.end()) return all;
+  all.reserve(found->second.size());
+  for (const CheckPtr& check : found->second) {
+    Seen& seen = all.emplace_back();
+    seen.key = check->key;
+    seen.sent_key = check->sent_key;
+    seen.delay = check->delay;
+    seen.has_interval = check->interval.has_value();
+    seen.due = check->due;
+    seen.metric = check->metric;
+    seen.error = check->error;
+    seen.asking = check->asking;
+    seen.put = check->put;
+    if (check->fact) seen.fact = *check->fact;
+  }
+  return all;
+}
+
+Checks::Pace Checks::pace() const {
+  Pace pace;
+  const int64_t now = unix_seconds(parts_.clock());
+  for (const auto& [due, check] : due_) {
+    const Series* series = check->metric.series;
+    pace.due += due <= now ? 1 : 0;
+    pace.asking += check->asking ? 1 : 0;
+    pace.metrics += series != nullptr ? 1 : 0;
+    pace.reading += series != nullptr && series->reading ? 1 : 0;
+  }
+  for (const auto& waiting : waiting_) pace.waiting += waiting.size();
+  return pace;
 }
 
 }  // namespace bakusoku::agent

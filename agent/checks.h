@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -52,6 +53,40 @@ class Checks {
   [[nodiscard]] size_t count() const { return due_.size(); }
   [[nodiscard]] uint64_t values() const { return values_; }
 
+  /// What has become of an item's newest value. Kept small: there is one for each item.
+  struct Put {
+    uint64_t id = 0;      // in the spool; 0: nothing was put since the agent's start
+    Seconds32 clock = 0;  // of the value
+    Seconds32 at = 0;
+  };
+  /// What is known of one item; the views are good until the next call of another kind.
+  struct Seen {
+    std::string_view key{};       // as it is evaluated
+    std::string_view sent_key{};  // as Zabbix knows it
+    std::string_view delay{};
+    bool has_interval = true;  // false: the delay cannot be read, and the item is never due
+    int64_t due = 0;           // unix seconds
+    Wanted metric{};           // its series is null: no metric, or not yet due for the first time
+    std::string_view error{};  // that Zabbix has been told, and not yet taken back
+    bool asking = false;       // a question that is no metric's is under way
+    Put put{};
+    std::string_view fact{};  // the text that was put, its beginning, when it was neither datapoint nor error
+  };
+  /// The items that a destination wants of a host, in Zabbix's order.
+  [[nodiscard]] std::vector<Seen> seen(size_t destination, const std::string& host) const;
+
+  struct Pace {
+    size_t metrics = 0;  // of count()
+    size_t due = 0;      // now
+    size_t asking = 0;   // questions under way that are no metrics'
+    size_t reading = 0;  // metrics that are being read
+    size_t waiting = 0;  // values that the spool could not take so far
+  };
+  /// Walks all items.
+  [[nodiscard]] Pace pace() const;
+  /// Why the spool takes no values at the moment; empty: it does.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
  private:
   struct Check {
     size_t destination = 0;
@@ -69,6 +104,9 @@ class Checks {
     std::string error;         // that Zabbix has been told
     bool asking = false;
     bool gone = false;
+    Put put{};
+    std::unique_ptr<const std::string>
+        fact;  // the beginning of the text that was put; null: not of this kind
   };
   using CheckPtr = std::shared_ptr<Check>;
 
@@ -86,6 +124,8 @@ class Checks {
   void put(const CheckPtr& check, int64_t clock, std::string text, Kind kind);
   void put_error(const CheckPtr& check, int64_t now, const std::string& error);
   void flush();
+  struct Waiting;
+  void note_put(const std::vector<Waiting>& put, uint64_t first_id) const;
 
   Parts parts_;
   std::map<std::pair<size_t, std::string>, std::vector<CheckPtr>> hosts_;

@@ -315,6 +315,7 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     if (pages == 1 && (page || !is_refusal(page.error()))) {
       counters_.metrics_requested += batch.series.size();
       counters_.metrics_billed += billed_metrics(batch);
+      for (Series* series : batch.series) ++series->readings;
     }
     if (!page) {
       ++counters_.failures;
@@ -422,6 +423,33 @@ void Collect::read_from(const Series& series, int64_t from) {
   } else {
     behind_[&series] = from;
   }
+}
+
+int64_t Collect::behind(const Series& series) const {
+  const auto found = behind_.find(&series);
+  return found == behind_.end() ? 0 : found->second;
+}
+
+int64_t Collect::held_until(const Series& series) const {
+  if (!series.failure()) return 0;
+  const Group& group = *series.group;
+  if (series.failure() == group.failure) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(group.failed_until - steady_clock::now());
+    return now() + std::max<int64_t>(left.count(), 0);
+  }
+  return series.last_read + (is_refused(series) ? kRefusedHold : kSeriesHold).count();
+}
+
+size_t Collect::calls_in_flight() const {
+  size_t calls = 0;
+  for (const auto& [target, lane] : lanes_) calls += static_cast<size_t>(lane.workers);
+  return calls;
+}
+
+size_t Collect::calls_queued() const {
+  size_t calls = 0;
+  for (const auto& [target, lane] : lanes_) calls += lane.queue.size();
+  return calls;
 }
 
 void Collect::tick() {

@@ -75,6 +75,13 @@ class Collect {
   void tick();
 
   [[nodiscard]] const CollectCounters& counters() const { return counters_; }
+  /// What the next reading of a fed series starts from when it is behind; 0: it is not.
+  [[nodiscard]] int64_t behind(const Series& series) const;
+  /// Until when the series' failure is its answer without another try, unix seconds.
+  [[nodiscard]] int64_t held_until(const Series& series) const;
+  /// GetMetricData calls that are under way, and those that wait for their turn.
+  [[nodiscard]] size_t calls_in_flight() const;
+  [[nodiscard]] size_t calls_queued() const;
 
  private:
   [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }

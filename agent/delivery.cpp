@@ -70,6 +70,7 @@ asio::awaitable<void> Delivery::loop() {
     co_await wait_for_upload();
     const Result<bool> done = co_await deliver();
     if (!done) {
+      if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());
       if (trouble_ != done.error().message) {
         trouble_ = done.error().message;
         spdlog::warn("values wait for Zabbix: {}", trouble_);
@@ -139,6 +140,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   if (outcome.redirected) co_return true;  // the same again, by host
   if (auto settled = parts_.spool.acknowledge(kSpoolDestination, up_to); !settled)
     co_return fail(settled.error());
+  sending_.outcomes().note_acknowledged(up_to, unix_seconds(parts_.clock()));
   co_return true;
 }
 

@@ -47,6 +47,10 @@ class Delivery {
   void wake();
 
   [[nodiscard]] const DeliveryCounters& counters() const { return sending_.counters(); }
+  [[nodiscard]] const Outcomes& outcomes() const { return sending_.outcomes(); }
+  /// Why nothing is delivered at the moment; empty: it is. And since when, unix seconds.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] int64_t trouble_since() const { return trouble_since_; }
 
  private:
   [[nodiscard]] asio::awaitable<void> loop();
@@ -67,6 +71,7 @@ class Delivery {
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
   std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is
+  int64_t trouble_since_ = 0;
 };
 
 }  // namespace bakusoku::agent

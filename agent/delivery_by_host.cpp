@@ -166,7 +166,9 @@ Result<void> DeliveryByHost::acknowledge() {
     const bool of_no_use = settled && (host.taken.empty() || host.taken.back().first < oldest);
     at = of_no_use ? hosts_.erase(at) : std::next(at);
   }
-  return parts_.spool.acknowledge(kSpoolDestination, up_to);
+  if (auto settled = parts_.spool.acknowledge(kSpoolDestination, up_to); !settled) return settled;
+  parts_.sending.outcomes().note_acknowledged(up_to, now());
+  return {};
 }
 
 void DeliveryByHost::start_catching_up() {

@@ -102,6 +102,26 @@ Wanted Demand::find(std::string_view key) const {
   return found == keys_.end() ? Wanted{} : found->second;
 }
 
+const Series* Demand::find(const MetricKey& meaning) const {
+  for (const auto& account : targets_.accounts()) {
+    if (account->name != meaning.account) continue;
+    const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
+    for (const auto& group : groups_) {
+      if (group->period != meaning.period_seconds || group->target->account != account.get() ||
+          group->target->region != region) {
+        continue;
+      }
+      for (const Series* series : group->members) {
+        if (*series->name->namespace_ == meaning.namespace_ && *series->name->metric == meaning.metric &&
+            *series->name->statistic == meaning.statistic && *series->dimensions == meaning.dimensions) {
+          return series;
+        }
+      }
+    }
+  }
+  return nullptr;
+}
+
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   auto target = targets_.find(meaning.region, meaning.account);
   if (!target) return fail(target.error());

@@ -64,6 +64,8 @@ struct Series {
   uint64_t fed : 1 = 0;       // somebody wants every datapoint of it, not only the newest
   uint64_t held : 19 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
+  uint32_t readings = 0;  // that AWS counted, of this series
+
   std::shared_ptr<Event>
       reading;  // set when the reading this series is part of takes its next step; null: none
   /// Why the newest reading failed; null: it succeeded.
@@ -105,6 +107,9 @@ class Demand {
 
   /// What `key` (a whole item key as text) stands for, if it was asked before; series is null otherwise.
   [[nodiscard]] Wanted find(std::string_view key) const;
+  /// The series that `meaning` stands for, whatever the key's spelling; null when nobody wants it. Adds
+  /// nothing.
+  [[nodiscard]] const Series* find(const MetricKey& meaning) const;
   /// Adds `key` with the meaning of its parameters. Errors: invalid, and too many keys.
   [[nodiscard]] Result<Wanted> add(std::string_view key, const MetricKey& meaning);
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "agent/explain.h"
+#include "agent/status.h"
 #include "base/json.h"
 #include "base/version.h"
 #include "zabbix/key.h"
@@ -74,12 +76,16 @@ std::string format_value(double value) {
 }
 
 std::span<const Items::Row> Items::table() {
-  static constexpr std::array<Row, 8> kTable = {{
+  static constexpr std::array<Row, 10> kTable = {{
       {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
       {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
       {"bakusoku.version", "", "the agent's version", 0, &Items::version},
       {"bakusoku.stats", "[<name>]", "one of the agent's own counters; without a name all of them as JSON", 1,
        &Items::statistics},
+      {"bakusoku.status", "", "how the agent is doing, as JSON", 0, &Items::status},
+      {"bakusoku.explain", "[<host>,<key>]",
+       "why an item of a host has the value it has, or none, as JSON; without a key all items of the host", 2,
+       &Items::explain},
       {"aws.ec2.name2id", "[<Name tag>,<region>,<account>]", "id of the EC2 instance of that name", 3,
        &Items::name_to_id},
       {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
@@ -184,6 +190,16 @@ Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline
     known += fmt::format("{}{}", known.empty() ? "" : ", ", stat.name);
   }
   co_return fail(ErrorKind::invalid, "no statistic '{}'; known are: {}", name, known);
+}
+
+Items::Value Items::status(Parameters, std::string_view, Deadline) { co_return parts_.status.json(); }
+
+Items::Value Items::explain(Parameters parameters, std::string_view, Deadline deadline) {
+  const std::string& host = parameter(parameters, 0);
+  const std::string& key = parameter(parameters, 1);
+  if (host.empty()) co_return fail(ErrorKind::invalid, "the host (parameter 1) is missing");
+  if (key.empty()) co_return parts_.explain.host(host);
+  co_return co_await parts_.explain.item(host, key, deadline);
 }
 
 // The article's second item.

@@ -44,6 +44,9 @@ struct Found {
 
 using Parameters = std::span<const std::string>;
 
+class Explain;
+class Status;
+
 class Items {
  public:
   struct Parts {
@@ -53,6 +56,8 @@ class Items {
     Collect& collect;
     Board& board;
     Stats& stats;
+    const Explain& explain;
+    const Status& status;
     Clock clock;
   };
 
@@ -89,6 +94,8 @@ class Items {
   Value ping(Parameters parameters, std::string_view key, Deadline deadline);
   Value version(Parameters parameters, std::string_view key, Deadline deadline);
   Value statistics(Parameters parameters, std::string_view key, Deadline deadline);
+  Value explain(Parameters parameters, std::string_view key, Deadline deadline);
+  Value status(Parameters parameters, std::string_view key, Deadline deadline);
   Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);

@@ -31,17 +31,7 @@ std::string file_name(std::string name, const std::string& endpoint) {
 
 }  // namespace
 
-Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
-  const ZabbixConfig& config = parts.config.zabbix;
-  if (config.server.empty()) return std::unique_ptr<Reporting>();
-  auto destinations = zabbix::parse_destinations(config.server);
-  if (!destinations) return fail(destinations.error());
-  for (const std::string& service : config.discover) {
-    if (find_service(service) == nullptr) {
-      return fail(ErrorKind::invalid, "[zabbix] discover: service '{}' is not known; known are: {}", service,
-                  service_names());
-    }
-  }
+Result<zabbix::Link> make_link(const ZabbixConfig& config) {
   zabbix::Link link;
   link.source_ip = config.source_ip;
   zabbix::TlsConfig settings = config.tls;
@@ -54,6 +44,23 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
     for (const std::string& warning : (*tls)->warnings()) spdlog::warn("{}", warning);
     link.tls = std::move(*tls);
   }
+  return link;
+}
+
+Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
+  const ZabbixConfig& config = parts.config.zabbix;
+  if (config.server.empty()) return std::unique_ptr<Reporting>();
+  auto destinations = zabbix::parse_destinations(config.server);
+  if (!destinations) return fail(destinations.error());
+  for (const std::string& service : config.discover) {
+    if (find_service(service) == nullptr) {
+      return fail(ErrorKind::invalid, "[zabbix] discover: service '{}' is not known; known are: {}", service,
+                  service_names());
+    }
+  }
+  auto made = make_link(config);
+  if (!made) return fail(made.error());
+  const zabbix::Link link = std::move(*made);
   std::unique_ptr<Reporting> reporting(new Reporting(std::move(parts)));
   for (const zabbix::Alternatives& alternatives : *destinations) {
     if (auto opened = reporting->open(alternatives, link); !opened) return fail(opened.error());

@@ -25,6 +25,9 @@
 
 namespace bakusoku::agent {
 
+/// How connections to Zabbix are made; reads the TLS files. Errors: invalid, denied, io.
+[[nodiscard]] Result<zabbix::Link> make_link(const ZabbixConfig& config);
+
 class Reporting {
  public:
   struct Parts {
@@ -55,6 +58,11 @@ class Reporting {
   [[nodiscard]] static Result<std::unique_ptr<Reporting>> create(Parts parts);
 
   void start();
+  [[nodiscard]] const std::vector<std::unique_ptr<Destination>>& destinations() const {
+    return destinations_;
+  }
+  [[nodiscard]] const Checks& checks() const { return *checks_; }
+
   /// Called once a second, after the collection's own work.
   void tick();
 

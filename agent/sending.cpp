@@ -116,6 +116,7 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   }
   counters_.delivered += part.rows.size() - refused.size();
   counters_.refused += refused.size();
+  note_outcomes(part, refused, head.info);
   if (const auto kept = put_back(part, refused, head.info); !kept) co_return failed(kept.error());
   co_return outcome;
 }
@@ -200,6 +201,21 @@ asio::awaitable<Result<Sending::Rows>> Sending::find_refused(const Part& part) {
   }
   std::sort(refused.begin(), refused.end());
   co_return refused;
+}
+
+void Sending::note_outcomes(const Part& part, const Rows& refused, const std::string& info) {
+  if (refused.empty() && outcomes_.refusals() == 0) return;
+  const int64_t now = unix_seconds(parts_.clock());
+  auto next = refused.begin();
+  for (const size_t at : part.rows) {
+    const Value& value = part.packet->values[at];
+    if (next != refused.end() && *next == at) {
+      outcomes_.note_refused(value.host, value.key, info, now, now + kUnknownAgain.count());
+      ++next;
+    } else {
+      outcomes_.note_taken(value.host, value.key, now);
+    }
+  }
 }
 
 Result<void> Sending::put_back(const Part& part, const Rows& refused, const std::string& info) {

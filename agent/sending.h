@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/event.h"
+#include "agent/outcomes.h"
 #include "agent/peer.h"
 #include "agent/spool.h"
 #include "base/clock.h"
@@ -72,6 +73,8 @@ class Sending {
   [[nodiscard]] bool upload_disabled() const {
     return parts_.peer != nullptr && parts_.peer->upload_disabled;
   }
+  [[nodiscard]] Outcomes& outcomes() { return outcomes_; }
+  [[nodiscard]] const Outcomes& outcomes() const { return outcomes_; }
   [[nodiscard]] DeliveryCounters& counters() { return counters_; }
   [[nodiscard]] const DeliveryCounters& counters() const { return counters_; }
 
@@ -94,10 +97,13 @@ class Sending {
                                                     std::string session, bool own_ids);
   /// The indexes of the packet's values that Zabbix does not take.
   [[nodiscard]] asio::awaitable<Result<Rows>> find_refused(const Part& part);
+  /// Remembers which of the rows were taken and which were refused.
+  void note_outcomes(const Part& part, const Rows& refused, const std::string& info);
   [[nodiscard]] Result<void> put_back(const Part& part, const Rows& refused, const std::string& info);
 
   Parts parts_;
   DeliveryCounters counters_;
+  Outcomes outcomes_;
 };
 
 }  // namespace bakusoku::agent

@@ -1514,6 +1514,71 @@ Result<void> Spool::offer_waiting(Destination& destination) {
   return {};
 }
 
+Result<void> Spool::look_for(std::string_view name, std::string_view host, std::string_view key,
+                             size_t max_bytes, SpoolTrace& trace) {
+  auto found = find(name);
+  if (!found) return fail(found.error());
+  const Destination& destination = **found;
+  std::vector<Value> values;
+  const auto is_it = [&](const Value& value) { return value.host == host && value.key == key; };
+  if (trace.looked_from == UINT64_MAX) {
+    size_t bytes = 0;
+    for (const auto& [number, waiting] : waiting_) {
+      if (waiting.head.destination != destination.number || bytes >= max_bytes) continue;
+      bytes += record_bytes(waiting.head);
+      Database::Run run(*database_, database_->statements[Database::kReadWaiting], number);
+      if (!run.row()) continue;
+      const std::string body = run.blob(0);
+      values.clear();
+      if (!decoder_.decode(body, values)) continue;
+      const auto count = static_cast<uint64_t>(std::count_if(values.begin(), values.end(), is_it));
+      if (count == 0) continue;
+      trace.waiting += count;
+      if (trace.not_before == 0 || waiting.not_before < trace.not_before)
+        trace.not_before = waiting.not_before;
+    }
+  }
+  size_t looked = 0;
+  auto chunk = chunks_.lower_bound(trace.looked_from);
+  while (chunk != chunks_.begin() && looked < max_bytes) {
+    --chunk;
+    const uint64_t first_id = chunk->first;
+    const ChunkHead& head = chunk->second.head;
+    trace.looked_from = first_id;
+    if (head.destination != 0 && head.destination != destination.number) continue;
+    looked += record_bytes(head);
+    const auto body = read_body(first_id);
+    values.clear();
+    if (!body || !decoder_.decode(*body, values)) continue;
+    for (size_t at = values.size(); at-- > 0;) {
+      if (!is_it(values[at])) continue;
+      const uint64_t id = first_id + at;
+      if (trace.newest_id == 0) {
+        trace.newest_id = id;
+        trace.newest_clock = values[at].clock;
+        trace.newest_supported = values[at].supported;
+        trace.newest_text = values[at].text;
+      }
+      if (id <= destination.cursor || is_refused(destination.refused, id)) continue;
+      ++trace.pending;
+      trace.first_id = id;
+      trace.first_clock = values[at].clock;
+      trace.first_put = head.put_time;
+    }
+  }
+  trace.complete = chunk == chunks_.begin();
+  trace.ahead =
+      trace.first_id == 0 ? 0 : pending_between(destination, destination.cursor, trace.first_id - 1);
+  return {};
+}
+
+uint64_t Spool::acknowledged(std::string_view name) const {
+  for (const Destination& destination : destinations_) {
+    if (destination.name == name) return destination.cursor;
+  }
+  return 0;
+}
+
 SpoolStats Spool::stats() const {
   SpoolStats stats;
   stats.bytes = bytes_;
@@ -1530,7 +1595,10 @@ SpoolStats Spool::stats() const {
       const uint64_t last_id = chunk.last_id(first_id);
       if (last_id > destination.cursor) {
         shown.bytes += record_bytes(chunk.head);
-        if (shown.oldest_clock == 0) shown.oldest_clock = chunk.head.oldest_clock;
+        if (shown.oldest_clock == 0) {
+          shown.oldest_clock = chunk.head.oldest_clock;
+          shown.oldest_put = chunk.head.put_time;
+        }
       }
       if (last_id > destination.floor && first_id <= destination.cursor) {
         const uint64_t from = std::max(first_id, destination.floor + 1);

@@ -95,6 +95,7 @@ struct SpoolStats {
     uint64_t values = 0;       // pending
     uint64_t bytes = 0;        // of the chunks that hold them
     int64_t oldest_clock = 0;  // of the first pending chunk; 0: none
+    int64_t oldest_put = 0;    // when that chunk's oldest value was put
     uint64_t waiting = 0;      // refused for now, to be tried again
     uint64_t in_window = 0;    // acknowledged and kept
   };
@@ -103,6 +104,24 @@ struct SpoolStats {
   uint64_t chunks = 0;
   uint64_t series = 0;                                            // whose last clock is known
   std::array<std::array<uint64_t, kDropReasons>, 256> dropped{};  // [priority][reason] since the start
+};
+
+/// What is stored of one item, for one destination. Times are unix seconds.
+struct SpoolTrace {
+  uint64_t pending = 0;   // to be delivered
+  uint64_t first_id = 0;  // of them, the oldest; 0: none
+  int64_t first_clock = 0;
+  int64_t first_put = 0;   // or a little earlier: of the chunk that holds it
+  uint64_t ahead = 0;      // values of any item that are delivered before it
+  uint64_t waiting = 0;    // refused for now
+  int64_t not_before = 0;  // when the first of those is offered again
+  uint64_t newest_id = 0;  // of the newest value that is stored, delivered or not; 0: none
+  int64_t newest_clock = 0;
+  bool newest_supported = true;
+  std::string newest_text{};
+
+  uint64_t looked_from = UINT64_MAX;  // what is stored from this id on has been looked at
+  bool complete = false;              // all has
 };
 
 class Spool {
@@ -150,6 +169,13 @@ class Spool {
   /// These are not offered to this destination again. Ids increase.
   [[nodiscard]] Result<void> drop(std::string_view destination, std::span<const uint64_t> ids,
                                   DropReason reason);
+
+  /// Looks for the item in what is stored, newest first, about `max_bytes` further with each call, until
+  /// trace.complete. A look only: nothing is offered or moved, and what is damaged is passed over.
+  [[nodiscard]] Result<void> look_for(std::string_view destination, std::string_view host,
+                                      std::string_view key, size_t max_bytes, SpoolTrace& trace);
+  /// Acknowledged up to this id.
+  [[nodiscard]] uint64_t acknowledged(std::string_view destination) const;
 
   /// Tidies a bounded piece, for when nothing is put or acknowledged; true when there is more to do.
   [[nodiscard]] Result<bool> tidy();

@@ -396,6 +396,50 @@ TEST_F(SpoolTest, APacketOfNothingButRefusedValuesIsPassedOver) {
 
 // Bounds
 
+TEST_F(SpoolTest, ALookForAnItemFindsWhatWaitsAndTheNewestValue) {
+  options_.retry_max_age = std::chrono::hours{24};
+  open();
+  const auto look = [this](std::string_view key, size_t piece = kMany) {
+    SpoolTrace trace;
+    for (int pieces = 0; pieces < 1000 && !trace.complete; ++pieces) {
+      EXPECT_TRUE(spool_->look_for("a", "host", key, piece, trace));
+    }
+    EXPECT_TRUE(trace.complete);
+    return trace;
+  };
+  EXPECT_EQ(look("key 0").newest_id, 0u);
+  for (uint64_t number = 0; number < 5000; number += 10) {
+    std::vector<Value> values = numbered_.range(number, 9);
+    values.push_back(numbered_(number + 9, 5, 1));
+    now_ += 61;  // chunks of their own
+    put(values);
+  }
+  for (const size_t piece : {size_t{1}, size_t{10'000}, kMany}) {
+    const SpoolTrace trace = look("key 1", piece);
+    EXPECT_EQ(trace.pending, 500u);
+    EXPECT_EQ(trace.first_clock, kStart + 9);
+    EXPECT_EQ(trace.ahead, 9u);
+    EXPECT_EQ(trace.newest_text, "4999");
+    EXPECT_EQ(trace.newest_clock, kStart + 4999);
+  }
+  EXPECT_EQ(look("no such key").pending, 0u);
+  acknowledge(next(1000).up_to);
+  EXPECT_EQ(look("key 1").pending, 400u);
+  EXPECT_EQ(look("key 1").ahead, 9u);
+
+  const SpoolPacket packet = next(10);
+  ASSERT_TRUE(spool_->retry_later("a", std::vector<uint64_t>{packet.ids[9]},
+                                  WallTime{std::chrono::seconds(now_ + 30)}));
+  const SpoolTrace trace = look("key 1");
+  EXPECT_EQ(trace.pending, 399u);
+  EXPECT_EQ(trace.waiting, 1u);
+  EXPECT_EQ(trace.not_before, now_ + 30);
+  EXPECT_EQ(spool_->acknowledged("a"), packet.ids[0] - 1);
+  acknowledge(next().up_to);
+  EXPECT_EQ(look("key 1").pending, 0u);
+  EXPECT_EQ(look("key 1").newest_text, "4999") << "within the window";
+}
+
 TEST_F(SpoolTest, WhenFullTheOldestOfTheLowestPriorityGoFirstAndAreCounted) {
   options_.max_bytes = 100'000;
   open();

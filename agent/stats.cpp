@@ -12,8 +12,6 @@
 #include "agent/targets.h"
 
 namespace bakusoku::agent {
-namespace {
-
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -30,8 +28,6 @@ double resident_bytes() {
   statm >> total >> resident;
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
-
-}  // namespace
 
 std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const Inventories& inventories,
                             const Demand& demand, const Collect& collect, const Board& board) {

@@ -44,6 +44,10 @@ struct Stat {
   double value = 0;
 };
 
+/// Of this process, user and system.
+[[nodiscard]] double cpu_seconds();
+[[nodiscard]] double resident_bytes();
+
 /// Every statistic, in a fixed order.
 [[nodiscard]] std::vector<Stat> all_stats(const Stats& stats, const Targets& targets,
                                           const Inventories& inventories, const Demand& demand,

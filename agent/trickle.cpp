@@ -37,6 +37,11 @@ void Trickle::remove(const std::string& host) {
   hosts_.erase(at);
 }
 
+int64_t Trickle::due(const std::string& host) const {
+  const auto found = hosts_.find(host);
+  return found == hosts_.end() || found->second.out ? 0 : found->second.due;
+}
+
 std::optional<std::string> Trickle::take(int64_t now) {
   // A clock that was set back leaves nobody due for long.
   if (!queue_.empty() && queue_.begin()->first - now > 2 * longest_wait_.count()) {

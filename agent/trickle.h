@@ -25,6 +25,8 @@ class Trickle {
   /// It is not taken any more; put_back() of it does nothing.
   void remove(const std::string& host);
   [[nodiscard]] size_t size() const { return hosts_.size(); }
+  /// When its next turn comes; 0: it is out, or not there.
+  [[nodiscard]] int64_t due(const std::string& host) const;
 
   /// One that is due, as the pace allows. It is out until it is put back.
   [[nodiscard]] std::optional<std::string> take(int64_t now);

@@ -97,4 +97,22 @@ std::string valid_utf8(std::string_view text) {
   return out;
 }
 
+JsonObject& JsonObject::add(std::string_view name, std::string_view text) {
+  return add_raw(name, json_string(text));
+}
+
+JsonObject& JsonObject::add_raw(std::string_view name, std::string_view value) {
+  if (text_.size() > 1) text_ += ',';
+  append_json_string(text_, name);
+  text_ += ':';
+  text_ += value;
+  return *this;
+}
+
+JsonArray& JsonArray::add_raw(std::string_view value) {
+  if (text_.size() > 1) text_ += ',';
+  text_ += value;
+  return *this;
+}
+
 }  // namespace bakusoku

@@ -16,6 +16,16 @@ TEST(Json, KeepsUtf8AndReplacesWhatIsNot) {
   EXPECT_EQ(json_string("\xF0\x9F\x98"), "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"");  // cut short
 }
 
+TEST(Json, ObjectsAndArraysAreWrittenPieceByPiece) {
+  EXPECT_EQ(JsonObject().finish(), "{}");
+  EXPECT_EQ(JsonArray().finish(), "[]");
+  JsonObject object;
+  object.add("a \"word\"", "x\n").add("n", int64_t{-1}).add("u", UINT64_MAX).add("yes", true);
+  object.add_raw("list", JsonArray().add_raw("1").add_raw("null").finish());
+  EXPECT_EQ(object.finish(),
+            R"({"a \"word\"":"x\n","n":-1,"u":18446744073709551615,"yes":true,"list":[1,null]})");
+}
+
 TEST(Json, ValidUtf8LeavesValidTextAlone) {
   EXPECT_EQ(valid_utf8("web-1 \"é\"\n"), "web-1 \"é\"\n");
   EXPECT_EQ(valid_utf8("\xC0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD");  // overlong

@@ -2,8 +2,12 @@
 // (spdlog::info("...", ...)). Called once from main; the module never links this.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace bakusoku {
@@ -11,5 +15,17 @@ namespace bakusoku {
 /// Sets the default logger. `level`: trace, debug, info, warning, error, off. Timestamps are UTC unless
 /// `plain`, which leaves them to the service manager's own journal.
 [[nodiscard]] Result<void> set_up_log(std::string_view level, bool plain);
+
+/// A warning or an error of this process.
+struct Problem {
+  WallTime first{};
+  WallTime last{};
+  uint64_t times = 0;  // that the same words were logged
+  bool is_error = false;
+  std::string text{};
+};
+
+/// The latest problems that were logged, whatever the log's level, the newest last.
+[[nodiscard]] std::vector<Problem> recent_problems();
 
 }  // namespace bakusoku

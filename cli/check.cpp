@@ -15,12 +15,19 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "zabbix/active.h"
+#include "zabbix/destination.h"
+#include "zabbix/exchange.h"
+#include "zabbix/frame.h"
+#include "zabbix/sender.h"
 
 namespace bakusoku::cli {
 namespace {
 
 constexpr std::chrono::seconds kSkewWorthSaying{30};
 constexpr std::chrono::seconds kSocketTimeout{2};
+constexpr std::chrono::seconds kServerTimeout{10};
+constexpr const char* kAskedAs = "6.0.0";  // understood by every server, and without a session
 
 struct Options {
   std::string config;
@@ -151,6 +158,105 @@ void check_socket(const agent::Config& config, Report& report) {
   }
 }
 
+std::string remedy(const zabbix::ReplyHead& head, const std::string& host) {
+  if (zabbix::says_unknown_host(head.info)) {
+    return fmt::format(
+        "create a host with exactly the name {} there, or correct hostname in [zabbix]; a new host is "
+        "known when the server has read its configuration again",
+        host);
+  }
+  return "is the host enabled, monitored by this server or proxy and not by another, and does its encryption "
+         "allow "
+         "this kind of connection?";
+}
+
+// Asks every server, also those of a cluster that would not be asked now, for the items of one host, as the
+// agent does.
+asio::awaitable<void> check_servers(asio::io_context& io, const agent::ZabbixConfig& config,
+                                    const zabbix::Link& link,
+                                    const std::vector<zabbix::Alternatives>& destinations, Report& report) {
+  const std::string host = !config.hostname.empty() ? config.hostname
+                           : !config.hosts.empty()  ? config.hosts.front()
+                                                    : std::string();
+  std::string question = R"({"request":"sender data","data":[]})";  // of no host: changes nothing anywhere
+  if (!host.empty()) {
+    zabbix::ActiveRequest request;
+    request.host = host;
+    request.host_metadata = config.host_metadata;
+    request.version = kAskedAs;
+    question = zabbix::encode_active_request(request);
+  }
+  const std::string frame = zabbix::encode_request_frame(question);
+  for (const zabbix::Alternatives& destination : destinations) {
+    struct Answered {
+      zabbix::Endpoint endpoint;
+      Result<std::string> answer;
+    };
+    std::vector<Answered> answers;
+    bool any = false;
+    for (const zabbix::Endpoint& endpoint : destination.endpoints()) {
+      auto answer = co_await zabbix::exchange(io, endpoint, link, frame,
+                                              std::chrono::steady_clock::now() + kServerTimeout);
+      any = any || answer.has_value();
+      answers.push_back({endpoint, std::move(answer)});
+    }
+    for (const auto& [endpoint, answer] : answers) {
+      const std::string what = "Zabbix at " + zabbix::to_string(endpoint);
+      if (!answer) {
+        // The standby of a cluster takes no connection.
+        report.add(
+            any ? Verdict::warning : Verdict::failed, what,
+            any ? answer.error().message + " (another one of the cluster answers)" : answer.error().message);
+        continue;
+      }
+      const std::string_view way = link.tls ? "answers over TLS" : "answers";
+      if (host.empty() && zabbix::decode_sender_reply(*answer)) {
+        report.add(Verdict::ok, what, fmt::format("{}; the hosts are those that discovery finds", way));
+        continue;
+      }
+      const auto reply = zabbix::decode_active_reply(*answer);
+      if (!reply) {
+        report.add(Verdict::failed, what,
+                   reply.error().message + "; does the port belong to a Zabbix server or proxy?");
+        continue;
+      }
+      if (reply->head.verdict == zabbix::Verdict::accepted) {
+        report.add(
+            Verdict::ok, what,
+            fmt::format("{} and wants {} items of host {}{}", way, reply->items.size(), host,
+                        reply->items.empty() ? "; give it items of the type Zabbix agent (active)" : ""));
+      } else if (reply->head.verdict == zabbix::Verdict::redirected) {
+        report.add(Verdict::ok, what,
+                   fmt::format("{}, and sends host {} on to another proxy of its group", way, host));
+      } else {
+        report.add(Verdict::failed, what,
+                   fmt::format("{}, but wants nothing of host {}: \"{}\"; {}", way, host, reply->head.info,
+                               remedy(reply->head, host)));
+      }
+    }
+  }
+}
+
+void check_zabbix(asio::io_context& io, const agent::ZabbixConfig& config, Report& report) {
+  if (config.server.empty()) return;
+  const auto destinations = zabbix::parse_destinations(config.server);
+  if (!destinations) {
+    report.add(Verdict::failed, "[zabbix]", destinations.error().message);
+    return;
+  }
+  const auto link = agent::make_link(config);
+  if (!link) {
+    report.add(Verdict::failed, "[zabbix]", link.error().message);
+    return;
+  }
+  io.restart();
+  asio::co_spawn(io, check_servers(io, config, *link, *destinations, report),
+                 [](const std::exception_ptr& failure) {
+                   if (failure) std::rethrow_exception(failure);
+                 });
+  io.run_for(kServerTimeout * 20);
+}
+
 asio::awaitable<void> check_accounts(agent::Agent& agent, Report& report) {
   co_await agent.targets().find_default_region();
   for (const auto& account : agent.targets().accounts()) {
@@ -185,6 +291,7 @@ int check(const Options& options) {
     if (failure) std::rethrow_exception(failure);
   });
   io.run();
+  check_zabbix(io, config->zabbix, report);
   check_socket(*config, report);
   return report.finish();
 }
@@ -193,7 +300,7 @@ int check(const Options& options) {
 
 void add_check(CLI::App& app, Run& run) {
   CLI::App* command = app.add_subcommand(
-      "check", "Try configuration, credentials, every needed permission, clock and socket");
+      "check", "Try configuration, credentials, every needed permission, clock, Zabbix servers and socket");
   auto options = std::make_shared<Options>();
   command->add_option("-c,--config", options->config, "Configuration file");
   command->add_flag("--json", options->json, "Print one JSON object");

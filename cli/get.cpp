@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/socket.h"
 
 namespace bakusoku::cli {
 namespace {
@@ -47,17 +48,12 @@ std::chrono::milliseconds timeout_of(const Options& options, double otherwise) {
 }
 
 int ask_agent(const Options& options) {
-  std::string socket = options.socket;
-  if (socket.empty()) socket = Environment::of_process().get(ask::kSocketVariable).value_or("");
-  if (socket.empty()) {
-    auto config = agent::load_config(options.config);
-    if (!config) {
-      complain(config.error().message);
-      return kUsage;
-    }
-    socket = config->agent.socket;
+  const auto socket = find_socket(options.socket, options.config);
+  if (!socket) {
+    complain(socket.error().message);
+    return kUsage;
   }
-  ask::Client client(socket);
+  ask::Client client(*socket);
   bool all = true;
   for (const std::string& key : options.keys) {
     const auto deadline = std::chrono::steady_clock::now() + timeout_of(options, kAskTimeout);

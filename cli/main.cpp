@@ -20,7 +20,9 @@ int main(int argc, char** argv) {
       "Bakusoku, the Zabbix agent for AWS.\n\n"
       "  bakusoku run      answers Zabbix: through bakusoku.so, a passive-agent port, or both\n"
       "  bakusoku get      asks for items by hand, as Zabbix would\n"
-      "  bakusoku check    tells whether configuration, credentials and permissions are in order\n",
+      "  bakusoku check    tells whether configuration, credentials and permissions are in order\n"
+      "  bakusoku explain  tells why an item of a host has the value it has, or none\n"
+      "  bakusoku status   shows how the running agent is doing\n",
       "bakusoku"};
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
@@ -29,6 +31,8 @@ int main(int argc, char** argv) {
   cli::add_run(app, run);
   cli::add_get(app, run);
   cli::add_check(app, run);
+  cli::add_explain(app, run);
+  cli::add_status(app, run);
   cli::add_version(app, run);
   try {
     app.parse(argc, argv);

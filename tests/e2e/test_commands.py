@@ -42,6 +42,23 @@ class Commands(LabTestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("nobody.sock", done.stderr)
 
+    def test_explain_and_status_without_an_agent_say_how_to_start_it(self):
+        for arguments in (("explain", "web-1"), ("explain", "web-1", "bakusoku.ping"), ("status",), ("status", "--json")):
+            done = self.run_command(*arguments, environment={"BAKUSOKU_SOCKET": str(self.folder / "nobody.sock")})
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn("bakusoku run", done.stderr)
+
+    def test_explain_and_status_of_an_agent_without_a_zabbix_server(self):
+        aws = self.simaws("--regions", REGION)
+        bakusoku = self.agent(aws.url)
+        here = {"BAKUSOKU_SOCKET": str(bakusoku.socket)}
+        done = self.run_command("explain", "web-1", "bakusoku.ping", environment=here)
+        self.assertIn("No Zabbix server is configured", done.stdout)
+        self.assertEqual(done.returncode, 1)
+        done = self.run_command("status", environment=here)
+        self.assertIn("no server in [zabbix]", done.stdout)
+        self.assertEqual(done.returncode, 0)
+
     def test_check_of_an_account_that_works(self):
         aws = self.simaws("--regions", REGION)
         done = self.run_command("check", environment=self.account(aws))
@@ -79,7 +96,7 @@ class Commands(LabTestCase):
     def test_version_and_help(self):
         self.assertRegex(self.run_command("version").stdout, r"\d+[.]\d+[.]\d+")
         self.assertRegex(self.run_command("--version").stdout, r"\d+[.]\d+[.]\d+")
-        for arguments in ((), ("run",), ("get",), ("check",)):
+        for arguments in ((), ("run",), ("get",), ("check",), ("explain",), ("status",)):
             done = self.run_command(*arguments, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertGreater(len(done.stdout), 200)

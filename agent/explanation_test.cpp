@@ -1,0 +1,364 @@
+// The sentences, one situation after the other.
+#include "agent/explanation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <functional>
+
+namespace bakusoku::agent {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int64_t kNow = 1'700'000'000;  // 22:13:20 UTC
+
+// A metric's item of which all is well.
+ItemFacts healthy() {
+  DestinationFacts zabbix;
+  zabbix.name = "zabbix:10051";
+  zabbix.has_host = zabbix.host_known = zabbix.wanted = true;
+  zabbix.host_asked = kNow - 20;
+  zabbix.host_asks = kNow + 100;
+  zabbix.items = 12;
+  zabbix.interval = "1m";
+  zabbix.due = kNow + 30;
+  zabbix.put_at = kNow - 10;
+  zabbix.put_clock = kNow - 320;
+  zabbix.put_text = "12.5";
+  zabbix.acknowledged_at = kNow - 9;
+  zabbix.trace = SpoolTrace{};
+  zabbix.trace->complete = true;
+
+  SeriesFacts series;
+  series.description = "AWS/EC2 CPUUtilization (InstanceId=i-1) Average";
+  series.namespace_ = "AWS/EC2";
+  series.metric = "CPUUtilization";
+  series.dimensions = {{"InstanceId", "i-1"}};
+  series.statistic = "Average";
+  series.period = 60;
+  series.region = "eu-west-1";
+  series.delay = 120;
+  series.readings = 25;
+  series.last_read = kNow - 11;
+  series.window_start = kNow - 560;
+  series.window_end = kNow - 260;
+  series.point_clock = kNow - 320;
+  series.point_value = "12.5";
+  series.next_reading = kNow + 40;
+  series.last_asked = kNow - 30;
+  series.ask_gap = 60;
+  series.fed = true;
+
+  ItemFacts facts;
+  facts.now = kNow;
+  facts.host = "i-1";
+  facts.key = "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,60]";
+  facts.is_metric = true;
+  facts.hosts = 3;
+  facts.destinations = {zabbix};
+  facts.series = series;
+  return facts;
+}
+
+std::string said(const ItemFacts& facts, std::string_view about = "") {
+  std::string text;
+  for (const Sentence& sentence : explain(facts)) {
+    if (about.empty() || sentence.about == about) text += sentence.text + '\n';
+  }
+  return text;
+}
+
+// `change` is what is otherwise than in the healthy case.
+ItemFacts with(const std::function<void(DestinationFacts&, SeriesFacts&)>& change) {
+  ItemFacts facts = healthy();
+  change(facts.destinations.front(), *facts.series);
+  return facts;
+}
+
+TEST(Explanation, OfADeliveredValueTellsItsWholeWay) {
+  const ItemFacts facts = healthy();
+  EXPECT_EQ(state_of(facts), ItemState::delivered);
+  EXPECT_THAT(said(facts, "wanted"),
+              HasSubstr("Zabbix at zabbix:10051 wants it every 1m; it is due 22:13:50 UTC (in 30 s)."));
+  EXPECT_THAT(said(facts, "metric"),
+              AllOf(HasSubstr("AWS/EC2 CPUUtilization (InstanceId=i-1) Average over 60 s"),
+                    HasSubstr("in eu-west-1 with the default account"), HasSubstr("read 25 times"),
+                    HasSubstr("about US$0.00025")));
+  EXPECT_THAT(
+      said(facts, "reading"),
+      AllOf(HasSubstr("last asked 22:13:09 UTC (11 s ago) for the periods from 22:04:00 UTC to 22:09:00 UTC"),
+            HasSubstr("The newest datapoint there was 12.5 of 22:08:00 UTC (5 min 20 s ago)"),
+            HasSubstr("The next reading is about 22:14:00 UTC (in 40 s)"),
+            HasSubstr("the one that ends at 22:10:00 UTC is delivered from 22:12:00 UTC on")));
+  EXPECT_THAT(
+      said(facts, "value"),
+      HasSubstr("The newest for zabbix:10051 is the value 12.5, of 22:08:00 UTC; it was stored 22:13:10"));
+  EXPECT_THAT(said(facts, "delivery"), AllOf(HasSubstr("acknowledged it 22:13:11 UTC (9 s ago)"),
+                                             HasSubstr("does not fit its type of information")));
+  EXPECT_EQ(said(facts, "missing"), "");
+}
+
+TEST(Explanation, OfAHostThatIsNotOursNamesThoseThatAreLikeIt) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    const std::string name = zabbix.name;
+    zabbix = DestinationFacts{};
+    zabbix.name = name;
+  });
+  facts.series.reset();
+  facts.similar_hosts = {"i-10", "i-12"};
+  EXPECT_EQ(state_of(facts), ItemState::host_not_ours);
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("answers for no host named \"i-1\""),
+                                 HasSubstr("answers for 3 hosts"), HasSubstr("Similar hosts: i-10, i-12."),
+                                 HasSubstr("so it is not read and costs nothing")));
+}
+
+TEST(Explanation, OfAHostThatZabbixDoesNotKnowHasItsWords) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.host_known = zabbix.wanted = false;
+    zabbix.put_at = 0;
+    zabbix.host_refusal = "host [i-1] not found";
+  });
+  EXPECT_EQ(state_of(facts), ItemState::host_unknown);
+  EXPECT_THAT(said(facts),
+              AllOf(HasSubstr("wants nothing of host \"i-1\". It says: \"host [i-1] not found\""),
+                    HasSubstr("Create a host with exactly this name"),
+                    HasSubstr("asked again 22:15:00 UTC (in 1 min 40 s)")));
+}
+
+TEST(Explanation, OfAHostThatIsNotMonitoredAsksForThat) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.host_known = zabbix.wanted = false;
+    zabbix.put_at = 0;
+    zabbix.host_refusal = "host [i-1] not monitored";
+  });
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("Is the host enabled"), Not(HasSubstr("Create a host"))));
+}
+
+TEST(Explanation, OfAHostNobodyHasBeenAskedAboutSaysWhenItIs) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.host_known = zabbix.wanted = false;
+    zabbix.put_at = 0;
+    zabbix.host_asked = 0;
+    zabbix.host_asks = kNow - 1;
+    zabbix.no_answer = "Zabbix at zabbix:10051: TLS handshake failed (bad PSK)";
+    zabbix.no_answer_since = kNow - 600;
+  });
+  EXPECT_EQ(state_of(facts), ItemState::host_not_asked);
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("has not said since 22:03:20 UTC (10 min ago)"),
+                                 HasSubstr("bad PSK"), HasSubstr("it is asked now")));
+}
+
+TEST(Explanation, OfAnItemThatIsNotWantedNamesKeysThatAreLikeIt) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.wanted = false;
+    zabbix.put_at = 0;
+    zabbix.similar = {"aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,300]"};
+  });
+  facts.series.reset();
+  EXPECT_EQ(state_of(facts), ItemState::not_wanted);
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("knows the host and wants 12 items of it, but not this one"),
+                                 HasSubstr("disabled"), HasSubstr("Zabbix agent (active)"),
+                                 HasSubstr("Similar keys of this host: aws.metric[")));
+}
+
+TEST(Explanation, OfAMetricThatOthersAskForSaysSo) {
+  ItemFacts facts = with([](DestinationFacts&, SeriesFacts& series) { series.fed = false; });
+  facts.destinations.clear();
+  EXPECT_EQ(state_of(facts), ItemState::not_configured);
+  EXPECT_THAT(
+      said(facts, "wanted"),
+      AllOf(HasSubstr("No Zabbix server is configured"),
+            HasSubstr("through the module, the passive port or bakusoku get: last 22:12:50 UTC (30 s ago), "
+                      "1 min after the time before")));
+}
+
+TEST(Explanation, OfAnIntervalThatCannotBeRead) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.interval = "soon";
+    zabbix.has_interval = false;
+    zabbix.due = 0;
+    zabbix.error = "update interval \"soon\": no number";
+  });
+  EXPECT_EQ(state_of(facts), ItemState::interval_wrong);
+  EXPECT_THAT(said(facts, "missing"),
+              AllOf(HasSubstr("\"soon\" cannot be read"), HasSubstr("Correct it in Zabbix")));
+}
+
+TEST(Explanation, OfANewItem) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) { zabbix.put_at = 0; });
+  facts.series.reset();
+  EXPECT_EQ(state_of(facts), ItemState::not_due_yet);
+  EXPECT_THAT(said(facts, "missing"), HasSubstr("due for the first time 22:13:50 UTC"));
+  facts.destinations.front().asking = true;
+  EXPECT_EQ(state_of(facts), ItemState::being_read);
+  EXPECT_THAT(said(facts, "missing"), HasSubstr("first value is being read"));
+}
+
+TEST(Explanation, OfAnItemWithoutAValueSinceTheStartTellsTheOneBefore) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts& series) {
+    zabbix.put_at = 0;
+    zabbix.earlier_clock = kNow - 3600;
+    series.last_read = series.window_end = series.point_clock = 0;
+  });
+  EXPECT_EQ(state_of(facts), ItemState::delivered_earlier);
+  EXPECT_THAT(said(facts, "value"), HasSubstr("the newest before was of 21:13:20 UTC (1 h ago)"));
+}
+
+TEST(Explanation, OfAMetricWithoutADatapoint) {
+  const auto empty = [](DestinationFacts& zabbix, SeriesFacts& series) {
+    zabbix.put_at = 0;
+    series.point_clock = 0;
+  };
+  ItemFacts facts = with(empty);
+  EXPECT_EQ(state_of(facts), ItemState::no_datapoint);
+  EXPECT_THAT(said(facts, "missing"), AllOf(HasSubstr("CloudWatch had no datapoint of it in these periods"),
+                                            HasSubstr("every 60 s"), HasSubstr("<missing> = zero")));
+  facts.series->missing_is_zero = true;
+  EXPECT_NE(state_of(facts), ItemState::no_datapoint);
+  EXPECT_EQ(said(facts, "missing"), "");
+}
+
+TEST(Explanation, OfAFailedReadingHasTheWordsOfAws) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts& series) {
+    zabbix.error = "aws.metric: cloudwatch:GetMetricData in eu-west-1: AccessDenied";
+    series.failure = "cloudwatch:GetMetricData in eu-west-1: AccessDenied: not authorized.";
+    series.retry = kNow + 20;
+  });
+  EXPECT_EQ(state_of(facts), ItemState::failing);
+  EXPECT_THAT(said(facts, "missing"),
+              AllOf(HasSubstr("not supported at the moment, and Zabbix is told so"),
+                    HasSubstr("AccessDenied"), HasSubstr("tried again 22:13:40 UTC (in 20 s)")));
+  EXPECT_THAT(said(facts, "value"), HasSubstr("that the item is not supported"));
+}
+
+TEST(Explanation, OfAValueThatWaitsWhileZabbixIsAway) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.put_pending = true;
+    zabbix.acknowledged_at = 0;
+    zabbix.trace->pending = 7;
+    zabbix.trace->first_id = 100;
+    zabbix.trace->first_clock = kNow - 740;
+    zabbix.trace->first_put = kNow - 600;
+    zabbix.trace->ahead = 1234;
+    zabbix.no_values = "Zabbix at zabbix:10051: cannot connect: Connection refused.";
+    zabbix.no_values_since = kNow - 601;
+  });
+  EXPECT_EQ(state_of(facts), ItemState::waiting);
+  EXPECT_THAT(
+      said(facts, "delivery"),
+      AllOf(HasSubstr("7 values of it wait in the spool for zabbix:10051, the oldest of 22:01:00 UTC since "
+                      "22:03:20 UTC (10 min ago); 1234 values go before it."),
+            Not(HasSubstr("acknowledged"))));
+  EXPECT_THAT(said(facts, "missing"), AllOf(HasSubstr("has taken no values since 22:03:19 UTC"),
+                                            HasSubstr("Connection refused"), HasSubstr("Nothing is lost")));
+}
+
+TEST(Explanation, OfALookThatWasCutShortSaysAtLeast) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.put_pending = true;
+    zabbix.trace->pending = 1;
+    zabbix.trace->complete = false;
+  });
+  EXPECT_THAT(said(facts, "delivery"), HasSubstr("at least 1 value of it waits in the spool"));
+}
+
+TEST(Explanation, OfARefusedValueSaysHowOftenAndWhatNow) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.refusal = Refusal{4, kNow - 100, kNow - 10, kNow + 20, 0, "processed: 0; failed: 1; total: 1"};
+    zabbix.trace->waiting = 1;
+    zabbix.trace->not_before = kNow + 20;
+  });
+  EXPECT_EQ(state_of(facts), ItemState::refused);
+  EXPECT_THAT(
+      said(facts, "delivery"),
+      AllOf(
+          HasSubstr("did not take a value of it 4 times since 22:11:40 UTC (1 min 40 s ago), last 22:13:10"),
+          HasSubstr("\"processed: 0; failed: 1; total: 1\""), HasSubstr("disabled"),
+          HasSubstr("tried again 22:13:40 UTC (in 20 s)"), Not(HasSubstr("acknowledged it")),
+          HasSubstr("1 value that Zabbix at zabbix:10051 refused waits until 22:13:40 UTC")));
+  facts.destinations.front().refusal->taken = kNow - 5;
+  EXPECT_EQ(state_of(facts), ItemState::delivered);
+  EXPECT_THAT(said(facts, "delivery"), HasSubstr("takes them again since 22:13:15 UTC (5 s ago)"));
+}
+
+TEST(Explanation, OfValuesThatCannotBeStored) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.unstored = "the spool cannot be written: No space left on device";
+  });
+  EXPECT_EQ(state_of(facts), ItemState::not_stored);
+  EXPECT_THAT(said(facts, "missing"),
+              HasSubstr("wait in memory: the spool cannot be written: No space left"));
+}
+
+TEST(Explanation, OfAValueThatWasGivenUp) {
+  const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) { zabbix.given_up = true; });
+  EXPECT_THAT(said(facts, "missing"), HasSubstr("given up undelivered: the spool was full"));
+  EXPECT_THAT(said(facts, "delivery"), Not(HasSubstr("acknowledged")));
+}
+
+TEST(Explanation, OfACatchingUpSeriesSaysFromWhere) {
+  const ItemFacts facts =
+      with([](DestinationFacts&, SeriesFacts& series) { series.behind_from = kNow - 7200; });
+  EXPECT_THAT(said(facts, "reading"), HasSubstr("from 20:13:20 UTC on have not been read yet"));
+}
+
+TEST(Explanation, OfTwoDestinationsNamesEach) {
+  ItemFacts facts = healthy();
+  facts.destinations.push_back(facts.destinations.front());
+  facts.destinations.back().name = "proxy:10051";
+  facts.destinations.back().put_pending = true;
+  EXPECT_EQ(state_of(facts), ItemState::waiting) << "the worse of the two";
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("Zabbix at zabbix:10051 acknowledged it"),
+                                 HasSubstr("It waits in the spool for proxy:10051.")));
+  facts.destinations.back().put_pending = facts.destinations.back().wanted = false;
+  facts.destinations.back().put_at = 0;
+  EXPECT_EQ(state_of(facts), ItemState::not_wanted);
+}
+
+TEST(Explanation, IsJsonThatCanBeRead) {
+  ItemFacts facts = healthy();
+  facts.key = "k[\"a\xFF\"]";
+  facts.destinations.front().put_text = std::string(100'000, 'x');
+  facts.destinations.front().refusal = Refusal{};
+  simdjson::dom::parser parser;
+  const std::string json = explanation_json(facts);
+  const auto root = parser.parse(json);
+  ASSERT_EQ(root.error(), simdjson::SUCCESS) << json;
+  EXPECT_EQ(root["host"].get_string().value(), "i-1");
+  EXPECT_EQ(root["series"]["dimensions"]["InstanceId"].get_string().value(), "i-1");
+  EXPECT_EQ(root["destinations"].at(0)["clock"].get_int64().value(), kNow - 320);
+  EXPECT_LT(json.size(), 20'000u) << "a long value is shown in part";
+}
+
+TEST(Explanation, OfAHostHasARowForEachItem) {
+  HostFacts facts;
+  facts.now = kNow;
+  facts.host = "i-1";
+  HostFacts::Destination& zabbix = facts.destinations.emplace_back();
+  zabbix.facts = healthy().destinations.front();
+  for (int number = 0; number < 10'000; ++number) {
+    ItemRow& row = zabbix.rows.emplace_back();
+    row.key = "aws.metric[AWS/EC2,CPUUtilization,\"InstanceId=i-1\",Average," + std::to_string(number) + "]";
+    row.interval = "1m";
+    row.state = number % 2 == 0 ? ItemState::delivered : ItemState::failing;
+    row.clock = kNow - 60;
+    row.due = kNow + 60;
+    if (number % 2 == 1) row.error = "CloudWatch has no datapoint";
+  }
+  const std::string json = explanation_json(facts);
+  simdjson::dom::parser parser;
+  const auto root = parser.parse(json);
+  ASSERT_EQ(root.error(), simdjson::SUCCESS);
+  const auto items = root["destinations"].at(0)["items"].get_array().value();
+  EXPECT_EQ(items.size(), 10'000u);
+  EXPECT_EQ(items.at(1)["state"].get_string().value(), "not supported");
+  EXPECT_THAT(std::string(root["explanation"].at(0)["text"].get_string().value()),
+              HasSubstr("wants 10000 items of it"));
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

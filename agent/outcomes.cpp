@@ -1,0 +1,87 @@
+#include "agent/outcomes.h"
+
+#include <algorithm>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr size_t kMostSteps = 2048;
+constexpr size_t kExactSteps = 600;  // the newest ones are kept as they are
+
+}  // namespace
+
+void Outcomes::note_acknowledged(uint64_t up_to, int64_t now) {
+  if (!steps_.empty() && up_to <= steps_.back().up_to) return;
+  if (!steps_.empty() && steps_.back().at == now) {
+    steps_.back().up_to = up_to;
+    return;
+  }
+  steps_.push_back({up_to, now});
+  if (steps_.size() < kMostSteps) return;
+  // Of the old ones every second goes; what it stood for counts as acknowledged by the next.
+  const size_t old = steps_.size() - kExactSteps;
+  size_t kept = 0;
+  for (size_t at = 0; at < steps_.size(); ++at) {
+    if (at < old && at % 2 == 0) continue;
+    steps_[kept++] = steps_[at];
+  }
+  steps_.resize(kept);
+}
+
+std::optional<int64_t> Outcomes::acknowledged_at(uint64_t id) const {
+  const auto step = std::lower_bound(steps_.begin(), steps_.end(), id,
+                                     [](const Step& one, uint64_t wanted) { return one.up_to < wanted; });
+  if (step == steps_.end()) return std::nullopt;
+  return step->at;
+}
+
+void Outcomes::note_refused(std::string_view host, std::string_view key, std::string_view info, int64_t now,
+                            int64_t again) {
+  auto found = refusals_.find(std::pair(host, key));
+  if (found == refusals_.end()) {
+    if (refusals_.size() >= most_refusals_) forget_oldest_refusals();
+    found = refusals_.emplace(std::pair(std::string(host), std::string(key)), Refusal{}).first;
+  }
+  Refusal& refusal = found->second;
+  if (refusal.times == 0 || refusal.taken != 0) {
+    refusal = Refusal{};
+    refusal.since = now;
+  }
+  ++refusal.times;
+  refusal.last = now;
+  refusal.again = again;
+  refusal.info = info.substr(0, 200);
+}
+
+void Outcomes::note_taken(std::string_view host, std::string_view key, int64_t now) {
+  if (refusals_.empty()) return;
+  const auto found = refusals_.find(std::pair(host, key));
+  if (found != refusals_.end() && found->second.taken == 0) found->second.taken = now;
+}
+
+const Refusal* Outcomes::refusal(std::string_view host, std::string_view key) const {
+  const auto found = refusals_.find(std::pair(host, key));
+  return found == refusals_.end() ? nullptr : &found->second;
+}
+
+// A quarter at a time, those that Zabbix takes again first.
+void Outcomes::forget_oldest_refusals() {
+  std::vector<std::pair<bool, int64_t>> ages;
+  ages.reserve(refusals_.size());
+  const auto age_of = [](const Refusal& refusal) { return std::pair(refusal.taken == 0, refusal.last); };
+  for (const auto& [item, refusal] : refusals_) ages.push_back(age_of(refusal));
+  const auto quarter = ages.begin() + static_cast<ptrdiff_t>(ages.size() / 4);
+  std::nth_element(ages.begin(), quarter, ages.end());
+  size_t left = ages.size() / 4 + 1;
+  const auto limit = *quarter;
+  for (auto at = refusals_.begin(); at != refusals_.end() && left > 0;) {
+    if (age_of(at->second) <= limit) {
+      at = refusals_.erase(at);
+      --left;
+    } else {
+      ++at;
+    }
+  }
+}
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,63 @@
+// What became of the values that were sent to one destination, as far as an administrator may ask: until when
+// what was acknowledged, and which items Zabbix refuses. Bounded, whatever is refused: the oldest refusals
+// are forgotten. Kept by the delivery, on the agent's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bakusoku::agent {
+
+/// The values of one item that Zabbix did not take. Times are unix seconds.
+struct Refusal {
+  uint64_t times = 0;  // a value that is tried again and refused again counts again
+  int64_t since = 0;
+  int64_t last = 0;
+  int64_t again = 0;   // the last one is tried again then
+  int64_t taken = 0;   // a value of the item was taken, after the last refusal; 0: none since
+  std::string info{};  // Zabbix's words, which only count
+};
+
+class Outcomes {
+ public:
+  explicit Outcomes(size_t most_refusals = 10'000) : most_refusals_(most_refusals) {}
+
+  void note_acknowledged(uint64_t up_to, int64_t now);
+  /// When the value of that id was acknowledged: exact for the last minutes, up to some minutes late for what
+  /// is hours old. Nothing: not yet, or before the agent's start.
+  [[nodiscard]] std::optional<int64_t> acknowledged_at(uint64_t id) const;
+
+  void note_refused(std::string_view host, std::string_view key, std::string_view info, int64_t now,
+                    int64_t again);
+  /// Cheap as long as nothing is refused.
+  void note_taken(std::string_view host, std::string_view key, int64_t now);
+  [[nodiscard]] const Refusal* refusal(std::string_view host, std::string_view key) const;
+  [[nodiscard]] size_t refusals() const { return refusals_.size(); }
+
+ private:
+  struct ByHostAndKey {
+    using is_transparent = void;
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return std::pair<std::string_view, std::string_view>(a.first, a.second) <
+             std::pair<std::string_view, std::string_view>(b.first, b.second);
+    }
+  };
+  struct Step {
+    uint64_t up_to = 0;
+    int64_t at = 0;
+  };
+  void forget_oldest_refusals();
+
+  size_t most_refusals_;
+  std::vector<Step> steps_;
+  std::map<std::pair<std::string, std::string>, Refusal, ByHostAndKey> refusals_;
+};
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,94 @@
+#include "agent/outcomes.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int64_t kNow = 1'700'000'000;
+
+TEST(Outcomes, TellWhenAValueWasAcknowledged) {
+  Outcomes outcomes;
+  EXPECT_FALSE(outcomes.acknowledged_at(1));
+  outcomes.note_acknowledged(10, kNow);
+  outcomes.note_acknowledged(20, kNow + 5);
+  EXPECT_EQ(outcomes.acknowledged_at(7), kNow);
+  EXPECT_EQ(outcomes.acknowledged_at(10), kNow);
+  EXPECT_EQ(outcomes.acknowledged_at(11), kNow + 5);
+  EXPECT_FALSE(outcomes.acknowledged_at(21));
+}
+
+TEST(Outcomes, OfADayTakeLittleRoomAndStayTrueForTheLastMinutes) {
+  Outcomes outcomes;
+  constexpr int64_t kSeconds = 86'400;
+  for (int64_t second = 1; second <= kSeconds; ++second) {
+    outcomes.note_acknowledged(static_cast<uint64_t>(second) * 100, kNow + second);
+  }
+  for (int64_t second = kSeconds - 500; second <= kSeconds; ++second) {
+    EXPECT_EQ(outcomes.acknowledged_at(static_cast<uint64_t>(second) * 100), kNow + second);
+  }
+  for (int64_t second = 1; second <= kSeconds; second += 1000) {
+    const auto at = outcomes.acknowledged_at(static_cast<uint64_t>(second) * 100);
+    ASSERT_TRUE(at);
+    EXPECT_GE(*at, kNow + second) << "acknowledged before it was";
+  }
+}
+
+TEST(Outcomes, CountRefusalsOfAnItemUntilOneIsTaken) {
+  Outcomes outcomes;
+  outcomes.note_refused("web-1", "k", "processed: 0; failed: 1", kNow, kNow + 30);
+  outcomes.note_refused("web-1", "k", "processed: 0; failed: 2", kNow + 30, kNow + 60);
+  const Refusal* refusal = outcomes.refusal("web-1", "k");
+  ASSERT_NE(refusal, nullptr);
+  EXPECT_EQ(refusal->times, 2u);
+  EXPECT_EQ(refusal->since, kNow);
+  EXPECT_EQ(refusal->last, kNow + 30);
+  EXPECT_EQ(refusal->again, kNow + 60);
+  EXPECT_EQ(refusal->info, "processed: 0; failed: 2");
+  EXPECT_EQ(refusal->taken, 0);
+  EXPECT_EQ(outcomes.refusal("web-1", "other"), nullptr);
+  EXPECT_EQ(outcomes.refusal("web-2", "k"), nullptr);
+
+  outcomes.note_taken("web-1", "k", kNow + 60);
+  outcomes.note_taken("web-1", "k", kNow + 90);
+  EXPECT_EQ(outcomes.refusal("web-1", "k")->taken, kNow + 60);
+  outcomes.note_refused("web-1", "k", "again", kNow + 100, kNow + 130);
+  EXPECT_EQ(outcomes.refusal("web-1", "k")->times, 1u) << "a new trouble is counted anew";
+  EXPECT_EQ(outcomes.refusal("web-1", "k")->since, kNow + 100);
+}
+
+TEST(Outcomes, ForgetTheOldestRefusalsWhenThereAreTooMany) {
+  Outcomes outcomes(100);
+  for (int number = 0; number < 1000; ++number) {
+    outcomes.note_refused("web-1", std::to_string(number), "", kNow + number, kNow + number + 30);
+    EXPECT_LE(outcomes.refusals(), 100u);
+  }
+  EXPECT_NE(outcomes.refusal("web-1", "999"), nullptr);
+  EXPECT_NE(outcomes.refusal("web-1", "930"), nullptr);
+  EXPECT_EQ(outcomes.refusal("web-1", "0"), nullptr);
+}
+
+TEST(Outcomes, ForgetWhatZabbixTakesAgainFirst) {
+  Outcomes outcomes(100);
+  outcomes.note_refused("web-1", "stubborn", "", kNow, kNow + 30);
+  for (int number = 0; number < 99; ++number) {
+    outcomes.note_refused("web-1", std::to_string(number), "", kNow + 10, kNow + 40);
+    outcomes.note_taken("web-1", std::to_string(number), kNow + 40);
+  }
+  outcomes.note_refused("web-1", "new", "", kNow + 50, kNow + 80);
+  EXPECT_NE(outcomes.refusal("web-1", "stubborn"), nullptr);
+}
+
+TEST(Outcomes, OfManyItemsRefusedAtOnceAreBoundedToo) {
+  Outcomes outcomes(100);
+  for (int number = 0; number < 1000; ++number) {
+    outcomes.note_refused("web-1", std::to_string(number), "", kNow, kNow + 30);
+    EXPECT_LE(outcomes.refusals(), 100u);
+  }
+  EXPECT_GE(outcomes.refusals(), 50u);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

@@ -1,0 +1,165 @@
+#include "agent/status.h"
+
+#include <algorithm>
+
+#include "agent/reporting.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/version.h"
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int64_t kDay = 86400;
+
+aws::ClientCounters calls_of(const Targets& targets) {
+  aws::ClientCounters calls;
+  for (const auto& account : targets.accounts()) {
+    const aws::ClientCounters& counters = account->client->counters();
+    calls.calls += counters.calls;
+    calls.attempts += counters.attempts;
+    calls.throttled += counters.throttled;
+    calls.failed += counters.failed;
+  }
+  return calls;
+}
+
+std::string number(double value) { return fmt::format("{:.3g}", value); }
+
+std::string problems_json() {
+  JsonArray array;
+  for (const Problem& problem : recent_problems()) {
+    JsonObject json;
+    json.add("first", unix_seconds(problem.first)).add("last", unix_seconds(problem.last));
+    json.add("times", problem.times).add("level", problem.is_error ? "error" : "warning");
+    array.add_raw(json.add("text", problem.text).finish());
+  }
+  return array.finish();
+}
+
+}  // namespace
+
+void Rate::sample(double counter) { samples_[taken_++ % kSamples] = counter; }
+
+double Rate::per_second() const {
+  if (taken_ < 2) return 0;
+  const size_t newest = taken_ - 1;
+  const size_t oldest = taken_ > kSamples ? taken_ - kSamples : 0;
+  return (samples_[newest % kSamples] - samples_[oldest % kSamples]) / static_cast<double>(newest - oldest);
+}
+
+Status::Status(Parts parts) : parts_(std::move(parts)), billed_since_(unix_seconds(parts_.clock())) {}
+
+uint64_t Status::put() const { return reporting_ == nullptr ? 0 : reporting_->checks().values(); }
+
+uint64_t Status::delivered() const {
+  uint64_t values = 0;
+  if (reporting_ == nullptr) return values;
+  for (const auto& destination : reporting_->destinations())
+    values += destination->delivery->counters().delivered;
+  return values;
+}
+
+void Status::tick() {
+  put_.sample(static_cast<double>(put()));
+  delivered_.sample(static_cast<double>(delivered()));
+  calls_.sample(static_cast<double>(calls_of(parts_.targets).attempts));
+  cpu_.sample(cpu_seconds());
+  const int64_t now = unix_seconds(parts_.clock());
+  if (now / kDay == billed_since_ / kDay) return;
+  billed_since_ = now / kDay * kDay;
+  billed_before_ = parts_.collect.counters().metrics_billed;
+}
+
+std::string Status::json() const {
+  const int64_t now = unix_seconds(parts_.clock());
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() -
+                                                                       parts_.stats.started);
+  JsonObject json;
+  json.add("version", kVersion).add("now", now).add("uptime", uptime.count());
+  json.add("memory", static_cast<uint64_t>(resident_bytes()));
+  json.add_raw("cpu_percent", number(cpu_.per_second() * 100));
+  if (reporting_ != nullptr) {
+    const Checks& checks = reporting_->checks();
+    const Checks::Pace pace = checks.pace();
+    json.add_raw("destinations", destinations_json(now));
+    JsonObject items;
+    items.add("wanted", uint64_t{checks.count()}).add("metrics", uint64_t{pace.metrics});
+    items.add("due", uint64_t{pace.due}).add("reading", uint64_t{pace.reading});
+    json.add_raw("items", items.add("asking", uint64_t{pace.asking}).finish());
+    JsonObject values;
+    values.add("put", put()).add("delivered", delivered());
+    values.add_raw("put_per_second", number(put_.per_second()));
+    values.add_raw("delivered_per_second", number(delivered_.per_second()));
+    values.add("not_stored", uint64_t{pace.waiting});
+    if (!checks.trouble().empty()) values.add("trouble", checks.trouble());
+    json.add_raw("values", values.finish());
+  }
+  json.add_raw("aws", aws_json());
+  return json.add_raw("problems", problems_json()).finish();
+}
+
+std::string Status::destinations_json(int64_t now) const {
+  JsonArray array;
+  for (const auto& destination : reporting_->destinations()) {
+    JsonObject json;
+    json.add("name", zabbix::to_string(destination->alternatives.current()));
+    JsonArray others;
+    for (const zabbix::Endpoint& endpoint : destination->alternatives.endpoints()) {
+      if (!(endpoint == destination->alternatives.current()))
+        others.add_raw(json_string(zabbix::to_string(endpoint)));
+    }
+    json.add_raw("alternatives", others.finish());
+    const Delivery& delivery = *destination->delivery;
+    const Active* active = destination->active.get();
+    // Values come first; without any under way, what asking for items meets is all that is known.
+    const bool asking = delivery.trouble().empty() && active != nullptr;
+    const std::string& trouble = asking ? active->trouble() : delivery.trouble();
+    if (!trouble.empty()) {
+      json.add("trouble", trouble);
+      json.add("trouble_since", asking ? active->trouble_since() : delivery.trouble_since());
+    }
+    if (active != nullptr) {
+      json.add("hosts", uint64_t{active->hosts()}).add("hosts_known", uint64_t{active->known_hosts()});
+      json.add("hosts_unknown", uint64_t{active->unknown_hosts()});
+    }
+    uint64_t values = 0;
+    uint64_t waiting = 0;
+    uint64_t bytes = 0;
+    int64_t oldest = 0;
+    const SpoolStats stats = destination->spool->stats();
+    for (const SpoolStats::Destination& one : stats.destinations) {
+      values += one.values;
+      waiting += one.waiting;
+      bytes += one.bytes;
+      if (one.values > 0 && one.oldest_put != 0 && (oldest == 0 || one.oldest_put < oldest))
+        oldest = one.oldest_put;
+    }
+    uint64_t given_up = 0;
+    for (const auto& by_reason : stats.dropped) {
+      for (const uint64_t count : by_reason) given_up += count;
+    }
+    json.add("pending", values).add("pending_bytes", values == 0 ? uint64_t{0} : bytes);
+    json.add("pending_age", oldest == 0 ? int64_t{0} : std::max<int64_t>(now - oldest, 0));
+    json.add("stored_bytes", stats.bytes).add("refused_waiting", waiting).add("given_up", given_up);
+    json.add("delivered", delivery.counters().delivered).add("resent", delivery.counters().resent);
+    json.add("refused", delivery.counters().refused);
+    array.add_raw(json.add("failures", delivery.counters().failures).finish());
+  }
+  return array.finish();
+}
+
+std::string Status::aws_json() const {
+  const aws::ClientCounters calls = calls_of(parts_.targets);
+  const CollectCounters& metrics = parts_.collect.counters();
+  JsonObject json;
+  json.add_raw("requests_per_second", number(calls_.per_second()));
+  json.add("requests", calls.attempts).add("failed", calls.failed).add("throttled", calls.throttled);
+  json.add("in_flight", uint64_t{parts_.collect.calls_in_flight()});
+  json.add("queued", uint64_t{parts_.collect.calls_queued()});
+  json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed);
+  json.add("billed_today", metrics.metrics_billed - billed_before_);
+  return json.add("billed_since", billed_since_).finish();
+}
+
+}  // namespace bakusoku::agent
