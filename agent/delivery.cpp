@@ -22,7 +22,7 @@ using std::chrono::seconds;
 constexpr size_t kPacketValues = 5000;
 constexpr size_t kPacketBytes = size_t{4} << 20;
 constexpr seconds kAnswerWithin{60};  // a server whose database is slow answers late
-constexpr seconds kLongestPause{30};  // between tries while the destination is away
+constexpr seconds kLongestPause{5};   // between tries: once Zabbix is back, live values must not wait longer
 constexpr seconds kUploadDisabled{60};
 constexpr seconds kUnknownAgain{30};  // Zabbix synchronises its configuration every 10 to 60 s
 constexpr int kMostProbes = 64;       // to find refused values of one packet

@@ -91,6 +91,7 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives, const zab
   options.max_bytes = static_cast<uint64_t>(config.spool_bytes);
   options.max_age = config.spool_age;
   options.resend_window = config.resend_window;
+  options.memory_if_unwritable = true;
   auto spool = Spool::open(std::move(options), parts_.clock);
   if (!spool) {
     return fail(spool.error().with_context("[zabbix] state_dir"));
