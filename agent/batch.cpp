@@ -39,7 +39,7 @@ Window reading_window(int64_t now, int64_t period, int64_t delay) {
   return Window{end - kLookBackPeriods * period, end};
 }
 
-Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay) {
+Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay, int64_t reach) {
   constexpr int64_t kDay = 86400;
   const int64_t kept = period < 60     ? 3 * 3600
                        : period < 300  ? 15 * kDay
@@ -48,9 +48,17 @@ Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t del
   constexpr int64_t kMostPeriods =
       aws::cloudwatch::kMaxDatapointsPerCall / aws::cloudwatch::kMaxQueriesPerCall;
   const Window usual = reading_window(now, period, delay);
-  int64_t start = std::max(from, now - kept + period);
+  const int64_t periods = (usual.end - from) / period;
+  const int64_t step = (periods <= 8 * kLookBackPeriods ? kLookBackPeriods : kMostPeriods / 5) * period;
+  const int64_t shared = usual.end - (usual.end - from + step - 1) / step * step;
+  int64_t start = std::max({shared, now - kept + period, now - reach});
   start = std::min(start - start % period, usual.start);
   return Window{start, std::min(usual.end, start + kMostPeriods * period)};
+}
+
+bool is_catching_up(const Window& window, int64_t period) {
+  constexpr int64_t kSomePeriods = 4 * kLookBackPeriods;
+  return window.end - window.start > kSomePeriods * period;
 }
 
 std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window) {
@@ -61,7 +69,7 @@ std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Windo
     const size_t end = std::min(end_of_metric(wanted, from), from + aws::cloudwatch::kMaxQueriesPerCall);
     if (batches.empty() ||
         batches.back().series.size() + (end - from) > aws::cloudwatch::kMaxQueriesPerCall) {
-      batches.push_back(Batch{&group, window, {}});
+      batches.push_back(Batch{.group = &group, .window = window, .series = {}});
     }
     auto& series = batches.back().series;
     series.insert(series.end(), wanted.begin() + static_cast<ptrdiff_t>(from),

@@ -22,6 +22,7 @@ struct Batch {
   Group* group = nullptr;
   Window window{};
   std::vector<Series*> series;
+  bool cut = false;  // newer periods are final too, and did not fit
 };
 
 /// End of the newest period that is final at `now`: ended, and `delay` seconds for its publication have
@@ -33,10 +34,16 @@ struct Batch {
 /// repair late datapoints.
 [[nodiscard]] Window reading_window(int64_t now, int64_t period, int64_t delay);
 
-/// The window of a series that is to be read from `from` on: as long as one call of 500 such series may be,
-/// no further back than CloudWatch keeps datapoints of that period; it ends with the newest final period
-/// unless that is too far.
-[[nodiscard]] Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay);
+/// The window of a series that is to be read from `from` on, or a little earlier, so that series which were
+/// left off at different times share calls: as long as one call of 500 such series may be,
+/// no further back than `reach` seconds and CloudWatch's own keeping of datapoints of that period; it ends
+/// with the newest final period unless that is too far.
+[[nodiscard]] Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay,
+                                        int64_t reach);
+
+/// True for a window so much longer than a reading's usual one that it must not hold up others: what an item
+/// missed, not an interval of some periods.
+[[nodiscard]] bool is_catching_up(const Window& window, int64_t period);
 
 /// Splits `wanted` (all of `group`) into calls of at most 500. Statistics of one metric stay in one call,
 /// because AWS bills up to five of them in one request as one metric.

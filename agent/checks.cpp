@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <new>
+#include <span>
 
 #include "agent/spawn.h"
 
@@ -16,8 +17,9 @@ constexpr uint32_t kFixedNs =
 constexpr int64_t kClockMaySlip = 60;
 constexpr int64_t kRarest = 86400;  // an interval without a moment within a year is looked at again
 constexpr int64_t kLongestGap = 7 * 86400;
-constexpr size_t kKeptOfFact = 64;        // bytes, for whoever asks what was put
-constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
+constexpr size_t kKeptOfFact = 64;                 // bytes, for whoever asks what was put
+constexpr size_t kLongestText = size_t{32} << 20;  // half of what the spool takes
+constexpr size_t kMostWaiting = 200'000;           // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
 uint64_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
@@ -48,12 +50,12 @@ void Checks::replace(size_t destination, const std::string& host,
   std::vector<const zabbix::ActiveItem*> fresh;
   for (const zabbix::ActiveItem& item : items) {
     const auto same = before.find(item.key);
-    if (same == before.end() || same->second->delay != item.delay || same->second->itemid != item.itemid) {
+    if (same == before.end() || same->second->delay->text != item.delay ||
+        same->second->itemid != item.itemid) {
       fresh.push_back(&item);
       continue;
     }
-    same->second->sent_key = item.key_orig.empty() ? item.key : item.key_orig;
-    same->second->timeout = item.timeout.value_or(parts_.timeout);
+    same->second->tell(item, parts_.timeout);
     kept.push_back(same->second);
     before.erase(same);
   }
@@ -63,25 +65,45 @@ void Checks::replace(size_t destination, const std::string& host,
   if (checks.empty()) hosts_.erase({destination, host});
 }
 
+void Checks::Check::tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout) {
+  if (item.key_orig.empty() || item.key_orig == key) {
+    sent_key_.reset();
+  } else if (!sent_key_ || *sent_key_ != item.key_orig) {
+    sent_key_ = std::make_unique<const std::string>(item.key_orig);
+  }
+  timeout_ms = static_cast<uint32_t>(item.timeout.value_or(timeout).count());
+}
+
+std::shared_ptr<const Checks::Delay> Checks::delay_of(const std::string& text) {
+  const auto known = delays_.find(text);
+  if (known != delays_.end()) {
+    if (auto delay = known->second.lock()) return delay;
+  }
+  std::erase_if(delays_, [](const auto& entry) { return entry.second.expired(); });
+  auto interval = zabbix::Interval::parse(text);
+  std::optional<zabbix::Interval> readable;
+  if (interval) readable = std::move(*interval);
+  auto delay = std::make_shared<const Delay>(Delay{text, std::move(readable)});
+  delays_[text] = delay;
+  return delay;
+}
+
 void Checks::add(size_t destination, const std::shared_ptr<const std::string>& host,
                  const zabbix::ActiveItem& item) {
   auto check = std::make_shared<Check>();
-  check->destination = destination;
+  check->destination = static_cast<uint32_t>(destination);
   check->host = host;
   check->key = item.key;
-  check->sent_key = item.key_orig.empty() ? item.key : item.key_orig;
   check->itemid = item.itemid;
-  check->delay = item.delay;
-  check->timeout = item.timeout.value_or(parts_.timeout);
+  check->delay = delay_of(item.delay);
+  check->tell(item, parts_.timeout);
   check->seed = seed_of(*host, item);
   hosts_[{destination, *host}].push_back(check);
   const int64_t now = unix_seconds(parts_.clock());
-  auto interval = zabbix::Interval::parse(item.delay);
-  if (!interval) {
-    put_error(check, now, interval.error().message);
+  if (!check->interval()) {
+    put_error(check, now, zabbix::Interval::parse(item.delay).error().message);
     return;
   }
-  check->interval = std::move(*interval);
   schedule(check, now);  // the first value does not wait for the interval
 }
 
@@ -90,13 +112,13 @@ void Checks::remove(const CheckPtr& check) {
   due_.erase({check->due, check});
   const Series* series = check->metric.series;
   if (series == nullptr) return;
-  const auto fed = fed_.find(series);
-  if (fed == fed_.end()) return;
-  std::erase(fed->second, check);
-  if (!fed->second.empty()) return;
+  const auto [begin, end] = fed_.equal_range(series);
+  const auto own = std::find_if(begin, end, [&](const auto& entry) { return entry.second == check; });
+  if (own == end) return;
+  fed_.erase(own);
+  if (fed_.contains(series)) return;
   check->metric.series->fed = 0;
   parts_.collect.read_from(*series, 0);
-  fed_.erase(fed);
 }
 
 void Checks::schedule(const CheckPtr& check, int64_t due) {
@@ -112,7 +134,7 @@ void Checks::tick() {
   for (const Collect::Reading& reading : parts_.collect.take_readings()) take_reading(reading, now);
   while (!due_.empty() && due_.begin()->first <= now) {
     const CheckPtr check = due_.begin()->second;
-    schedule(check, check->interval->next_check(now, check->seed).value_or(now + kRarest));
+    schedule(check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
     run(check, now);
   }
   flush();
@@ -123,7 +145,7 @@ void Checks::reschedule_all(int64_t now) {
   std::vector<CheckPtr> all;
   for (const auto& [due, check] : due_) all.push_back(check);
   for (const CheckPtr& check : all) {
-    schedule(check, check->interval->next_check(now, check->seed).value_or(now + kRarest));
+    schedule(check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
   }
 }
 
@@ -138,10 +160,10 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     if (!*wanted) return put_error(check, now, (*wanted).error().message);
     check->metric = **wanted;
     const Series& series = *check->metric.series;
-    const auto last = parts_.spools[check->destination]->last_clock(*check->host, check->sent_key);
+    const auto last = parts_.spools[check->destination]->last_clock(*check->host, check->sent_key());
     check->feed.emplace(series.group->period, last.value_or(0));
     check->metric.series->fed = 1;
-    fed_[&series].push_back(check);
+    fed_.emplace(&series, check);
     if (check->feed->next() != 0) parts_.collect.read_from(series, check->feed->next());
     note_asked(*check, now);
     parts_.collect.want(*check->metric.series, true);
@@ -155,7 +177,7 @@ void Checks::run(const CheckPtr& check, int64_t now) {
 void Checks::note_asked(const Check& check, int64_t now) {
   Series& series = *check.metric.series;
   Demand::note_asked(series, now);
-  const int64_t simple = check.interval->simple_seconds();
+  const int64_t simple = check.interval()->simple_seconds();
   const int64_t gap = simple > 0 ? simple : check.due - now;
   series.ask_gap = static_cast<uint64_t>(std::clamp<int64_t>(gap, 1, kLongestGap)) & 0xFFFFFu;
 }
@@ -175,7 +197,8 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
   Answer answer;
   {
     const Asking asking(check->asking);
-    answer = co_await parts_.items.answer(check->key, answer_deadline(check->timeout));
+    answer = co_await parts_.items.answer(check->key,
+                                          answer_deadline(std::chrono::milliseconds(check->timeout_ms)));
   }
   if (check->gone) co_return;
   const int64_t now = unix_seconds(parts_.clock());
@@ -183,31 +206,40 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
     put_error(check, now, answer.text);
     co_return;
   }
-  check->error.clear();
+  if (answer.text.size() > kLongestText) {
+    put_error(check, now,
+              fmt::format("an answer of {} bytes, at most {} can be sent", answer.text.size(), kLongestText));
+    co_return;
+  }
+  check->error_.reset();
   put(check, now, answer.text, Kind::fact);
 }
 
 void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
-  const auto fed = fed_.find(reading.series);
-  if (fed == fed_.end()) return;
+  const auto [begin, end] = fed_.equal_range(reading.series);
+  if (begin == end) return;
   const int32_t period = reading.series->group->period;
   int64_t behind = 0;
-  for (const CheckPtr& check : fed->second) {
+  for (auto fed = begin; fed != end; ++fed) {
+    const CheckPtr& check = fed->second;
     if (reading.failure) {
       put_error(check, now, "aws.metric: " + reading.failure->message);
       continue;
     }
-    std::vector<Point> points = reading.points;
+    std::span<const Point> points = reading.points;
+    std::vector<Point> with_zeros;
     if (check->metric.missing_is_zero) {
+      with_zeros = reading.points;
       std::set<int64_t> there;
       for (const Point& point : points) there.insert(point.clock);
       const int64_t from = std::max(reading.window.start, check->feed->next());
       for (int64_t clock = from - from % period; clock < reading.window.end; clock += period) {
-        if (!there.contains(clock)) points.push_back(Point{clock, 0});
+        if (!there.contains(clock)) with_zeros.push_back(Point{clock, 0});
       }
+      points = with_zeros;
     }
     for (const Point& point : check->feed->take(points, reading.window)) {
-      check->error.clear();
+      check->error_.reset();
       put(check, point.clock, format_value(point.value), Kind::datapoint);
     }
     const int64_t next = check->feed->next();
@@ -218,16 +250,17 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   // The next reading starts where the slowest of them left off, should more than the usual look-back have
   // passed then.
   parts_.collect.read_from(*reading.series, behind);
+  if (reading.cut) parts_.collect.read_on(*reading.series);
 }
 
 void Checks::put(const CheckPtr& check, int64_t clock, std::string text, Kind kind) {
-  waiting_.resize(std::max(waiting_.size(), check->destination + 1));
+  waiting_.resize(std::max(waiting_.size(), size_t{check->destination} + 1));
   waiting_[check->destination].push_back(Waiting{check, clock, std::move(text), kind});
 }
 
 void Checks::put_error(const CheckPtr& check, int64_t now, const std::string& error) {
-  if (check->error == error) return;
-  check->error = error;
+  if (check->error() == error) return;
+  check->error_ = std::make_unique<const std::string>(error);
   put(check, now, error, Kind::error);
 }
 
@@ -239,7 +272,7 @@ void Checks::flush() {
     values.clear();
     for (const Waiting& one : waiting) {
       values.push_back(Value{.host = *one.check->host,
-                             .key = one.check->sent_key,
+                             .key = one.check->sent_key(),
                              .itemid = one.check->itemid,
                              .clock = one.clock,
                              .ns = kFixedNs,
@@ -250,7 +283,8 @@ void Checks::flush() {
     const auto stored = parts_.spools[destination]->put(values, Durability::normal);
     if (!stored) {
       // They wait for the next second, as far as memory should go.
-      if (trouble_ != stored.error().message) spdlog::error("{}", stored.error().message);
+      if (trouble_ != stored.error().message)
+        spdlog::error("{}; values wait in memory", stored.error().message);
       trouble_ = stored.error().message;
       if (waiting.size() > kMostWaiting) {
         const size_t lost = waiting.size() - kMostWaiting / 2;
@@ -259,6 +293,7 @@ void Checks::flush() {
       }
       continue;
     }
+    if (!trouble_.empty()) spdlog::info("the spool takes values again");
     trouble_.clear();
     note_put(waiting, stored->first_id);
     values_ += values.size();
@@ -286,12 +321,12 @@ std::vector<Checks::Seen> Checks::seen(size_t destination, const std::string& ho
   for (const CheckPtr& check : found->second) {
     Seen& seen = all.emplace_back();
     seen.key = check->key;
-    seen.sent_key = check->sent_key;
-    seen.delay = check->delay;
-    seen.has_interval = check->interval.has_value();
+    seen.sent_key = check->sent_key();
+    seen.delay = check->delay->text;
+    seen.has_interval = check->interval().has_value();
     seen.due = check->due;
     seen.metric = check->metric;
-    seen.error = check->error;
+    seen.error = check->error();
     seen.asking = check->asking;
     seen.put = check->put;
     if (check->fact) seen.fact = *check->fact;

@@ -88,31 +88,44 @@ class Checks {
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
+  /// An update interval; one for all items that have it.
+  struct Delay {
+    std::string text;
+    std::optional<zabbix::Interval> interval;  // none: it cannot be read
+  };
+  /// Kept small: there may be a hundred thousand.
   struct Check {
-    size_t destination = 0;
     std::shared_ptr<const std::string> host;
-    std::string key;       // to be evaluated
-    std::string sent_key;  // as Zabbix knows it
+    std::string key;                               // to be evaluated
+    std::unique_ptr<const std::string> sent_key_;  // null: the same
+    std::unique_ptr<const std::string> error_;     // null: none
+    std::shared_ptr<const Delay> delay;
     uint64_t itemid = 0;
-    std::string delay;
-    std::optional<zabbix::Interval> interval;
-    std::chrono::milliseconds timeout{};
     uint64_t seed = 0;
     int64_t due = 0;
     Wanted metric{};
     std::optional<Feed> feed;  // of a metric
-    std::string error;         // that Zabbix has been told
+    uint32_t destination = 0;
+    uint32_t timeout_ms = 0;
     bool asking = false;
     bool gone = false;
     Put put{};
     std::unique_ptr<const std::string>
         fact;  // the beginning of the text that was put; null: not of this kind
+
+    /// As Zabbix knows it.
+    [[nodiscard]] const std::string& sent_key() const { return sent_key_ ? *sent_key_ : key; }
+    /// That Zabbix has been told; empty: none.
+    [[nodiscard]] std::string_view error() const { return error_ ? std::string_view(*error_) : ""; }
+    [[nodiscard]] const std::optional<zabbix::Interval>& interval() const { return delay->interval; }
+    void tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout);
   };
   using CheckPtr = std::shared_ptr<Check>;
 
   void add(size_t destination, const std::shared_ptr<const std::string>& host,
            const zabbix::ActiveItem& item);
   void remove(const CheckPtr& check);
+  [[nodiscard]] std::shared_ptr<const Delay> delay_of(const std::string& text);
   void schedule(const CheckPtr& check, int64_t due);
   void run(const CheckPtr& check, int64_t now);
   void run_metric(Check& check, int64_t now);
@@ -130,7 +143,8 @@ class Checks {
   Parts parts_;
   std::map<std::pair<size_t, std::string>, std::vector<CheckPtr>> hosts_;
   std::set<std::pair<int64_t, CheckPtr>> due_;
-  std::unordered_map<const Series*, std::vector<CheckPtr>> fed_;
+  std::unordered_multimap<const Series*, CheckPtr> fed_;
+  std::map<std::string, std::weak_ptr<const Delay>, std::less<>> delays_;
   struct Waiting {
     CheckPtr check;
     int64_t clock = 0;

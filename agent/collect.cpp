@@ -28,6 +28,9 @@ constexpr std::chrono::seconds kSeriesHold{30};
 constexpr std::chrono::seconds kRefusedHold{300};
 // Calls to find out which queries of one batch CloudWatch finds invalid; finding one in 500 takes 19.
 constexpr int kMaxSearchCalls = 64;
+// Catching up takes at most this many datapoints a second of a target: half of what CloudWatch gives for
+// periods longer ago than three hours, so that the other calls are not throttled for it.
+constexpr double kCatchUpDatapoints = 45'000;
 // Series nobody asked for during this many of their intervals are not read ahead.
 constexpr int64_t kAliveIntervals = 3;
 
@@ -62,6 +65,31 @@ Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) 
                fmt::format("cloudwatch:GetMetricData in {}: {}{}{}", target.description(), why,
                            data.message.empty() ? "" : ": ", data.message)};
 }
+
+// Series of which something is lost. One that has no datapoints now and then looks the same.
+class OutOfReach {
+ public:
+  void add(const Series& series, int64_t from, int64_t start) {
+    if (count_++ != 0 && from_ <= from) return;
+    first_ = &series;
+    from_ = from;
+    start_ = start;
+  }
+  void report(const Group& group) const {
+    if (count_ == 0) return;
+    spdlog::warn(
+        "{} metrics of period {} s in {} had been read longer ago than they are read back ([metrics] "
+        "catch_up, "
+        "and what CloudWatch keeps): {} up to {} and on from {}",
+        count_, group.period, group.target->description(), first_->description(), from_, start_);
+  }
+
+ private:
+  size_t count_ = 0;
+  const Series* first_ = nullptr;
+  int64_t from_ = 0;
+  int64_t start_ = 0;
+};
 
 }  // namespace
 
@@ -190,44 +218,60 @@ void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
   // What CloudWatch has found invalid before goes into calls of its own, where it fails nobody else's.
   std::vector<Series*> fine;
   std::vector<Series*> refused;
-  std::map<int64_t, std::vector<Series*>> behind;  // by where they are to be read from
+  std::map<int64_t, std::pair<Window, std::vector<Series*>>> behind;  // by where they are read from
+  OutOfReach out_of_reach;
   for (Series* series : wanted) {
     const auto from = series->fed ? behind_.find(series) : behind_.end();
     if (is_refused(*series)) {
       refused.push_back(series);
     } else if (from != behind_.end() && from->second < window.start) {
-      behind[from->second].push_back(series);
+      const Window of = catching_up_window(from->second, now(), group.period, config_.delay.count(),
+                                           std::chrono::seconds(config_.catch_up).count());
+      auto& part = behind[of.start];
+      part.first = of;
+      part.second.push_back(series);
+      if (of.start >= from->second + group.period) out_of_reach.add(*series, from->second, of.start);
     } else {
       fine.push_back(series);
     }
   }
   std::list<Queued> queued;
+  std::list<Queued> missed;
   const auto plan = [&](std::vector<Series*> part, const Window& of) {
     for (Batch& batch : plan_batches(group, std::move(part), of)) {
-      queued.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
+      batch.cut = of.end < window.end;
+      std::list<Queued>& into = is_catching_up(of, group.period) ? missed : queued;
+      into.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
     }
   };
   plan(std::move(fine), window);
   plan(std::move(refused), window);
-  for (auto& [from, series] : behind) {
-    plan(std::move(series), catching_up_window(from, now(), group.period, config_.delay.count()));
-  }
+  for (auto& [start, part] : behind) plan(std::move(part.second), part.first);
+  out_of_reach.report(group);
   Lane& lane = lanes_[group.target];
   const int64_t at = now();
-  for (const Queued& entry : queued) {
-    for (Series* series : entry.batch.series) {
-      // Whoever waited while the series was gathered goes on to wait for its batch.
-      if (const auto gathered = std::exchange(series->reading, entry.reading)) gathered->set();
-      series->last_read = static_cast<Seconds32>(at);
-      series->answered = 0;
+  for (const std::list<Queued>* part : {&queued, &missed}) {
+    for (const Queued& entry : *part) {
+      for (Series* series : entry.batch.series) {
+        // Whoever waited while the series was gathered goes on to wait for its batch.
+        if (const auto gathered = std::exchange(series->reading, entry.reading)) gathered->set();
+        series->last_read = static_cast<Seconds32>(at);
+        series->answered = 0;
+      }
     }
   }
   lane.queue.splice(lane.queue.end(), queued);
+  lane.behind.splice(lane.behind.end(), missed);
+}
+
+bool Collect::may_catch_up(const Lane& lane) {
+  return !lane.behind.empty() && !lane.catching_up && steady_clock::now() >= lane.catch_up_after;
 }
 
 void Collect::start_workers(Lane& lane) {
   // One for each batch, up to the limit: those at work may be held up, and one that finds nothing to do ends.
-  for (size_t at = 0; at < lane.queue.size() && lane.workers < kConcurrentCalls; ++at) {
+  const size_t wanted = lane.queue.size() + (may_catch_up(lane) ? 1 : 0);
+  for (size_t at = 0; at < wanted && lane.workers < kConcurrentCalls; ++at) {
     try {
       spawn(io_, "reading metrics", work(lane));
     } catch (const std::bad_alloc&) {
@@ -240,9 +284,13 @@ void Collect::start_workers(Lane& lane) {
 asio::awaitable<void> Collect::work(Lane& lane) {
   // Not from inside start(): a call that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
-  while (!lane.queue.empty()) {
-    Queued taken = std::move(lane.queue.front());
-    lane.queue.pop_front();
+  for (;;) {
+    const bool missed = lane.queue.empty();
+    if (missed && !may_catch_up(lane)) break;
+    std::list<Queued>& from = missed ? lane.behind : lane.queue;
+    Queued taken = std::move(from.front());
+    from.pop_front();
+    if (missed) lane.catching_up = true;
     const Group& group = *taken.batch.group;
     if (group.failure && steady_clock::now() < group.failed_until) {
       // Another call of the group has failed while this one waited for its turn.
@@ -258,6 +306,16 @@ asio::awaitable<void> Collect::work(Lane& lane) {
     for (Series* series : taken.batch.series) series->reading.reset();
     read_.insert(read_.end(), taken.batch.series.begin(), taken.batch.series.end());
     taken.reading->set();
+    if (missed) {
+      const Window& window = taken.batch.window;
+      const auto datapoints =
+          static_cast<double>(taken.batch.series.size()) *
+          static_cast<double>((window.end - window.start) / std::max<int64_t>(group.period, 1));
+      lane.catching_up = false;
+      lane.catch_up_after =
+          steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                    std::chrono::duration<double>(datapoints / kCatchUpDatapoints));
+    }
   }
   --lane.workers;
 }
@@ -273,7 +331,11 @@ asio::awaitable<void> Collect::read(Batch& batch) {
       for (const Batch& unread : parts) {
         part.series.insert(part.series.end(), unread.series.begin(), unread.series.end());
       }
-      settle_failure(*part.group, part.series, done.error());
+      if (is_catching_up(part.window, part.group->period)) {
+        settle_missed(*part.group, part.series, done.error());
+      } else {
+        settle_failure(*part.group, part.series, done.error());
+      }
       co_return;
     }
     if (part.series.size() == 1 || calls >= kMaxSearchCalls) {
@@ -281,7 +343,7 @@ asio::awaitable<void> Collect::read(Batch& batch) {
       continue;
     }
     const auto middle = part.series.begin() + static_cast<ptrdiff_t>(part.series.size() / 2);
-    Batch half{part.group, part.window, std::vector<Series*>(middle, part.series.end())};
+    Batch half{part.group, part.window, std::vector<Series*>(middle, part.series.end()), part.cut};
     part.series.erase(middle, part.series.end());
     parts.push_back(std::move(half));
     parts.push_back(std::move(part));
@@ -369,7 +431,8 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     series.set_failure(newest[at].failure);
     if (series.fed) {
       if (!newest[at].failure) behind_.erase(&series);
-      readings_.push_back(Reading{&series, batch.window, std::move(newest[at].points), newest[at].failure});
+      readings_.push_back(
+          Reading{&series, batch.window, std::move(newest[at].points), newest[at].failure, batch.cut});
     }
   }
   co_return Result<void>();
@@ -389,6 +452,15 @@ void Collect::settle_failure(Group& group, const std::vector<Series*>& series, c
   spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, series.size(), hold.count());
 }
 
+// A call so much larger may fail where the usual ones do not: they go on.
+void Collect::settle_missed(const Group& group, const std::vector<Series*>& series, const Error& error) {
+  const auto failure = std::make_shared<const Error>(error);
+  for (Series* one : series) one->set_failure(failure);
+  note_failed(series);
+  spdlog::warn("{} (what {} metrics of period {} s missed; read when they are due again)", error.message,
+               series.size(), group.period);
+}
+
 void Collect::settle_refusal(const std::vector<Series*>& series, const Error& error) {
   const auto failure = std::make_shared<const Error>(error);
   if (!is_refused(*series.front())) {
@@ -402,7 +474,7 @@ void Collect::settle_refusal(const std::vector<Series*>& series, const Error& er
 
 void Collect::note_failed(const std::vector<Series*>& series) {
   for (Series* one : series) {
-    if (one->fed) readings_.push_back(Reading{one, {}, {}, one->failure()});
+    if (one->fed) readings_.push_back(Reading{one, {}, {}, one->failure(), false});
   }
 }
 

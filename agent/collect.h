@@ -1,7 +1,7 @@
 // Collect: reads the wanted series from CloudWatch. First demands are gathered for a few milliseconds; series
 // that are asked for regularly are read ahead, together, as soon as a newer period is final, at most once per
-// interval of their asker (that is how often they cost money). A failure reaches every series it concerns.
-// Runs on the agent's thread.
+// interval of their asker (that is how often they cost money). What was missed is read too, oldest first, one
+// call at a time behind all others. A failure reaches every series it concerns. Runs on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -60,13 +60,16 @@ class Collect {
     Window window{};
     std::vector<Point> points;
     std::shared_ptr<const Error> failure;  // why there are none; null: they were read
+    bool cut = false;                      // newer periods were final already, and did not fit
   };
   /// The readings of fed series since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Reading> take_readings() { return std::exchange(readings_, {}); }
 
-  /// The next reading of a fed series starts no later than `from` (unix seconds), as far as CloudWatch keeps
-  /// its datapoints and one call may bring them; 0: as every reading.
+  /// The next reading of a fed series starts no later than `from` (unix seconds), as far as the configuration
+  /// wants it, CloudWatch keeps its datapoints and one call may bring them; 0: as every reading.
   void read_from(const Series& series, int64_t from);
+  /// Reads on from there at once, after a reading that was cut.
+  void read_on(Series& series) { want(series, true); }
 
   /// The series that were read since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
@@ -92,8 +95,12 @@ class Collect {
   // The calls to one target, so that a region that hangs holds up no other.
   struct Lane {
     std::list<Queued> queue;
+    std::list<Queued> behind;  // what was missed: one call at a time, when nothing else is queued
     int workers = 0;
+    bool catching_up = false;  // one of them is at what was missed
+    std::chrono::steady_clock::time_point catch_up_after{};
   };
+  [[nodiscard]] static bool may_catch_up(const Lane& lane);
   void gather(Series& series);
   void note_failed(const std::vector<Series*>& series);
   [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
@@ -106,6 +113,7 @@ class Collect {
   [[nodiscard]] asio::awaitable<void> read(Batch& batch);
   [[nodiscard]] asio::awaitable<Result<void>> read_once(Batch& batch);
   void settle_failure(Group& group, const std::vector<Series*>& series, const Error& error);
+  void settle_missed(const Group& group, const std::vector<Series*>& series, const Error& error);
   void settle_refusal(const std::vector<Series*>& series, const Error& error);
 
   asio::io_context& io_;

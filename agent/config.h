@@ -39,8 +39,9 @@ struct InventoryConfig {
 };
 
 struct MetricsConfig {
-  std::chrono::milliseconds gather{5};  // how long first demands wait for company
-  std::chrono::seconds delay{120};      // publication delay: a period is read that long after its end
+  std::chrono::milliseconds gather{5};   // how long first demands wait for company
+  std::chrono::seconds delay{120};       // publication delay: a period is read that long after its end
+  std::chrono::seconds catch_up{86400};  // how far back is read what active items missed
 };
 
 /// The active agent: which items Zabbix wants, and the way of their values back. Without a server there is

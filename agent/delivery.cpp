@@ -19,7 +19,7 @@ using std::chrono::seconds;
 
 constexpr size_t kPacketValues = 5000;
 constexpr size_t kPacketBytes = size_t{4} << 20;
-constexpr seconds kLongestPause{30};  // between tries while the destination is away
+constexpr seconds kLongestPause{5};  // between tries: once Zabbix is back, live values must not wait longer
 constexpr seconds kUploadDisabled{60};
 constexpr seconds kDialectWithin{5};
 constexpr milliseconds kLook{100};

@@ -4,17 +4,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <map>
 
 #include "agent/agent.h"
+#include "agent/simulator_fixture.h"
 #include "base/log.h"
 #include "simaws/fleet.h"
 
@@ -24,63 +20,15 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A simaws of the test's own, on a port of its own choice.
-class Simulator {
- public:
-  explicit Simulator(std::vector<std::string> options) {
-    std::array<int, 2> out{};
-    if (::pipe(out.data()) != 0) return;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclose(&actions, out[0]);
-    std::string program = BAKUSOKU_BINARY_DIR "/bin/simaws";
-    options.insert(options.begin(), {program, "--port", "0", "--regions", "eu-west-1,us-east-1"});
-    std::vector<char*> arguments;
-    for (std::string& option : options) arguments.push_back(option.data());
-    arguments.push_back(nullptr);
-    ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(out[1]);
-    std::string line;
-    for (char ch = 0; ::read(out[0], &ch, 1) == 1 && ch != '\n';) line += ch;
-    out_ = out[0];
-    const size_t begin = line.find("http://");
-    if (begin != std::string::npos) url_ = line.substr(begin, line.find(';') - begin);
-  }
-  ~Simulator() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      ::waitpid(pid_, nullptr, 0);
-    }
-    ::close(out_);
-  }
-  Simulator(const Simulator&) = delete;
-  Simulator& operator=(const Simulator&) = delete;
-  [[nodiscard]] const std::string& url() const { return url_; }
-
- private:
-  pid_t pid_ = -1;
-  int out_ = -1;
-  std::string url_;
-};
-
 class ItemsTest : public testing::Test {
  protected:
   void start(std::vector<std::string> options = {}) {
     ASSERT_TRUE(set_up_log("off", false));
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
-    Environment environment;
-    environment.variables = {{"AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000"},
-                             {"AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000"},
-                             {"AWS_ENDPOINT_URL", simulator_->url()},
-                             {"AWS_REGION", "eu-west-1"},
-                             {"AWS_CONFIG_FILE", "/nonexistent/config"},
-                             {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
     auto config = parse_config("", "");
     ASSERT_TRUE(config);
-    auto agent = Agent::create(io_, std::move(*config), environment,
+    auto agent = Agent::create(io_, std::move(*config), simulator_->environment(),
                                [this] { return std::chrono::system_clock::now() + later_; });
     ASSERT_TRUE(agent) << agent.error().message;
     agent_ = std::move(*agent);

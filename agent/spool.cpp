@@ -305,7 +305,7 @@ Spool::~Spool() = default;
 // Opening
 
 Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock) {
-  std::unique_ptr<Spool> spool(new Spool(std::move(options), std::move(clock)));
+  std::unique_ptr<Spool> spool(new Spool(options, std::move(clock)));
   auto opened = spool->open_and_read();
   if (!opened && opened.error().kind == ErrorKind::corrupt && !spool->options_.path.empty()) {
     const Error why = opened.error();
@@ -315,6 +315,17 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock) {
     spool->next_id_ = 1;
     opened = spool->set_aside_file(why);
     if (opened) opened = spool->open_and_read();
+  }
+  if (!opened && opened.error().kind == ErrorKind::io && spool->options_.memory_if_unwritable &&
+      !spool->in_memory()) {
+    const Error why = opened.error();
+    options.path.clear();
+    spool = std::unique_ptr<Spool>(new Spool(std::move(options), spool->clock_));
+    opened = spool->open_and_read();
+    spool->warnings_.push_back(
+        {ErrorKind::io,
+         fmt::format("{}; values are kept in memory until this process is started again, and go with it",
+                     why.message)});
   }
   if (!opened) return fail(opened.error());
   return spool;

@@ -33,7 +33,8 @@ struct SpoolOptions {
   std::chrono::seconds resend_window{120};
   std::chrono::seconds retry_max_age = std::chrono::hours{1};        // refused values, since they were put
   std::chrono::seconds forget_clocks_after = std::chrono::days{60};  // series that have not moved
-  std::string vfs{};  // SQLite's name of a file system layer; empty: the system's
+  std::string vfs{};                  // SQLite's name of a file system layer; empty: the system's
+  bool memory_if_unwritable = false;  // rather than failing with io; take_warnings() says so
 };
 
 enum class Durability {
@@ -184,6 +185,8 @@ class Spool {
   [[nodiscard]] std::vector<SpoolDrop> take_drops();
   [[nodiscard]] std::vector<Error> take_warnings();
   [[nodiscard]] SpoolStats stats() const;
+  /// What was put goes with the process.
+  [[nodiscard]] bool in_memory() const { return options_.path.empty(); }
 
  private:
   struct Database;

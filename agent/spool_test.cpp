@@ -607,6 +607,27 @@ TEST_F(SpoolTest, AFolderThatIsNotThereIsAnErrorThatSaysSo) {
   EXPECT_THAT(opened.error().message, HasSubstr("directory must exist"));
 }
 
+TEST_F(SpoolTest, WhereNothingCanBeWrittenItMayWorkInMemoryAndSaysSo) {
+  Numbered value;
+  int64_t now = kStart;
+  SpoolOptions options;
+  options.path = "/proc/not-a-folder/spool.db";
+  options.memory_if_unwritable = true;
+  auto opened = Spool::open(options, [&] { return WallTime{std::chrono::seconds(now)}; });
+  ASSERT_TRUE(opened) << opened.error().message;
+  Spool& spool = **opened;
+  EXPECT_TRUE(spool.in_memory());
+  const auto warnings = spool.take_warnings();
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0].message, HasSubstr("/proc/not-a-folder/spool.db"));
+  EXPECT_THAT(warnings[0].message, HasSubstr("kept in memory"));
+  ASSERT_TRUE(spool.add_destination("zabbix"));
+  ASSERT_TRUE(spool.put(value.range(1, 3), Durability::normal));
+  const auto packet = spool.next("zabbix", kMany, kMany);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(numbers_of(*packet), counting(1, 3));
+}
+
 TEST_F(SpoolTest, AFileOfALaterVersionOrOfSomebodyElsesIsLeftAlone) {
   open();
   spool_.reset();

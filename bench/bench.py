@@ -1,30 +1,25 @@
 """Runs the benchmarks and prints their tables; scripts/bench builds first and calls this with the system's Python.
 
-Three parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
+Five parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
 module and UserParameters, in interleaved rounds, the load generator filling both cores), memory (an agent that knows
 100,000 keys), fetching (the agent's own reading ahead beside a resident boto3 loop: same series, same windows, same
-endpoint). Ratios are medians of the rounds' own ratios, so that a slow moment of the machine hits both sides.
+endpoint), delivery (to Zabbix, beside zabbix_sender) and hosts (ten thousand of them, as an active agent). Ratios are
+medians of the rounds' own ratios, so that a slow moment of the machine hits both sides.
 """
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
 import pathlib
 import platform
 import re
-import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-SOURCE = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(SOURCE / "tests/e2e"))
-
-import lab  # noqa: E402  (the laboratory of the end-to-end tests)
+from measuring import SOURCE, Bench, cpu_seconds, duration, lab, mebibytes, median, number, quiet, resident_bytes, say, table
+import to_zabbix
 
 BEGIN, END = "<!-- benchmark tables: begin (scripts/bench --write) -->", "<!-- benchmark tables: end -->"
 WORKERS = 3  # StartAgents of Zabbix up to 6.4
@@ -37,33 +32,6 @@ METRICS = ("CPUUtilization", "NetworkIn", "NetworkOut", "NetworkPacketsIn", "Net
 PERIOD = 60
 DELAY = 120           # the agent's publication delay, its default
 LOOK_BACK = 5         # periods per reading, as the agent's
-
-
-def say(text):
-    print(f"    {text}", flush=True)
-
-
-def median(values):
-    return statistics.median(values) if values else float("nan")
-
-
-# ------------------------------------------------------------------------------------------------------- measuring --
-
-def cpu_seconds(pid):
-    """CPU of a process and of its children that have ended."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    ticks = os.sysconf("SC_CLK_TCK")
-    own = (int(fields[11]) + int(fields[12])) / ticks
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
-            own = int(file.read().split()[0]) / 1e9  # the same in nanoseconds, where the kernel keeps it
-    return own + (int(fields[13]) + int(fields[14])) / ticks
-
-
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def load(port, keys, *, seconds=0.0, checks=0, in_flight=IN_FLIGHT, threads=THREADS, warmup=0.2, timeout_ms=30000,
@@ -79,26 +47,6 @@ def load(port, keys, *, seconds=0.0, checks=0, in_flight=IN_FLIGHT, threads=THRE
     if not done.stdout:
         raise RuntimeError(f"zbxload failed: {done.stderr}")
     return json.loads(done.stdout)
-
-
-class Bench(contextlib.ExitStack):
-    """A directory, and processes that are stopped at the end."""
-
-    def __init__(self):
-        super().__init__()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bakusoku-bench-"))
-        self.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.parts = 0
-
-    def subfolder(self):
-        self.parts += 1
-        folder = self.folder / str(self.parts)
-        folder.mkdir()
-        return folder
-
-    def begin(self, process):
-        self.callback(process.stop)
-        return process.start()
 
 
 # ---------------------------------------------------------------------------------------------------------- checks --
@@ -309,33 +257,7 @@ def measure_fetch(quick):
                              for a, b in zip(ours, theirs)])}
 
 
-def quiet(aws):
-    """Whether the simulator has used next to no CPU for half a second."""
-    before = cpu_seconds(aws.pid)
-    time.sleep(0.5)
-    return cpu_seconds(aws.pid) - before < 0.02
-
-
 # ---------------------------------------------------------------------------------------------------------- report --
-
-def table(head, rows, left=1):
-    lines = ["| " + " | ".join(head) + " |", "|" + "|".join([" --- "] * left + [" --: "] * (len(head) - left)) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def number(value):
-    if value >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def duration(us):
-    return f"{number(us)} us" if us < 10_000 else f"{number(us / 1000)} ms"
-
-
-def mebibytes(value):
-    return f"{value / 1048576:.1f} MiB"
-
 
 def machine():
     model = "unknown"
@@ -391,6 +313,7 @@ def wanted_rows(results):
     if "fetch" in results:
         ratio = results["fetch"]["ratio"]
         add("CPU per metric fetched against a resident boto3 loop", "at most 1/20", f"1/{1 / ratio:.1f}", ratio <= 1 / 20)
+    to_zabbix.add_wanted(results, add)
     return rows
 
 
@@ -445,6 +368,7 @@ def report(results):
                        [[name, duration(fetch[which]["cpu_us_per_metric"]), number(fetch[which]["calls"]),
                          mebibytes(fetch[which]["resident_bytes"])] for name, which in (("bakusoku", "agent"), ("boto3", "boto3"))]),
                  f"CPU ratio: 1/{1 / fetch['ratio']:.1f}."]
+    text += to_zabbix.report(results)
     return "\n\n".join(text) + "\n"
 
 
@@ -463,13 +387,15 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", metavar="FILE", help="also write all figures as JSON (default: build/bench.json)")
-    parser.add_argument("--only", action="append", choices=["checks", "memory", "fetch"])
+    measures = {"checks": measure_checks, "memory": measure_memory, "fetch": measure_fetch,
+                "delivery": to_zabbix.measure_delivery, "hosts": to_zabbix.measure_hosts}
+    parser.add_argument("--only", action="append", choices=list(measures))
     options = parser.parse_args()
-    parts = options.only or ["checks", "memory", "fetch"]
-    if options.write and (options.quick or len(parts) < 3):
+    parts = options.only or list(measures)
+    if options.write and (options.quick or set(parts) != set(measures)):
         parser.error("--write takes a full run: neither --quick nor --only")
     results = {"machine": machine(), "quick": options.quick}
-    for part, measure in (("checks", measure_checks), ("memory", measure_memory), ("fetch", measure_fetch)):
+    for part, measure in measures.items():
         if part in parts:
             results[part] = measure(options.quick)
             if part == "checks":

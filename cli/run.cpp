@@ -45,6 +45,8 @@ int run_agent(const Options& options) {
     return kUsage;
   }
   allow_many_connections();
+  // A file-size limit is an error like a full disk, which the spool gets over.
+  std::signal(SIGXFSZ, SIG_IGN);
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&io](const asio::error_code& error, int number) {

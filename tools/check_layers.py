@@ -18,7 +18,7 @@ ALLOWED = {
     "cli": ["base", "ask", "zabbix", "aws", "services", "agent"],
     "module": ["zbxmod", "ask"],
     "simaws": ["base"],
-    "bench": ["base", "zbxmod", "agent"],
+    "bench": ["base", "zbxmod", "zabbix", "agent"],
 }
 # What a folder's tests may include besides: the other side of what they test.
 TESTS_MAY = {"aws": ["simaws"], "agent": ["simaws"], "cli": ["simaws"], "simaws": ["aws"], "module": ["base", "zbxmod"]}
