@@ -16,7 +16,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "|".join(["wor" "k", "far" "m", "
 PLACEHOLDER = re.compile(r"[<>*{}$|…]|\.\.\.|[A-Z]{3,}")
 # A script named anywhere in the tree, be it in a comment.
 SCRIPT = re.compile(r"(?<![\w/.-])scripts/[a-z][\w.-]*\w")
-PROGRAMS = {"bakusoku", "zbxmod-host", "simaws", "spool_bench", "zbxload", "bench_zbxmod"}
+PROGRAMS = {"bakusoku", "zbxmod-host", "simaws", "spool_bench", "weblog_bench", "zbxload", "bench_zbxmod"}
 
 
 def text_files():

@@ -13,12 +13,13 @@ ALLOWED = {
     "zbxmod": [],   # for anyone's modules: nothing of ours
     "zabbix": ["base"],
     "aws": ["base"],
+    "weblog": ["base"],
     "services": ["base"],
-    "agent": ["base", "ask", "zabbix", "aws", "services"],
-    "cli": ["base", "ask", "zabbix", "aws", "services", "agent"],
+    "agent": ["base", "ask", "zabbix", "aws", "weblog", "services"],
+    "cli": ["base", "ask", "zabbix", "aws", "weblog", "services", "agent"],
     "module": ["zbxmod", "ask"],
     "simaws": ["base"],
-    "bench": ["base", "zbxmod", "zabbix", "agent"],
+    "bench": ["base", "zbxmod", "zabbix", "agent", "weblog"],
 }
 # What a folder's tests may include besides: the other side of what they test.
 TESTS_MAY = {"aws": ["simaws"], "agent": ["simaws"], "cli": ["simaws"], "simaws": ["aws"], "module": ["base", "zbxmod"]}
