@@ -67,6 +67,15 @@ class TableReader {
     });
   }
 
+  // A fraction of a whole.
+  void share(std::string_view key, double& into) {
+    read(key, [&](const toml::node& node) {
+      const double value = node.is_number() ? node.value<double>().value_or(0) : 0;
+      if (!(value >= 0.01 && value <= 1)) return wrong(node, key, "a number from 0.01 to 1");
+      into = value;
+    });
+  }
+
   // A string with commas, or an array of strings, joined by commas.
   void list(std::string_view key, std::string& into) {
     read(key, [&](const toml::node& node) {
@@ -188,6 +197,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
   reader.text("endpoint_url", into.endpoint_url);
   reader.text("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
+  reader.share("quota_share", into.quota_share);
   return reader.finish();
 }
 

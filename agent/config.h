@@ -31,6 +31,7 @@ struct AwsConfig {
   std::string env_file{};      // empty: /etc/zabbix/aws.env if it is there
   std::string endpoint_url{};  // for every service, as AWS_ENDPOINT_URL
   std::string proxy{};         // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+  double quota_share = 0.5;  // of AWS's quotas; the rest is left to others who use the account
   std::string ca_bundle{};     // file; empty: AWS_CA_BUNDLE, else the system's
 };
 

@@ -58,6 +58,7 @@ std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const In
       {"aws.calls", count(calls.calls)},
       {"aws.requests", count(calls.attempts)},
       {"aws.throttled", count(calls.throttled)},
+      {"aws.paced", count(calls.paced)},
       {"aws.failed", count(calls.failed)},
       {"metrics.calls", count(collect.counters().calls)},
       {"metrics.failed", count(collect.counters().failures)},

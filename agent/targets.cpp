@@ -69,9 +69,9 @@ Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Con
           aws::assumed_role(context, account->settings, *targets->accounts_.front()->credentials,
                             wanted.role_arn, wanted.external_id, "bakusoku");
     }
-    account->client =
-        std::make_unique<aws::Client>(io, *targets->http_, account->credentials.get(),
-                                      account->settings.endpoints, account->settings.retry, targets->clock_);
+    account->client = std::make_unique<aws::Client>(io, *targets->http_, account->credentials.get(),
+                                                    account->settings.endpoints, account->settings.retry,
+                                                    config.aws.quota_share, targets->clock_);
     targets->accounts_.push_back(std::move(account));
     return {};
   };

@@ -5,9 +5,11 @@
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <map>
 #include <random>
 #include <utility>
 
+#include "aws/call_rate.h"
 #include "aws/clock_skew.h"
 #include "aws/service_error.h"
 #include "aws/sigv4.h"
@@ -79,11 +81,53 @@ struct Client::State {
   CredentialsProvider* credentials;
   EndpointSettings endpoints;
   RetrySettings retry;
+  double quota_share;
   Clock clock;
+  std::map<std::string, CallRate> rates{};  // by region and what is counted there
   ClockSkew skew{};
   RetryQuota quota{};
   ClientCounters counters{};
   std::minstd_rand random{std::random_device{}()};
+
+  CallRate& rate(const std::string& what, Quota quota) {
+    return rates.try_emplace(what, quota, quota_share, std::chrono::steady_clock::now()).first->second;
+  }
+
+  // The rates that the call is counted at.
+  std::vector<std::pair<CallRate*, double>> rates_of(const Call& call) {
+    std::vector<std::pair<CallRate*, double>> found;
+    if (const auto quota = call_quota(call.service, call.action)) {
+      // EC2 counts all of Describe* together.
+      const std::string_view action = call.service == "ec2" ? std::string_view("Describe") : call.action;
+      found.emplace_back(&rate(fmt::format("{} {} {}", call.region, call.service, action), *quota), 1);
+    }
+    if (call.datapoints > 0) {
+      const bool recent = unix_seconds(clock()) - call.datapoints_from <= 3 * 3600;
+      found.emplace_back(&rate(fmt::format("{} datapoints {}", call.region, recent), datapoint_quota(recent)),
+                         static_cast<double>(call.datapoints));
+    }
+    return found;
+  }
+
+  std::chrono::milliseconds wait_for_turn(const Call& call) {
+    std::chrono::milliseconds wait{0};
+    for (const auto& [rate, amount] : rates_of(call)) {
+      wait = std::max(wait, rate->take(amount, std::chrono::steady_clock::now()));
+    }
+    return wait;
+  }
+
+  void slow_down(const Call& call) {
+    for (const auto& [rate, amount] : rates_of(call)) rate->throttled(std::chrono::steady_clock::now());
+  }
+
+  // False when the caller has given up meanwhile.
+  [[nodiscard]] asio::awaitable<bool> pause(std::chrono::milliseconds time) {
+    asio::steady_timer timer(io, time);
+    co_await timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
+    const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
+    co_return cancelled.cancelled() == asio::cancellation_type::none;
+  }
 
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
 
@@ -139,8 +183,8 @@ struct Client::State {
 };
 
 Client::Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-               RetrySettings retry, Clock clock)
-    : state_(new State{io, http, credentials, std::move(endpoints), retry, std::move(clock)}) {}
+               RetrySettings retry, double quota_share, Clock clock)
+    : state_(new State{io, http, credentials, std::move(endpoints), retry, quota_share, std::move(clock)}) {}
 
 Client::~Client() = default;
 
@@ -165,6 +209,13 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   int paid = 0;
   int attempt = 1;
   for (;;) {
+    if (const auto wait = state.wait_for_turn(call); wait.count() > 0) {
+      ++state.counters.paced;
+      if (!co_await state.pause(wait)) {
+        ++state.counters.failed;
+        co_return fail(ErrorKind::timeout, "{}: cancelled", where);
+      }
+    }
     Credentials used;
     if (sign) {
       Result<Credentials> credentials = co_await state.credentials->get();
@@ -213,7 +264,10 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       const ServiceError service_error = read_error(call.protocol, *reply);
       retry = classify(service_error.code, reply->status);
       error = state.describe(call, *reply, service_error, used);
-      if (retry == RetryClass::throttled) ++state.counters.throttled;
+      if (retry == RetryClass::throttled) {
+        ++state.counters.throttled;
+        state.slow_down(call);
+      }
       if (retry == RetryClass::clock_skew) {
         const bool changed = state.skew.learn(header_or_empty(*reply, "date"), state.clock());
         if (changed && !clock_corrected && sign) {
@@ -238,11 +292,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       ++state.counters.failed;
       co_return fail(std::move(error));
     }
-    asio::steady_timer wait(state.io);
-    wait.expires_after(backoff(state.retry, attempt, state.chance()));
-    co_await wait.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
-    const asio::cancellation_state still_wanted = co_await asio::this_coro::cancellation_state;
-    if (still_wanted.cancelled() != asio::cancellation_type::none) {
+    if (!co_await state.pause(backoff(state.retry, attempt, state.chance()))) {
       ++state.counters.failed;
       co_return fail(std::move(error));
     }

@@ -1,6 +1,6 @@
 // One account's way to AWS: takes a call (service, region, encoded body), signs, sends, retries what may be
-// retried, corrects a skewed clock, and turns AWS's error bodies into Errors. Lives on the agent's
-// io_context.
+// retried, keeps within a share of the quotas, corrects a skewed clock, and turns AWS's error bodies into
+// Errors. Lives on the agent's io_context.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -36,21 +36,24 @@ struct Call {
   bool sign = true;                          // AssumeRoleWithWebIdentity is sent unsigned
   std::chrono::milliseconds timeout{20000};  // of one attempt
   std::string permission{};                  // "ec2:DescribeInstances"; empty: service:action
+  uint64_t datapoints = 0;      // that the answer is estimated to hold; 0: not a call that AWS counts so
+  int64_t datapoints_from = 0;  // unix seconds of the oldest of them
 };
 
 struct ClientCounters {
   uint64_t calls = 0;     // as asked for
   uint64_t attempts = 0;  // as sent
   uint64_t throttled = 0;
+  uint64_t paced = 0;  // attempts that waited for their turn at our share of the quota
   uint64_t failed = 0;
 };
 
 class Client {
  public:
   /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
-  /// client outlives its calls.
+  /// client outlives its calls. `quota_share` of AWS's quotas is used, above 0 up to 1 (aws/call_rate.h).
   Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-         RetrySettings retry, Clock clock);
+         RetrySettings retry, double quota_share, Clock clock);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -88,8 +88,8 @@ class ClientTest : public ::testing::Test {
     if (!client_) {
       EndpointSettings endpoints;
       endpoints.endpoint_url = server_->url();
-      client_ =
-          std::make_unique<Client>(io_, http_, &credentials_, endpoints, retry_, [this] { return now_; });
+      client_ = std::make_unique<Client>(io_, http_, &credentials_, endpoints, retry_, quota_share_,
+                                         [this] { return now_; });
     }
     return *client_;
   }
@@ -128,6 +128,7 @@ class ClientTest : public ::testing::Test {
   Http http_{io_, HttpSettings{}};
   FixedCredentials credentials_;
   RetrySettings retry_;
+  double quota_share_ = 1;
   WallTime now_ = kNow;
   std::unique_ptr<ScriptedServer> server_;
   std::unique_ptr<Client> client_;
@@ -183,6 +184,33 @@ TEST_F(ClientTest, a_throttled_call_is_tried_again) {
   EXPECT_EQ(client().counters().attempts, 2U);
   EXPECT_EQ(client().counters().throttled, 1U);
   EXPECT_EQ(client().counters().failed, 0U);
+}
+
+TEST_F(ClientTest, calls_and_datapoints_keep_to_the_share_of_the_quota) {
+  const std::string empty = R"({"MetricDataResults":[{"Id":"q0","Timestamps":[],"Values":[]}]})";
+  serve_in_turn({reply(200, empty)});
+  quota_share_ = 0.4;  // 20 calls and 72,000 datapoints a second
+  now_ = WallTime(std::chrono::seconds(1440938100));
+  const auto seconds_for = [&](int calls, int64_t window) {
+    cloudwatch::MetricDataRequest request;
+    request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 1});
+    request.start = 1440938100 - window;
+    request.end = 1440938100;
+    std::vector<std::optional<Result<cloudwatch::MetricDataPage>>> pages(static_cast<size_t>(calls));
+    const auto begun = std::chrono::steady_clock::now();
+    for (auto& page : pages) {
+      asio::co_spawn(io_, keep(cloudwatch::get_metric_data(client(), "eu-west-1", request), page),
+                     asio::detached);
+    }
+    io_.restart();
+    io_.run_for(20s);
+    for (const auto& page : pages) EXPECT_TRUE(page && *page);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  };
+  EXPECT_GE(seconds_for(30, 60), 0.49) << "20 at once, 10 more at 20 a second";
+  EXPECT_GE(client().counters().paced, 10U);
+  EXPECT_GE(seconds_for(10, 10800), 0.49) << "108,000 datapoints, of which 72,000 go at once";
+  EXPECT_EQ(client().counters().throttled, 0U);
 }
 
 TEST_F(ClientTest, throttling_is_known_by_its_code_even_with_status_400) {
