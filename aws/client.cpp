@@ -89,14 +89,14 @@ struct Client::State {
   ClientCounters counters{};
   std::minstd_rand random{std::random_device{}()};
 
-  CallRate& rate(const std::string& what, Quota quota) {
-    return rates.try_emplace(what, quota, quota_share, std::chrono::steady_clock::now()).first->second;
+  CallRate& rate(const std::string& what, Quota allowed) {
+    return rates.try_emplace(what, allowed, quota_share, std::chrono::steady_clock::now()).first->second;
   }
 
   // The rates that the call is counted at.
   std::vector<std::pair<CallRate*, double>> rates_of(const Call& call) {
     std::vector<std::pair<CallRate*, double>> found;
-    if (const auto quota = call_quota(call.service, call.action)) {
+    if (const auto allowed = call_quota(call.service, call.action)) {
       // EC2 counts all of Describe* together.
       const std::string_view action = call.service == "ec2" ? std::string_view("Describe") : call.action;
       found.emplace_back(&rate(fmt::format("{} {} {}", call.region, call.service, action), *quota), 1);
