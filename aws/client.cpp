@@ -99,7 +99,7 @@ struct Client::State {
     if (const auto allowed = call_quota(call.service, call.action)) {
       // EC2 counts all of Describe* together.
       const std::string_view action = call.service == "ec2" ? std::string_view("Describe") : call.action;
-      found.emplace_back(&rate(fmt::format("{} {} {}", call.region, call.service, action), *quota), 1);
+      found.emplace_back(&rate(fmt::format("{} {} {}", call.region, call.service, action), *allowed), 1);
     }
     if (call.datapoints > 0) {
       const bool recent = unix_seconds(clock()) - call.datapoints_from <= 3 * 3600;
