@@ -123,15 +123,11 @@ asio::awaitable<milliseconds> Active::ask(std::string name) {
                                          zabbix::encode_request_frame(zabbix::encode_active_request(request)),
                                          steady_clock::now() + kAnswerWithin);
   // What was wanted goes on being collected while there is no answer.
-  if (!answered) co_return co_await no_answer(answered.error().message);
+  if (!answered) co_return co_await no_answer(name, answered.error().message);
   answered_at_ = steady_clock::now();
   const auto found = hosts_.find(name);
   if (found == hosts_.end()) co_return milliseconds(0);
-  if (answered->astray) {
-    if (std::exchange(found->second.refusal, answered->astray->message) != answered->astray->message)
-      spdlog::warn("active checks of {}: {}", name, answered->astray->message);
-    co_return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
-  }
+  if (answered->astray) co_return leave_for_now(name, answered->astray->message);
   const auto reply = zabbix::decode_active_reply(answered->payload);
   if (!reply) {
     spdlog::warn("active checks of {}: {}", name, reply.error().message);
@@ -143,15 +139,23 @@ asio::awaitable<milliseconds> Active::ask(std::string name) {
 }
 
 // All hosts of a destination that is away fail alike: then the asker pauses instead of trying the next one.
-asio::awaitable<milliseconds> Active::no_answer(const std::string& why) {
-  const bool away = !answered_at_ || steady_clock::now() - *answered_at_ > kAwayPause;
+asio::awaitable<milliseconds> Active::no_answer(const std::string& name, const std::string& why) {
+  if (answered_at_ && steady_clock::now() - *answered_at_ <= kAwayPause) {
+    co_return leave_for_now(name, why);
+  }
   if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());
-  if (std::exchange(trouble_, why) != why) spdlog::warn("which items Zabbix wants is not known: {}", why);
-  if (!away) co_return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
+  if (trouble_ != why) spdlog::warn("which items Zabbix wants is not known: {}", why);
+  trouble_ = why;
   asio::steady_timer timer(parts_.io, kAwayPause);
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   co_return milliseconds(0);
+}
+
+milliseconds Active::leave_for_now(const std::string& name, const std::string& why) {
+  if (const auto left_out = log_limit_.may_log())
+    spdlog::warn("active checks of {}: {} ({} such lines left out)", name, why, *left_out);
+  return std::min<milliseconds>(kHostAgain, parts_.config.refresh);
 }
 
 milliseconds Active::take(const std::string& name, Host& host, const zabbix::Endpoint& from,

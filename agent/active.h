@@ -16,6 +16,7 @@
 
 #include "agent/checks.h"
 #include "agent/config.h"
+#include "agent/log_limit.h"
 #include "agent/peer.h"
 #include "agent/trickle.h"
 #include "base/clock.h"
@@ -84,7 +85,9 @@ class Active {
                                                const zabbix::ActiveReply& reply);
   [[nodiscard]] std::chrono::milliseconds take_refusal(const std::string& name, Host& host,
                                                        const std::string& why);
-  [[nodiscard]] asio::awaitable<std::chrono::milliseconds> no_answer(const std::string& why);
+  [[nodiscard]] asio::awaitable<std::chrono::milliseconds> no_answer(const std::string& name,
+                                                                     const std::string& why);
+  [[nodiscard]] std::chrono::milliseconds leave_for_now(const std::string& name, const std::string& why);
   [[nodiscard]] asio::awaitable<void> send_heartbeat(std::string name);
   void set_known(const std::string& name, bool known);
 
@@ -93,8 +96,9 @@ class Active {
   Trickle questions_;
   Trickle heartbeats_;                                                // of the hosts that Zabbix knows
   std::optional<std::chrono::steady_clock::time_point> answered_at_;  // any host
-  std::string trouble_;
+  std::string trouble_;  // why nobody answers, logged last; empty: somebody does
   int64_t trouble_since_ = 0;
+  LogLimit log_limit_;
 };
 
 }  // namespace bakusoku::agent
