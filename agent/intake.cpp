@@ -241,6 +241,12 @@ asio::awaitable<void> Intake::write(std::shared_ptr<Batch> batch) {
 }
 
 Result<void> Intake::put(const std::vector<zabbix::IntakeRequest>& requests) {
+  for (const Spool* const spool : parts_.spools) {
+    if (parts_.on_disk && spool->in_memory()) {
+      return fail(ErrorKind::io,
+                  "its spool could not be made on disk when the agent started ([zabbix] state_dir)");
+    }
+  }
   std::vector<Value> values;
   for (const zabbix::IntakeRequest& request : requests) {
     for (const zabbix::IntakeRow& row : request.rows) {

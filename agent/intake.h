@@ -48,6 +48,7 @@ class Intake {
     std::vector<Spool*> spools;    // one a destination
     std::function<void()> stored;  // called after each commit
     IntakeLimits limits{};
+    bool on_disk = true;  // a spool that is in memory takes nothing
   };
 
   explicit Intake(Parts parts) : parts_(std::move(parts)), port_(parts_.io) {}

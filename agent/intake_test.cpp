@@ -442,6 +442,15 @@ TEST_F(IntakeTest, APowerCutAfterAnyAcknowledgementTakesNothingAcknowledged) {
   EXPECT_GT(unanswered, 10u) << "some cuts come before an answer";
 }
 
+TEST_F(IntakeTest, ASpoolThatCouldNotBeMadeOnDiskTakesNothing) {
+  std::filesystem::create_directory(options(0).path);
+  options_.memory_if_unwritable = true;
+  open();
+  ASSERT_TRUE(spools_[0]->in_memory());
+  EXPECT_THAT(ask(request(row("k", "v"))), AllOf(HasSubstr("failed"), HasSubstr("[zabbix] state_dir")));
+  EXPECT_TRUE(stored().ids.empty());
+}
+
 TEST_F(IntakeTest, AnAddressOrListThatIsNoneIsNamed) {
   open();
   Intake other(Intake::Parts{*io_, stats_, [this] { return now_; }, {spools_[0].get()}, [] {}});

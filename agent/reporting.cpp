@@ -167,6 +167,7 @@ Result<void> Reporting::open_intake() {
                         for (const auto& destination : destinations_) destination->trapper_delivery->wake();
                       }};
   for (const auto& destination : destinations_) parts.spools.push_back(destination->trapper_spool.get());
+  parts.on_disk = !parts_.config.zabbix.state_dir.empty();
   intake_ = std::make_unique<Intake>(std::move(parts));
   return intake_->open(parts_.config.intake);
 }
