@@ -71,7 +71,7 @@ Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Con
     }
     account->client = std::make_unique<aws::Client>(io, *targets->http_, account->credentials.get(),
                                                     account->settings.endpoints, account->settings.retry,
-                                                    config.aws.quota_share, targets->clock_);
+                                                    targets->clock_, config.aws.quota_share);
     targets->accounts_.push_back(std::move(account));
     return {};
   };

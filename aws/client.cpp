@@ -183,7 +183,7 @@ struct Client::State {
 };
 
 Client::Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-               RetrySettings retry, double quota_share, Clock clock)
+               RetrySettings retry, Clock clock, double quota_share)
     : state_(new State{io, http, credentials, std::move(endpoints), retry, quota_share, std::move(clock)}) {}
 
 Client::~Client() = default;

@@ -53,7 +53,7 @@ class Client {
   /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
   /// client outlives its calls. `quota_share` of AWS's quotas is used, above 0 up to 1 (aws/call_rate.h).
   Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-         RetrySettings retry, double quota_share, Clock clock);
+         RetrySettings retry, Clock clock, double quota_share = 0.5);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -88,8 +88,8 @@ class ClientTest : public ::testing::Test {
     if (!client_) {
       EndpointSettings endpoints;
       endpoints.endpoint_url = server_->url();
-      client_ = std::make_unique<Client>(io_, http_, &credentials_, endpoints, retry_, quota_share_,
-                                         [this] { return now_; });
+      client_ = std::make_unique<Client>(
+          io_, http_, &credentials_, endpoints, retry_, [this] { return now_; }, quota_share_);
     }
     return *client_;
   }
