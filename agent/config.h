@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "weblog/options.h"
 #include "zabbix/tls.h"
 
 namespace bakusoku::agent {
@@ -78,6 +79,7 @@ struct Config {
   InventoryConfig inventory{};
   MetricsConfig metrics{};
   ZabbixConfig zabbix{};
+  weblog::Options weblog{};
   std::vector<AccountConfig> accounts{};
 };
 
