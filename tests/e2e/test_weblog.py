@@ -22,10 +22,16 @@ class Webserver:
     def __init__(self, path, seed=0):
         self.path, self.random = pathlib.Path(path), random.Random(seed)
         self.total = self.failed = 0
+        self.file = None
         self.reopen()
 
     def reopen(self):
+        self.close()
         self.file = open(self.path, "a", buffering=1)
+
+    def close(self):
+        if self.file:
+            self.file.close()
 
     def serve(self, count):
         for _ in range(count):
@@ -56,6 +62,11 @@ class Entrances(LabTestCase):
         self.logs = self._subfolder("logs")
         self.path = self.logs / "access.log"
 
+    def webserver(self, seed=0):
+        web = Webserver(self.path, seed)
+        self.addCleanup(web.close)
+        return web
+
     def start(self, state=""):
         folder = self._subfolder("agent")
         sections = f'[zabbix]\nstate_dir = "{state or folder}/state"\n{weblog_section(self.logs)}'
@@ -67,7 +78,7 @@ class Entrances(LabTestCase):
         return float(answer)
 
     def test_the_same_numbers_through_every_entrance(self):
-        web = Webserver(self.path)
+        web = self.webserver()
         web.serve(50)
         agent = self.start()
         agentd = self.agentd(agent.socket)
@@ -93,7 +104,7 @@ class Entrances(LabTestCase):
         self.assertNotSupported(agent.ask(f"weblog.requests[{self.path}]"), "there is no file")
         self.assertNotSupported(agent.ask("weblog.requests[/etc/passwd]"), r"\[weblog\] allow")
         self.assertNotSupported(agent.ask("weblog.requests"), r"path \(parameter 1\)")
-        Webserver(self.path)
+        self.webserver()
         self.assertNotSupported(agent.ask(f"weblog.time[{self.path},median]"), "median.*not a statistic")
         self.assertNotSupported(agent.ask(f"weblog.time[{self.path},avg,2h]"), "window")
         wait_for("it is seen", lambda: "no requests in the last" in agent.ask(f"weblog.time[{self.path},avg]"), 5)
@@ -102,7 +113,7 @@ class Entrances(LabTestCase):
 
     def test_a_long_backlog_holds_up_nobody(self):
         line = LINE.format(1, "24/Nov/2026:12:25:00 +0000", "x" * 100, 200, 0.1)
-        web = Webserver(self.path)
+        web = self.webserver()
         agent = self.start()
         key = f"weblog.requests[{self.path}]"
         self.assertEqual(agent.ask(key), "0")
@@ -128,7 +139,7 @@ class Entrances(LabTestCase):
         for number, mode in enumerate(("create\n  delaycompress\n  compress", "copytruncate\n  nocompress")):
             with self.subTest(mode=mode):
                 self.path = self.logs / f"site{number}.log"
-                web, state = Webserver(self.path, number), self.folder / f"state{number}"
+                web, state = self.webserver(number), self.folder / f"state{number}"
                 agent = self.start(state)
                 key = f"weblog.requests[{self.path}]"
                 self.assertEqual(agent.ask(key), "0")
@@ -160,6 +171,7 @@ class InHistory(ServerTestCase):
         server = self.zabbix.start_server(modules=[MODULE], environment={"BAKUSOKU_SOCKET": str(agent_folder / "agent.sock")})
         path = logs / "access.log"
         web = Webserver(path)
+        self.addCleanup(web.close)
         host = self.zabbix.api.add_host("web")
         active = host.add_item(f"weblog.requests[{path}]", ItemType.ACTIVE, ValueType.UNSIGNED)
         failed = host.add_item(f"weblog.status[{path},5xx]", ItemType.ACTIVE, ValueType.UNSIGNED)
