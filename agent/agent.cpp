@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -16,6 +17,7 @@ namespace {
 constexpr std::chrono::seconds kTick{1};
 constexpr unsigned kTicksBetweenForgetting = 60;
 constexpr std::chrono::seconds kRegionRetry{60};
+constexpr std::chrono::milliseconds kWeblogPause{250};
 
 }  // namespace
 
@@ -46,8 +48,9 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       collect_(io, demand_, config_.metrics, clock),
       explain_(Explain::Parts{io, demand_, collect_, config_.metrics, clock}),
       status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
-      items_(
-          Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_, clock}),
+      weblogs_(config_.weblog, clock),
+      items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_,
+                          weblogs_, clock}),
       socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {}
 
@@ -68,6 +71,7 @@ void Agent::forget_unasked() {
 void Agent::start() {
   spawn(io_, "looking for the region", region_loop());
   spawn(io_, "reading ahead", tick_loop());
+  spawn(io_, "web server logs", weblog_loop());
   if (reporting_) reporting_->start();
 }
 
@@ -79,6 +83,19 @@ asio::awaitable<void> Agent::region_loop() {
     if (found) co_return;
     if (!said) spdlog::warn("{}", found.error().message);
     timer.expires_after(kRegionRetry);
+    asio::error_code stopped;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
+    if (stopped) co_return;
+  }
+}
+
+// A log that is far behind is read in steps of a few milliseconds, between which everything else has its
+// turn.
+asio::awaitable<void> Agent::weblog_loop() {
+  asio::steady_timer timer(io_);
+  for (;;) {
+    while (weblogs_.step()) co_await asio::post(io_, asio::use_awaitable);
+    timer.expires_after(kWeblogPause);
     asio::error_code stopped;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
     if (stopped) co_return;

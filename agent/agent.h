@@ -2,6 +2,7 @@
 //
 //   ask      entrance (socket | passive port | `bakusoku get --direct`) -> Items, the one table of keys
 //              -> Inventories (resources of a target)   for names, facts and discovery
+//              -> Logs (access logs that are followed) for weblog.*
 //              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
 //            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
 //   report   Reporting: asks Zabbix which items it wants (Active), collects them (Checks), keeps the values
@@ -31,6 +32,7 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/result.h"
+#include "weblog/logs.h"
 
 namespace bakusoku::agent {
 
@@ -46,6 +48,9 @@ class Agent {
   /// Opens the spools of the configured Zabbix servers, if any. Errors: invalid, denied, io, unavailable
   /// (another agent has them).
   [[nodiscard]] Result<void> open_reporting();
+  /// Continues the positions in web server logs that [zabbix] state_dir holds. Errors: unavailable (another
+  /// agent has them).
+  [[nodiscard]] Result<void> open_weblogs() { return weblogs_.keep_in(config_.zabbix.state_dir); }
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
@@ -63,6 +68,7 @@ class Agent {
   Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
+  [[nodiscard]] asio::awaitable<void> weblog_loop();
 
   asio::io_context& io_;
   Config config_;
@@ -75,6 +81,7 @@ class Agent {
   Board board_;
   Explain explain_;
   Status status_;
+  weblog::Logs weblogs_;
   Items items_;
   std::unique_ptr<Reporting>
       reporting_;  // null: the configuration names no Zabbix server, or nobody opened it

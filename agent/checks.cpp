@@ -153,6 +153,12 @@ void Checks::run(const CheckPtr& check, int64_t now) {
   if (check->metric.series == nullptr) {
     const auto wanted = parts_.items.metric_behind(check->key);
     if (!wanted) {
+      if (Items::is_of_this_machine(check->key) && !parts_.own_hosts.contains(*check->host)) {
+        return put_error(check, now,
+                         fmt::format("{}: it would be of the machine the agent runs on, not of {}; only the "
+                                     "hosts that [zabbix] hostname and hosts name may have it",
+                                     check->key, *check->host));
+      }
       if (check->asking) return;  // the question before this one is still open
       spawn(parts_.io, "a check", ask(check));
       return;

@@ -37,6 +37,7 @@ class Checks {
     Clock clock;
     std::vector<Spool*> spools;  // by destination
     std::chrono::milliseconds timeout;
+    std::set<std::string> own_hosts{};  // those that may have items of this machine
   };
 
   explicit Checks(Parts parts) : parts_(std::move(parts)) {}

@@ -114,6 +114,30 @@ class TableReader {
     });
   }
 
+  void flag(std::string_view key, bool& into) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<bool>();
+      if (!value) return wrong(node, key, "true or false");
+      into = *value;
+    });
+  }
+
+  // Tables written as [[NAME.KEY]], each given to `use`, whose error stands for this table's.
+  void tables(std::string_view key, const std::function<Result<void>(const toml::table&)>& use) {
+    read(key, [&](const toml::node& node) {
+      const toml::array* array = node.as_array();
+      if (array == nullptr) return wrong(node, key, "written as tables with double brackets");
+      for (const toml::node& element : *array) {
+        const toml::table* table = element.as_table();
+        if (table == nullptr) return wrong(element, key, "written as tables with double brackets");
+        if (auto used = use(*table); !used) {
+          error_ = used.error();
+          return;
+        }
+      }
+    });
+  }
+
   // "500MB", "1GB", or a number of bytes.
   void bytes(std::string_view key, int64_t& into, int64_t least) {
     read(key, [&](const toml::node& node) {
@@ -294,6 +318,41 @@ Result<void> read_sends(const toml::node& node, std::string_view file, std::vect
   return {};
 }
 
+Result<void> read_weblog_file(const toml::table& table, std::string_view file, const weblog::Options& all,
+                              weblog::FileOptions& into) {
+  TableReader reader(table, "[[weblog.file]]", file);
+  std::string format = "auto";
+  std::string unit = "auto";
+  into.from_start = all.from_start;
+  reader.text("path", into.path);
+  reader.text("format", format);
+  reader.text("time_unit", unit);
+  reader.flag("from_start", into.from_start);
+  if (auto read = reader.finish(); !read) return read;
+  const auto line = table.source().begin.line;
+  if (!into.path.starts_with('/')) {
+    return fail(ErrorKind::invalid,
+                "{}:{}: [[weblog.file]] needs the whole path of a log, or a pattern of paths", file, line);
+  }
+  auto made = weblog::Format::make(format, unit);
+  if (!made) {
+    return fail(ErrorKind::invalid, "{}:{}: [[weblog.file]] {}: {}", file, line, into.path,
+                made.error().message);
+  }
+  into.format = std::move(*made);
+  return {};
+}
+
+Result<void> read_weblog(const toml::table& table, std::string_view file, weblog::Options& into) {
+  TableReader reader(table, "[weblog]", file);
+  reader.texts("allow", into.allow);
+  reader.flag("from_start", into.from_start);
+  reader.tables("file", [&](const toml::table& one) {
+    return read_weblog_file(one, file, into, into.files.emplace_back());
+  });
+  return reader.finish();
+}
+
 Result<void> read_accounts(const toml::node& node, std::string_view file, std::vector<AccountConfig>& into) {
   const auto line = node.source().begin.line;
   const toml::array* array = node.as_array();
@@ -367,6 +426,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"zabbix", [&](const toml::table& table) { return read_zabbix(table, file, config.zabbix); }},
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
       {"intake", [&](const toml::table& table) { return read_intake(table, file, config.intake); }},
+      {"weblog", [&](const toml::table& table) { return read_weblog(table, file, config.weblog); }},
   };
   for (const auto& [key, node] : root) {
     if (key.str() == "accounts") {
@@ -382,7 +442,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
                   "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
-                  "[inventory], [metrics], [zabbix], [[accounts]], [[send]]",
+                  "[inventory], [metrics], [weblog], [zabbix], [[accounts]], [[send]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;

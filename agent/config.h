@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "weblog/options.h"
 #include "zabbix/tls.h"
 
 namespace bakusoku::agent {
@@ -31,7 +32,7 @@ struct AwsConfig {
   std::string env_file{};      // empty: /etc/zabbix/aws.env if it is there
   std::string endpoint_url{};  // for every service, as AWS_ENDPOINT_URL
   std::string proxy{};         // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
-  double quota_share = 0.5;  // of AWS's quotas; the rest is left to others who use the account
+  double quota_share = 0.5;    // of AWS's quotas; the rest is left to others who use the account
   std::string ca_bundle{};     // file; empty: AWS_CA_BUNDLE, else the system's
 };
 
@@ -97,6 +98,7 @@ struct Config {
   ZabbixConfig zabbix{};
   IntakeConfig intake{};
   std::vector<SendConfig> sends{};
+  weblog::Options weblog{};
   std::vector<AccountConfig> accounts{};
 };
 

@@ -93,6 +93,42 @@ interval = 60
   EXPECT_THAT(error_of("[send]\nhost = 'h'"), HasSubstr("[[send]] tables"));
 }
 
+TEST(WeblogConfig, IsReadAndChecked) {
+  const auto defaults = parse_config("", "");
+  ASSERT_TRUE(defaults);
+  EXPECT_EQ(defaults->weblog.allow, std::vector<std::string>{"/var/log/*"});
+  const auto config = parse_config(R"([[weblog.file]]
+path = "/srv/*.log"
+format = '^(?<status>\d+) (?<time>\d+)$'
+time_unit = "ms"
+[[weblog.file]]
+path = "/srv/x"
+format = "common"
+from_start = false
+[weblog]
+allow = ["/srv/*", "/opt/*"]
+from_start = true
+)",
+                                   "test.toml");
+  // TOML lets [weblog] follow its own tables.
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->weblog.allow.size(), 2u);
+  ASSERT_EQ(config->weblog.files.size(), 2u);
+  EXPECT_TRUE(config->weblog.files[0].from_start) << "as all are";
+  EXPECT_FALSE(config->weblog.files[1].from_start);
+  EXPECT_EQ(config->weblog.files[0].format.read("404 7")->took->micros, 7000u);
+  const std::string file = "[[weblog.file]]\npath = '/x'\n";
+  EXPECT_THAT(error_of("[[weblog.file]]\nformat = 'auto'"),
+              HasSubstr("bakusoku.toml:1: [[weblog.file]] needs the whole path"));
+  EXPECT_THAT(error_of(file + "format = 'combind'"), HasSubstr("[[weblog.file]] /x: 'combind' is neither"));
+  EXPECT_THAT(error_of(file + "time_unit = 'h'"), HasSubstr("'h' is not a unit of time"));
+  EXPECT_THAT(error_of(file + "from_start = 1"),
+              HasSubstr("bakusoku.toml:3: [[weblog.file]] from_start must be true or false"));
+  EXPECT_THAT(error_of(file + "name = 'x'"), HasSubstr("unknown key 'name'"));
+  EXPECT_THAT(error_of("[weblog]\nfile = 'x'"), HasSubstr("double brackets"));
+  EXPECT_THAT(error_of("[weblog]\nallow = 1"), HasSubstr("[weblog] allow must be"));
+}
+
 TEST(Config, AFileThatCannotBeReadIsNamed) {
   const auto folder = load_config("/tmp");
   ASSERT_FALSE(folder);

@@ -10,6 +10,7 @@
 #include "agent/status.h"
 #include "base/json.h"
 #include "base/version.h"
+#include "weblog/logs.h"
 #include "zabbix/key.h"
 
 namespace bakusoku::agent {
@@ -76,7 +77,7 @@ std::string format_value(double value) {
 }
 
 std::span<const Items::Row> Items::table() {
-  static constexpr std::array<Row, 10> kTable = {{
+  static constexpr std::array<Row, 15> kTable = {{
       {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
       {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
       {"bakusoku.version", "", "the agent's version", 0, &Items::version},
@@ -94,6 +95,16 @@ std::span<const Items::Row> Items::table() {
        "low-level discovery of a service's resources, with tags", 3, &Items::discovery},
       {"aws.resource", "[<service>,<id>,<field>,<region>,<account>]",
        "a fact of a resource: state, type, zone, tag.X, ...", 5, &Items::resource},
+      {"weblog.requests", "[<path>]", "requests in an access log of this machine, since it is watched", 1,
+       &Items::weblog_requests, true},
+      {"weblog.status", "[<path>,<class, code or regexp>]", "of them, those with such a status", 2,
+       &Items::weblog_status, true},
+      {"weblog.bytes", "[<path>]", "bytes sent for them", 1, &Items::weblog_bytes, true},
+      {"weblog.time", "[<path>,<statistic>,<window>,<missing>]",
+       "how long the requests of the last minutes took: avg, min, max, count, sum, p95, ...", 4,
+       &Items::weblog_time, true},
+      {"weblog.state", "[<path>,<name>]", "how a log is followed; without a name all of it as JSON", 2,
+       &Items::weblog_state, true},
   }};
   return kTable;
 }
@@ -259,6 +270,13 @@ Result<Wanted> Items::wanted(std::string_view key, Parameters parameters) {
   return parts_.demand.add(key, *meaning);
 }
 
+bool Items::is_of_this_machine(std::string_view key) {
+  const std::string_view name = key.substr(0, key.find('['));
+  const auto rows = table();
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const Row& row) { return row.name == name && row.of_this_machine; });
+}
+
 std::optional<Result<Wanted>> Items::metric_behind(std::string_view key) {
   const auto parsed = zabbix::parse_key(key);
   if (!parsed || parsed->name != "aws.metric") return std::nullopt;
@@ -335,6 +353,89 @@ Items::Value Items::resource(Parameters parameters, std::string_view, Deadline d
   const std::string_view fact = field == "name" ? found->name : found->find(field).value_or("");
   if (fact.empty()) co_return fail(ErrorKind::not_found, "{} {} has no {}", service->person, id, field);
   co_return Found(std::string(fact), lease_of(inventory));
+}
+
+Items::Value Items::weblog_requests(Parameters parameters, std::string_view, Deadline) {
+  const auto log = parts_.weblogs.ask(parameter(parameters, 0));
+  if (!log) co_return fail(log.error());
+  co_return fmt::format("{}", (*log)->tally().requests());
+}
+
+Items::Value Items::weblog_status(Parameters parameters, std::string_view, Deadline) {
+  const auto log = parts_.weblogs.ask(parameter(parameters, 0));
+  if (!log) co_return fail(log.error());
+  const auto count = (*log)->tally().with_status(parameter(parameters, 1));
+  if (!count) co_return fail(count.error().with_context("parameter 2"));
+  co_return fmt::format("{}", *count);
+}
+
+Items::Value Items::weblog_bytes(Parameters parameters, std::string_view, Deadline) {
+  const auto log = parts_.weblogs.ask(parameter(parameters, 0));
+  if (!log) co_return fail(log.error());
+  co_return fmt::format("{}", (*log)->tally().bytes());
+}
+
+Items::Value Items::weblog_time(Parameters parameters, std::string_view, Deadline) {
+  constexpr int64_t kDefaultWindow = 60;
+  const std::string& statistic = parameter(parameters, 1);
+  const std::string& written = parameter(parameters, 2);
+  const std::string& missing = parameter(parameters, 3);
+  int64_t window = kDefaultWindow;
+  if (!written.empty()) {
+    const bool is_number = written.find_first_not_of("0123456789") == std::string::npos;
+    const auto time = parse_duration(is_number ? written + "s" : written);
+    window = time ? std::chrono::duration_cast<std::chrono::seconds>(*time).count() : 0;
+    if (window < weblog::kSlotSeconds || window > weblog::kLongestWindow) {
+      co_return fail(ErrorKind::invalid, "'{}' (parameter 3) is not a window of 10s to 1h", written);
+    }
+  }
+  if (!missing.empty() && missing != "skip" && missing != "zero") {
+    co_return fail(ErrorKind::invalid, "'{}' (parameter 4) is neither skip nor zero", missing);
+  }
+  const std::string name = statistic.empty() ? "avg" : statistic;
+  if (const auto known = weblog::Distribution().statistic(name); !known) {
+    co_return fail(known.error().with_context("parameter 2"));
+  }
+  const auto log = parts_.weblogs.ask(parameter(parameters, 0));
+  if (!log) co_return fail(log.error());
+  const weblog::Tally& tally = (*log)->tally();
+  if (tally.requests() != 0 && !tally.timed()) {
+    co_return fail(
+        ErrorKind::invalid,
+        "the lines of {} do not say how long a request took: let the web server write it behind them "
+        "(nginx: $request_time, Apache: %D)",
+        (*log)->path());
+  }
+  const auto found = tally.times().of(unix_seconds(parts_.clock()), window).statistic(name);
+  if (!found) co_return fail(found.error());
+  if (*found) co_return format_value(**found);
+  if (missing == "zero") co_return std::string("0");
+  co_return fail(ErrorKind::not_found, "no requests in the last {} s", window);
+}
+
+Items::Value Items::weblog_state(Parameters parameters, std::string_view, Deadline) {
+  const auto log = parts_.weblogs.watch(parameter(parameters, 0));
+  if (!log) co_return fail(log.error());
+  const std::string& wanted = parameter(parameters, 1);
+  const weblog::Follower& follower = **log;
+  const std::pair<std::string_view, uint64_t> numbers[] = {{"requests", follower.tally().requests()},
+                                                           {"unreadable", follower.tally().unreadable()},
+                                                           {"behind", follower.behind()},
+                                                           {"rotations", follower.rotations()},
+                                                           {"lost", follower.lost()}};
+  std::string json = "{";
+  std::string known;
+  for (const auto& [name, number] : numbers) {
+    if (name == wanted) co_return fmt::format("{}", number);
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
+    json += fmt::format("\"{}\":{},", name, number);
+  }
+  if (!wanted.empty()) {
+    co_return fail(ErrorKind::invalid, "'{}' (parameter 2) is not known; known are {}", wanted, known);
+  }
+  json += "\"error\":";
+  append_json_string(json, follower.trouble() ? follower.trouble()->message : "");
+  co_return json + "}";
 }
 
 std::string discovery_json(const Snapshot& snapshot, const Target& target) {

@@ -20,6 +20,10 @@
 #include "base/clock.h"
 #include "base/result.h"
 
+namespace bakusoku::weblog {
+class Logs;
+}
+
 namespace bakusoku::agent {
 
 /// What an asker gets: the item's value, or why it is not supported.
@@ -58,6 +62,7 @@ class Items {
     Stats& stats;
     const Explain& explain;
     const Status& status;
+    weblog::Logs& weblogs;
     Clock clock;
   };
 
@@ -74,6 +79,10 @@ class Items {
   /// invalid.
   [[nodiscard]] std::optional<Result<Wanted>> metric_behind(std::string_view key);
 
+  /// Whether a key asks for something of the machine the agent runs on, which no other host should be said to
+  /// have.
+  [[nodiscard]] static bool is_of_this_machine(std::string_view key);
+
   /// Once a second: what was read from the board counts as asked, and what is newer than on the board is
   /// posted there.
   void keep_board();
@@ -85,6 +94,7 @@ class Items {
     size_t max_parameters;
     asio::awaitable<Result<Found>> (Items::*answer)(Parameters parameters, std::string_view key,
                                                     Deadline deadline);
+    bool of_this_machine = false;  // not a thing of AWS's
   };
   [[nodiscard]] static std::span<const Row> table();
 
@@ -100,6 +110,11 @@ class Items {
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
+  Value weblog_requests(Parameters parameters, std::string_view key, Deadline deadline);
+  Value weblog_status(Parameters parameters, std::string_view key, Deadline deadline);
+  Value weblog_bytes(Parameters parameters, std::string_view key, Deadline deadline);
+  Value weblog_time(Parameters parameters, std::string_view key, Deadline deadline);
+  Value weblog_state(Parameters parameters, std::string_view key, Deadline deadline);
 
   [[nodiscard]] Result<Wanted> wanted(std::string_view key, Parameters parameters);
   [[nodiscard]] Result<Found> value_of(const Wanted& wanted) const;

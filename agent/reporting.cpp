@@ -65,12 +65,15 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
   for (const zabbix::Alternatives& alternatives : *destinations) {
     if (auto opened = reporting->open(alternatives, link); !opened) return fail(opened.error());
   }
-  Checks::Parts checks{reporting->parts_.io,
-                       reporting->parts_.items,
-                       reporting->parts_.collect,
-                       reporting->parts_.clock,
-                       {},
-                       reporting->parts_.config.agent.timeout};
+  Checks::Parts checks{
+      reporting->parts_.io,
+      reporting->parts_.items,
+      reporting->parts_.collect,
+      reporting->parts_.clock,
+      {},
+      reporting->parts_.config.agent.timeout,
+      {reporting->parts_.config.zabbix.hosts.begin(), reporting->parts_.config.zabbix.hosts.end()}};
+  checks.own_hosts.insert(reporting->parts_.config.zabbix.hostname);
   for (const auto& destination : reporting->destinations_) checks.spools.push_back(destination->spool.get());
   for (const auto& destination : reporting->destinations_)
     checks.spools.push_back(destination->trapper_spool.get());

@@ -30,6 +30,11 @@ constexpr zbxmod::Item items[] = {
     item<ask_agent>("aws.discovery", any_parameters).test("ec2"),
     item<ask_agent>("aws.resource", any_parameters).test("ec2,i-00000000000000000,state"),
     item<ask_agent>("aws.ec2.name2id", any_parameters).test("web-1"),
+    item<ask_agent>("weblog.requests", any_parameters).test("/var/log/nginx/access.log"),
+    item<ask_agent>("weblog.status", any_parameters).test("/var/log/nginx/access.log,5xx"),
+    item<ask_agent>("weblog.bytes", any_parameters).test("/var/log/nginx/access.log"),
+    item<ask_agent>("weblog.time", any_parameters).test("/var/log/nginx/access.log,p95,1m"),
+    item<ask_agent>("weblog.state", any_parameters).test("/var/log/nginx/access.log"),
 };
 
 /// The parameters joined by a space: whether the module works at all, without the agent.

@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <map>
+#include <functional>
 
 #include "weblog/bytes.h"
 
@@ -315,15 +315,22 @@ bool Follower::folders_changed(int64_t seen_ns) {
   return true;
 }
 
+// The newest of those beside the log, oldest first.
 std::vector<Follower::Candidate> Follower::open_around(const std::vector<std::string>& around) const {
   const std::string name = split(parts_.path).second;
-  std::vector<Candidate> found;
+  struct stat info {};
+  std::vector<std::pair<int64_t, std::string>> newest;
   for (const Entry& entry : list(around, name)) {
     if (entry.path == parts_.path || !parts_.may_read(entry.path)) continue;
+    if (::lstat(entry.path.c_str(), &info) == 0) newest.emplace_back(nanoseconds(info.st_mtim), entry.path);
+  }
+  std::sort(newest.begin(), newest.end(), std::greater<>());
+  if (newest.size() > kMostFiles) newest.resize(kMostFiles);
+  std::vector<Candidate> found;
+  for (const auto& [modified, path] : newest) {
     Candidate one;
     one.descriptor =
-        Descriptor(::open(entry.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
-    struct stat info {};
+        Descriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
     if (!one.descriptor.is_open() || ::fstat(one.descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
       continue;
     }
@@ -331,12 +338,8 @@ std::vector<Follower::Candidate> Follower::open_around(const std::vector<std::st
     one.size = static_cast<uint64_t>(info.st_size);
     one.modified = nanoseconds(info.st_mtim);
     one.head = pread_some(one.descriptor.get(), kBeginning, 0);
-    one.predecessor = names_predecessor(split(entry.path).second, name);
+    one.predecessor = names_predecessor(split(path).second, name);
     found.push_back(std::move(one));
-    if (found.size() <= kMostFiles) continue;
-    found.erase(std::min_element(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
-      return a.modified < b.modified;
-    }));
   }
   std::sort(found.begin(), found.end(),
             [](const Candidate& a, const Candidate& b) { return a.modified < b.modified; });

@@ -215,7 +215,9 @@ Result<const Follower*> Logs::watch(std::string_view path) {
   }
   Log& log = *found->second;
   log.asked = unix_seconds(clock_());
+  const bool first = log.read_at == steady_clock::time_point();
   if (steady_clock::now() - log.read_at >= kFreshEnough) read_some(log);
+  if (first) save(log);  // from here on it is counted, also by an agent that is killed now
   return &log.follower;
 }
 
@@ -238,6 +240,8 @@ bool Logs::read_some(Log& log) {
   const bool more = log.follower.turn(kChunk);
   log.read_at = steady_clock::now();
   for (const std::string& news : log.follower.take_news()) spdlog::warn("{}", news);
+  // The next rotation may compress what this one renamed.
+  if (!more && log.follower.rotations() != log.rotations_saved) save(log);
   return more;
 }
 
@@ -299,6 +303,7 @@ void Logs::save(Log& log) {
   }
   trouble_.clear();
   log.saved = changes;
+  log.rotations_saved = log.follower.rotations();
   log.asked_saved = log.asked;
 }
 
@@ -324,6 +329,7 @@ std::unique_ptr<Logs::Log> Logs::load(const std::string& file) {
     return nullptr;
   }
   log->asked = log->asked_saved = state->asked;
+  log->rotations_saved = log->follower.rotations();
   return log;
 }
 

@@ -53,6 +53,7 @@ class Logs {
     int64_t asked = 0;        // unix seconds
     int64_t asked_saved = 0;  // as the state says
     uint64_t saved = 0;       // changes() of the state
+    uint64_t rotations_saved = 0;
     std::chrono::steady_clock::time_point saved_at{};
     std::chrono::steady_clock::time_point read_at{};
     bool queued = false;

@@ -139,6 +139,43 @@ TEST_F(LogsTest, GoesOnWhereItStopped) {
   EXPECT_EQ(counted(*logs), 20u);
 }
 
+TEST_F(LogsTest, TheFirstAnswerIsAPromise) {
+  Webserver server(path_);
+  server.log(3);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Logs logs(options_, system_clock());
+    ::_exit(logs.keep_in(state_) && logs.ask(path_) ? 0 : 1);  // without its end: as if it were killed
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  server.log(4);
+  auto logs = make();
+  EXPECT_EQ(counted(*logs), 4u);
+}
+
+TEST_F(LogsTest, ARotationIsNotedAtOnce) {
+  Webserver server(path_);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Logs logs(options_, system_clock());
+    if (!logs.keep_in(state_) || !logs.ask(path_)) ::_exit(1);  // saved every 15 seconds
+    server.log(3);
+    server.rotate();
+    ::_exit(counted(logs) == 3 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  fs::rename(path_ + ".1", path_ + ".1.gz");
+  server.reopen();
+  server.log(4);
+  auto logs = make();
+  EXPECT_EQ(counted(*logs), 7u);
+  EXPECT_EQ((*logs->watch(path_))->lost(), 0u);
+}
+
 TEST_F(LogsTest, TwoAgentsDoNotShareAFolder) {
   Webserver server(path_);
   auto logs = make();

@@ -5,7 +5,7 @@ import unittest
 from lab import Agentd, LabTestCase
 
 KEYS = ("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "aws.ec2.name2id", "aws.metric", "aws.discovery",
-        "aws.resource")
+        "aws.resource", "weblog.requests", "weblog.status", "weblog.bytes", "weblog.time", "weblog.state")
 
 
 class AgentdOptions(LabTestCase):
