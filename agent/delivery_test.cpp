@@ -77,8 +77,8 @@ class DeliveryTest : public testing::Test {
   // The value and its clock are `number`.
   void put(const std::string& host, int number, uint64_t itemid = 0, bool supported = true) {
     const std::string text = std::to_string(number);
-    const Value value{host, "k[\"" + host + "\"]", itemid, kStart + number, 0, supported, text, 5, true};
-    key_ = value.key;
+    const std::string key = "k[\"" + host + "\"]";
+    const Value value{host, key, itemid, kStart + number, 0, supported, text, 5, true};
     ASSERT_TRUE(spool_->put(std::span(&value, 1), Durability::normal));
     if (delivery_) delivery_->wake();
   }
@@ -92,7 +92,6 @@ class DeliveryTest : public testing::Test {
   asio::io_context io_;
   std::unique_ptr<Spool> spool_;
   std::string session_;
-  std::string_view key_;
   std::optional<zabbix::Alternatives> alternatives_;
   Peer peer_{"probe"};
   std::optional<Delivery> delivery_;
