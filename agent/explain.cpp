@@ -21,6 +21,17 @@ constexpr size_t kMostBytes = size_t{128} << 20;  // of the spool, in all
 constexpr std::chrono::milliseconds kTimeForTheRest{150};
 constexpr size_t kMostSimilar = 3;
 
+// The values of trapper items go another way than those of active ones.
+struct Way {
+  Spool* spool = nullptr;
+  const Delivery* delivery = nullptr;
+};
+
+Way way_of(const Reporting::Destination& destination, Origin origin) {
+  if (origin == Origin::active) return {destination.spool.get(), destination.delivery.get()};
+  return {destination.trapper_spool.get(), destination.trapper_delivery.get()};
+}
+
 DestinationFacts facts_of(const Reporting::Destination& destination, const std::string& host) {
   DestinationFacts facts;
   facts.name = zabbix::to_string(destination.alternatives.current());
@@ -43,6 +54,7 @@ DestinationFacts facts_of(const Reporting::Destination& destination, const std::
 
 void add_item(DestinationFacts& facts, const Checks::Seen& seen, const Reporting::Destination& destination,
               const std::string& host) {
+  const Way way = way_of(destination, facts.origin);
   facts.wanted = true;
   facts.key = seen.key;
   if (seen.sent_key != seen.key) facts.sent_key = seen.sent_key;
@@ -58,16 +70,16 @@ void add_item(DestinationFacts& facts, const Checks::Seen& seen, const Reporting
   if (series != nullptr && series->point_clock != 0 && series->point_clock == seen.put.clock)
     facts.put_text = format_value(series->point_value);
   if (seen.put.id != 0) {
-    facts.put_pending = seen.put.id > destination.spool->acknowledged(kSpoolDestination);
-    facts.acknowledged_at = destination.delivery->outcomes().acknowledged_at(seen.put.id).value_or(0);
+    facts.put_pending = seen.put.id > way.spool->acknowledged(kSpoolDestination);
+    facts.acknowledged_at = way.delivery->outcomes().acknowledged_at(seen.put.id).value_or(0);
   } else {
-    facts.earlier_clock = destination.spool->last_clock(host, seen.sent_key).value_or(0);
+    facts.earlier_clock = way.spool->last_clock(host, seen.sent_key).value_or(0);
   }
 }
 
 void add_refusal(DestinationFacts& facts, const Reporting::Destination& destination, const std::string& host,
                  std::string_view key) {
-  const Refusal* refusal = destination.delivery->outcomes().refusal(host, key);
+  const Refusal* refusal = way_of(destination, facts.origin).delivery->outcomes().refusal(host, key);
   if (refusal != nullptr) facts.refusal = *refusal;
 }
 
@@ -170,7 +182,17 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
       std::string sent_key = key;
       const std::vector<Checks::Seen> items = reporting_->checks().seen(number++, host);
       of.items = items.size();
-      if (const Checks::Seen* seen = find_item(items, key)) {
+      const Checks::Seen* seen = find_item(items, key);
+      // [[send]]'s items count as those of further destinations.
+      std::vector<Checks::Seen> sends;
+      if (seen == nullptr && destination->trapper_spool) {
+        sends = reporting_->checks().seen(reporting_->destinations().size() + number - 1, host);
+        seen = find_item(sends, key);
+        const bool refused = destination->trapper_delivery->outcomes().refusal(host, key) != nullptr;
+        of.origin = seen != nullptr ? Origin::send : refused ? Origin::intake : Origin::active;
+        if (of.origin != Origin::active) of.no_values = destination->trapper_delivery->trouble();
+      }
+      if (seen != nullptr) {
         add_item(of, *seen, *destination, host);
         of.unstored = reporting_->checks().trouble();
         sent_key = seen->sent_key;
@@ -208,13 +230,20 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   // From here on others run in between: nothing of the stages is held but the destinations, which stay.
   for (size_t at = 0; at < looked_for.size(); ++at) {
     const auto& [destination, sent_key] = looked_for[at];
+    DestinationFacts& of = facts.destinations[at];
+    // What nobody has asked the agent for may come from another program.
+    const bool maybe_intake = of.origin == Origin::active && !of.wanted && destination->trapper_spool;
+    Spool* const spool = way_of(*destination, maybe_intake ? Origin::intake : of.origin).spool;
     SpoolTrace trace;
     for (size_t looked = 0; !trace.complete && looked < kMostBytes; looked += kPieceBytes) {
       if (std::chrono::steady_clock::now() + kTimeForTheRest > deadline) break;
-      if (!destination->spool->look_for(kSpoolDestination, host, sent_key, kPieceBytes, trace)) break;
+      if (!spool->look_for(kSpoolDestination, host, sent_key, kPieceBytes, trace)) break;
       co_await asio::post(parts_.io, asio::use_awaitable);
     }
-    DestinationFacts& of = facts.destinations[at];
+    if (maybe_intake && trace.newest_id != 0) {
+      of.origin = Origin::intake;
+      of.no_values = destination->trapper_delivery->trouble();
+    }
     if (!of.put_text && trace.newest_id != 0 && trace.newest_clock == of.put_clock && trace.newest_supported)
       of.put_text = trace.newest_text;
     if (trace.complete && trace.pending == 0 && of.put_pending && trace.newest_id == 0) {

@@ -95,6 +95,19 @@ bool say_host(Words& words, const DestinationFacts& facts, const std::string& ho
   return false;
 }
 
+void say_sent(Words& words, const DestinationFacts& facts) {
+  if (facts.origin == Origin::intake) {
+    words.say("wanted",
+              "Another program sends its values to the intake, which passes them on to Zabbix at {}.",
+              facts.name);
+    return;
+  }
+  words.say("wanted", "[[send]] in the configuration collects it every {}{}; it is due {}{}.", facts.interval,
+            facts.sent_key.empty() ? std::string()
+                                   : fmt::format(" and sends it to the trapper item {}", facts.sent_key),
+            words.coming(facts.due), facts.asking ? ", and being asked now" : "");
+}
+
 void say_wanted(Words& words, const DestinationFacts& facts) {
   words.say("wanted", "Zabbix at {} wants it every {}{}; it is due {}{}.", facts.name, facts.interval,
             facts.sent_key.empty() ? std::string() : fmt::format(" (as {})", facts.sent_key),
@@ -262,6 +275,15 @@ void say_where(Words& words, const DestinationFacts& facts) {
 }
 
 void say_destination(Words& words, const DestinationFacts& facts, const ItemFacts& item) {
+  if (facts.origin != Origin::active) {
+    say_sent(words, facts);
+    if (!facts.error.empty()) {
+      words.say("missing", "The item is not supported at the moment, and Zabbix is told so: {}", facts.error);
+    }
+    say_value(words, facts);
+    say_where(words, facts);
+    return;
+  }
   if (!facts.has_host || !say_host(words, facts, item.host)) {
     say_value(words, facts);
     say_where(words, facts);
@@ -393,10 +415,13 @@ std::string_view to_string(ItemState state) {
 ItemState state_of(const DestinationFacts& facts, const std::optional<SeriesFacts>& series) {
   if (facts.refusal && facts.refusal->taken == 0) return ItemState::refused;
   if (facts.put_pending || (facts.trace && facts.trace->pending > 0)) return ItemState::waiting;
-  if (!facts.has_host) return ItemState::host_not_ours;
-  if (!facts.host_known)
-    return facts.host_refusal.empty() ? ItemState::host_not_asked : ItemState::host_unknown;
-  if (!facts.wanted) return ItemState::not_wanted;
+  if (facts.origin == Origin::intake) return ItemState::delivered;
+  if (facts.origin == Origin::active) {
+    if (!facts.has_host) return ItemState::host_not_ours;
+    if (!facts.host_known)
+      return facts.host_refusal.empty() ? ItemState::host_not_asked : ItemState::host_unknown;
+    if (!facts.wanted) return ItemState::not_wanted;
+  }
   if (!facts.has_interval) return ItemState::interval_wrong;
   if (!facts.unstored.empty()) return ItemState::not_stored;
   if (!facts.error.empty() || (series && !series->failure.empty())) return ItemState::failing;
@@ -435,7 +460,7 @@ std::vector<Sentence> explain(const ItemFacts& facts) {
         "Zabbix's "
         "own daemons ask for items, through the module or the passive port. Which host an item belongs to is "
         "not said then.");
-  } else if (!facts.destinations.front().has_host) {
+  } else if (!facts.destinations.front().has_host && facts.destinations.front().origin == Origin::active) {
     say_host_not_ours(words, facts.host, facts.hosts, facts.similar_hosts);
   }
   for (const DestinationFacts& destination : facts.destinations) say_destination(words, destination, facts);

@@ -63,8 +63,16 @@ struct SeriesFacts {
   bool missing_is_zero = false;  // for the item in question
 };
 
+/// Who makes the values of an item.
+enum class Origin {
+  active,  // the agent, because Zabbix wants it to
+  send,    // the agent, for a trapper item of [[send]]
+  intake,  // another program, for a trapper item, through the intake
+};
+
 /// What one destination has to do with the item.
 struct DestinationFacts {
+  Origin origin = Origin::active;
   std::string name{};       // "zabbix:10051", the endpoint in use
   std::string no_values{};  // why values cannot be delivered now
   int64_t no_values_since = 0;

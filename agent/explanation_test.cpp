@@ -102,6 +102,31 @@ TEST(Explanation, OfADeliveredValueTellsItsWholeWay) {
   EXPECT_EQ(said(facts, "missing"), "");
 }
 
+TEST(Explanation, OfATrapperItemTellsWhoSendsIt) {
+  ItemFacts facts = healthy();
+  facts.series.reset();
+  facts.is_metric = false;
+  DestinationFacts& zabbix = facts.destinations.front();
+  zabbix.has_host = zabbix.host_known = false;
+  zabbix.origin = Origin::send;
+  zabbix.sent_key = "trap.cpu";
+  EXPECT_EQ(state_of(facts), ItemState::delivered);
+  EXPECT_THAT(said(facts),
+              AllOf(HasSubstr("[[send]] in the configuration collects it every 1m and sends it to "
+                              "the trapper item trap.cpu"),
+                    HasSubstr("acknowledged it"), Not(HasSubstr("answers for"))));
+
+  zabbix = DestinationFacts{};
+  zabbix.name = "zabbix:10051";
+  zabbix.origin = Origin::intake;
+  zabbix.trace = SpoolTrace{};
+  zabbix.trace->pending = 2;
+  zabbix.trace->newest_id = 5;
+  EXPECT_EQ(state_of(facts), ItemState::waiting);
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("Another program sends its values to the intake"),
+                                 HasSubstr("2 values of it wait in the spool")));
+}
+
 TEST(Explanation, OfAHostThatIsNotOursNamesThoseThatAreLikeIt) {
   ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
     const std::string name = zabbix.name;

@@ -50,13 +50,17 @@ double Rate::per_second() const {
 
 Status::Status(Parts parts) : parts_(std::move(parts)), billed_since_(unix_seconds(parts_.clock())) {}
 
-uint64_t Status::put() const { return reporting_ == nullptr ? 0 : reporting_->checks().values(); }
+uint64_t Status::put() const {
+  return reporting_ == nullptr ? 0 : reporting_->checks().values() + parts_.stats.intake_processed;
+}
 
 uint64_t Status::delivered() const {
   uint64_t values = 0;
   if (reporting_ == nullptr) return values;
-  for (const auto& destination : reporting_->destinations())
+  for (const auto& destination : reporting_->destinations()) {
     values += destination->delivery->counters().delivered;
+    if (destination->trapper_delivery) values += destination->trapper_delivery->counters().delivered;
+  }
   return values;
 }
 
@@ -127,24 +131,36 @@ std::string Status::destinations_json(int64_t now) const {
     uint64_t waiting = 0;
     uint64_t bytes = 0;
     int64_t oldest = 0;
-    const SpoolStats stats = destination->spool->stats();
-    for (const SpoolStats::Destination& one : stats.destinations) {
-      values += one.values;
-      waiting += one.waiting;
-      bytes += one.bytes;
-      if (one.values > 0 && one.oldest_put != 0 && (oldest == 0 || one.oldest_put < oldest))
-        oldest = one.oldest_put;
-    }
+    uint64_t stored = 0;
     uint64_t given_up = 0;
-    for (const auto& by_reason : stats.dropped) {
-      for (const uint64_t count : by_reason) given_up += count;
+    for (const Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
+      if (spool == nullptr) continue;
+      const SpoolStats stats = spool->stats();
+      stored += stats.bytes;
+      for (const SpoolStats::Destination& one : stats.destinations) {
+        values += one.values;
+        waiting += one.waiting;
+        bytes += one.bytes;
+        if (one.values > 0 && one.oldest_put != 0 && (oldest == 0 || one.oldest_put < oldest))
+          oldest = one.oldest_put;
+      }
+      for (const auto& by_reason : stats.dropped) {
+        for (const uint64_t count : by_reason) given_up += count;
+      }
+    }
+    DeliveryCounters counters = delivery.counters();
+    if (destination->trapper_delivery) {
+      const DeliveryCounters& more = destination->trapper_delivery->counters();
+      counters.delivered += more.delivered;
+      counters.resent += more.resent;
+      counters.refused += more.refused;
+      counters.failures += more.failures;
     }
     json.add("pending", values).add("pending_bytes", values == 0 ? uint64_t{0} : bytes);
     json.add("pending_age", oldest == 0 ? int64_t{0} : std::max<int64_t>(now - oldest, 0));
-    json.add("stored_bytes", stats.bytes).add("refused_waiting", waiting).add("given_up", given_up);
-    json.add("delivered", delivery.counters().delivered).add("resent", delivery.counters().resent);
-    json.add("refused", delivery.counters().refused);
-    array.add_raw(json.add("failures", delivery.counters().failures).finish());
+    json.add("stored_bytes", stored).add("refused_waiting", waiting).add("given_up", given_up);
+    json.add("delivered", counters.delivered).add("resent", counters.resent).add("refused", counters.refused);
+    array.add_raw(json.add("failures", counters.failures).finish());
   }
   return array.finish();
 }
