@@ -25,6 +25,8 @@ constexpr zbxmod::Item items[] = {
     item<ask_agent>("bakusoku.ping"),
     item<ask_agent>("bakusoku.version"),
     item<ask_agent>("bakusoku.stats", any_parameters),
+    item<ask_agent>("bakusoku.status"),
+    item<ask_agent>("bakusoku.explain", any_parameters).test("web-1"),
     item<ask_agent>("aws.metric", any_parameters)
         .test("AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000"),
     item<ask_agent>("aws.discovery", any_parameters).test("ec2"),

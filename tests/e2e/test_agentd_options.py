@@ -5,7 +5,8 @@ import unittest
 from lab import Agentd, LabTestCase
 
 KEYS = ("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "aws.ec2.name2id", "aws.metric", "aws.discovery",
-        "aws.resource", "weblog.requests", "weblog.status", "weblog.bytes", "weblog.time", "weblog.state")
+        "aws.resource", "bakusoku.status", "bakusoku.explain", "weblog.requests", "weblog.status", "weblog.bytes",
+        "weblog.time", "weblog.state")
 
 
 class AgentdOptions(LabTestCase):
