@@ -1148,7 +1148,7 @@ Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability dur
   SpoolRange range;
   for (const NewChunk& chunk : chunks) range.last_id += chunk.head.values;
   range.dropped = values.size() - range.last_id;
-  if (chunks.empty() && plan.removed.empty()) {
+  if (chunks.empty() && plan.removed.empty() && plan.waiting_removed.empty()) {
     for (SpoolDrop& drop : plan.drops) count_drop(std::move(drop));
     return range;
   }

@@ -482,6 +482,28 @@ TEST_F(SpoolTest, WhenFullOfBetterThingsTheNewValuesAreDropped) {
   EXPECT_EQ(spool_->last_clock("host", "key 0"), kStart + 1) << "they may be read again";
 }
 
+TEST_F(SpoolTest, WhenFullWhatWaitsIsGoneTooWhenItIsCountedAsDropped) {
+  options_.max_bytes = 20'000;
+  open();
+  const std::string text(9'000, 'x');
+  Value value = numbered_(1, 1);
+  value.text = text;
+  put({value});
+  const auto packet = next();
+  ASSERT_TRUE(spool_->retry_later("a", packet.ids, WallTime{std::chrono::seconds(now_ + 60)}));
+  acknowledge(packet.up_to);
+  ASSERT_EQ(spool_->stats().destinations[0].waiting, 1u);
+  const std::string larger(30'000, 'y');  // than all there may be
+  value.text = larger;
+  const auto range = spool_->put(std::vector{value}, Durability::normal);
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->dropped, 1u);
+  uint64_t dropped = 0;
+  for (const SpoolDrop& drop : spool_->take_drops()) dropped += drop.values;
+  EXPECT_EQ(dropped, 2u);
+  EXPECT_EQ(spool_->stats().destinations[0].waiting, 0u);
+}
+
 TEST_F(SpoolTest, WhenFullWhatIsAcknowledgedGoesBeforeWhatIsNot) {
   options_.max_bytes = 30'000;
   open();
