@@ -180,6 +180,8 @@ build_jobs() {
   echo $((memory < cores ? (memory > 1 ? memory : 1) : cores))
 }
 
+CMAKE_OPTIONS=()  # of whoever wants more than the preset's
+
 # build PRESET [TARGET...]: configures and builds, showing the compiler's progress.
 build() {
   local preset=$1 targets=()
@@ -188,7 +190,7 @@ build() {
   mkdir -p "build/$preset"
   exec {BUILD_LOCK}>"build/$preset/lock"  # two copies of a script may run at once; only one builds
   flock -n "$BUILD_LOCK" || { say "waiting for another build of '$preset'" && flock "$BUILD_LOCK"; }
-  cmake --preset "$preset" >"build/$preset/configure.log" 2>&1 ||
+  cmake --preset "$preset" "${CMAKE_OPTIONS[@]}" >"build/$preset/configure.log" 2>&1 ||
     { tail -n 30 "build/$preset/configure.log" >&2 && die "cmake --preset $preset failed (above; all of it in build/$preset/configure.log)"; }
   NINJA_STATUS='    [%f/%t %es] ' cmake --build --preset "$preset" -j "$(build_jobs)" "${targets[@]}" ||
     die "the build of preset '$preset' failed (above)"
