@@ -27,7 +27,8 @@ def main():
     # Which target a file is compiled into, and which targets and tests ctest knows.
     targets = {}
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
-        found = re.search(r"CMakeFiles/([^/]+)[.]dir/", entry.get("output", "") or entry["command"])
+        written = entry.get("output") or re.search(r" -o (\S+)", entry["command"])[1]
+        found = re.search(r"CMakeFiles/([^/]+)[.]dir/", written)
         targets.setdefault(pathlib.Path(entry["file"]).resolve(), set()).add(found.group(1) if found else "")
     registered = "".join(path.read_text(encoding="utf-8") for path in build.rglob("CTestTestfile.cmake"))
     suites = set(re.findall(r"/([^/\"]+)\[1\]_include[.]cmake", registered))
