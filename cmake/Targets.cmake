@@ -15,6 +15,9 @@ function(bakusoku_program NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   set_property(GLOBAL APPEND PROPERTY BAKUSOKU_TARGETS ${NAME})
+  if(BAKUSOKU_TESTS_ONCE AND BAKUSOKU_SANITIZE_ADDRESS)
+    set_target_properties(${NAME} PROPERTIES EXCLUDE_FROM_ALL ON)  # but for those that a unit test depends on
+  endif()
   target_link_libraries(${NAME} PRIVATE ${ARG_LINKS} bakusoku_sanitizers bakusoku_options)
 endfunction()
 
