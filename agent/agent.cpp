@@ -68,6 +68,15 @@ void Agent::forget_unasked() {
   });
 }
 
+void Agent::open_weblogs() {
+  const auto kept = weblogs_.keep_in(config_.zabbix.state_dir);
+  if (kept) return;
+  // Two agents without a Zabbix server of their own may share the default folder.
+  spdlog::warn("{}; this one keeps its own in memory (another [zabbix] state_dir would keep them)",
+               kept.error().message);
+  (void)weblogs_.keep_in("");
+}
+
 void Agent::start() {
   spawn(io_, "looking for the region", region_loop());
   spawn(io_, "reading ahead", tick_loop());

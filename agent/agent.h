@@ -48,9 +48,9 @@ class Agent {
   /// Opens the spools of the configured Zabbix servers, if any. Errors: invalid, denied, io, unavailable
   /// (another agent has them).
   [[nodiscard]] Result<void> open_reporting();
-  /// Continues the positions in web server logs that [zabbix] state_dir holds. Errors: unavailable (another
-  /// agent has them).
-  [[nodiscard]] Result<void> open_weblogs() { return weblogs_.keep_in(config_.zabbix.state_dir); }
+  /// Continues the positions in web server logs that [zabbix] state_dir holds; in memory while another agent
+  /// has them.
+  void open_weblogs();
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 

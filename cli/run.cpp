@@ -68,10 +68,7 @@ int run_agent(const Options& options) {
     complain(opened.error().message);
     return kFailed;
   }
-  if (auto opened = (*agent)->open_weblogs(); !opened) {
-    complain(opened.error().message);
-    return kFailed;
-  }
+  (*agent)->open_weblogs();
   (*agent)->start();
   const agent::Config& running = (*agent)->config();
   spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
