@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 
 namespace bakusoku::weblog {
@@ -172,16 +173,6 @@ std::optional<unsigned> digits(std::string_view text) {
   return number;
 }
 
-// Days from 1970 to a date of the Gregorian calendar.
-int64_t days_of(int64_t year, unsigned month, unsigned day) {
-  if (month <= 2) --year;
-  const int64_t era = (year >= 0 ? year : year - 399) / 400;
-  const auto of_era = static_cast<unsigned>(year - era * 400);
-  const unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  const unsigned day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-  return era * 146097 + static_cast<int64_t>(day_of_era) - 719468;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const re2::RE2>> compile_expression(std::string_view pattern) {
@@ -315,7 +306,10 @@ std::optional<int64_t> parse_stamp(std::string_view stamp) {
       !zone_hour || !zone_minute || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60) {
     return std::nullopt;
   }
-  const int64_t days = days_of(*year, static_cast<unsigned>(month / 3 + 1), *day);
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
+                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
   const int64_t zone = (*zone_hour * 60 + *zone_minute) * 60;
   return days * 86400 + *hour * 3600 + *minute * 60 + *second - (stamp[21] == '-' ? -zone : zone);
 }
