@@ -17,8 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr size_t kPacketValues = 5000;
-constexpr size_t kPacketBytes = size_t{4} << 20;
 constexpr seconds kLongestPause{5};  // between tries: once Zabbix is back, live values must not wait longer
 constexpr seconds kUploadDisabled{60};
 constexpr seconds kDialectWithin{5};

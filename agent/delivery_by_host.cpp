@@ -15,9 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr size_t kPacketValues = 5000;
-constexpr size_t kPacketBytes = size_t{4} << 20;
-
 }  // namespace
 
 std::string DeliveryByHost::endpoint_of(const std::string& host) const {

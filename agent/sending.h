@@ -27,6 +27,9 @@ namespace bakusoku::agent {
 
 /// The one destination of each spool file.
 inline constexpr std::string_view kSpoolDestination = "zabbix";
+/// What is taken from the spool for one packet.
+inline constexpr size_t kPacketValues = 5000;
+inline constexpr size_t kPacketBytes = size_t{4} << 20;
 
 struct DeliveryCounters {
   uint64_t packets = 0;
