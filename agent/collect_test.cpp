@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 
 #include "agent/agent.h"
@@ -135,6 +137,26 @@ TEST_F(CollectTest, IsReadBackNoFurtherThanWanted) {
   EXPECT_GE(readings_[0].window.start, now - 3600 - 60);
   EXPECT_LE(readings_[0].window.start, now - 3500);
   EXPECT_FALSE(readings_[0].cut);
+}
+
+TEST_F(CollectTest, CallsThatWaitForTheirTurnAreCounted) {
+  start("[aws]\nquota_share = 0.1\n");  // DescribeAlarms: one at once, then 0.9 a second
+  aws::Client& client = *agent_->targets().accounts().front()->client;
+  for (int times = 0; times < 2; ++times) {
+    asio::co_spawn(
+        io_,
+        [&client]() -> asio::awaitable<void> {
+          aws::Call call{.service = "cloudwatch",
+                         .signing_name = "monitoring",
+                         .region = "eu-west-1",
+                         .action = "DescribeAlarms"};
+          (void)co_await client.send(std::move(call));
+        },
+        asio::detached);
+  }
+  io_.run_for(seconds(20));
+  EXPECT_EQ(agent_->targets().calls().calls, 2U);
+  EXPECT_EQ(agent_->targets().calls().paced, 1U);
 }
 
 }  // namespace

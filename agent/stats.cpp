@@ -31,14 +31,7 @@ double resident_bytes() {
 
 std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const Inventories& inventories,
                             const Demand& demand, const Collect& collect, const Board& board) {
-  aws::ClientCounters calls;
-  for (const auto& account : targets.accounts()) {
-    const aws::ClientCounters& counters = account->client->counters();
-    calls.calls += counters.calls;
-    calls.attempts += counters.attempts;
-    calls.throttled += counters.throttled;
-    calls.failed += counters.failed;
-  }
+  const aws::ClientCounters calls = targets.calls();
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - stats.started;
   const auto count = [](uint64_t value) { return static_cast<double>(value); };
   return {

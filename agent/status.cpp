@@ -12,18 +12,6 @@ namespace {
 
 constexpr int64_t kDay = 86400;
 
-aws::ClientCounters calls_of(const Targets& targets) {
-  aws::ClientCounters calls;
-  for (const auto& account : targets.accounts()) {
-    const aws::ClientCounters& counters = account->client->counters();
-    calls.calls += counters.calls;
-    calls.attempts += counters.attempts;
-    calls.throttled += counters.throttled;
-    calls.failed += counters.failed;
-  }
-  return calls;
-}
-
 std::string number(double value) { return fmt::format("{:.3g}", value); }
 
 std::string problems_json() {
@@ -67,7 +55,7 @@ uint64_t Status::delivered() const {
 void Status::tick() {
   put_.sample(static_cast<double>(put()));
   delivered_.sample(static_cast<double>(delivered()));
-  calls_.sample(static_cast<double>(calls_of(parts_.targets).attempts));
+  calls_.sample(static_cast<double>(parts_.targets.calls().attempts));
   cpu_.sample(cpu_seconds());
   const int64_t now = unix_seconds(parts_.clock());
   if (now / kDay == billed_since_ / kDay) return;
@@ -166,7 +154,7 @@ std::string Status::destinations_json(int64_t now) const {
 }
 
 std::string Status::aws_json() const {
-  const aws::ClientCounters calls = calls_of(parts_.targets);
+  const aws::ClientCounters calls = parts_.targets.calls();
   const CollectCounters& metrics = parts_.collect.counters();
   JsonObject json;
   json.add_raw("requests_per_second", number(calls_.per_second()));

@@ -84,6 +84,19 @@ Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Con
   return targets;
 }
 
+aws::ClientCounters Targets::calls() const {
+  aws::ClientCounters calls;
+  for (const auto& account : accounts_) {
+    const aws::ClientCounters& counters = account->client->counters();
+    calls.calls += counters.calls;
+    calls.attempts += counters.attempts;
+    calls.throttled += counters.throttled;
+    calls.paced += counters.paced;
+    calls.failed += counters.failed;
+  }
+  return calls;
+}
+
 asio::awaitable<Result<void>> Targets::find_default_region() {
   Account& first = *accounts_.front();
   if (!first.default_region.empty()) co_return Result<void>();

@@ -52,6 +52,8 @@ class Targets {
 
   /// The default account is the first.
   [[nodiscard]] const std::vector<std::unique_ptr<Account>>& accounts() const { return accounts_; }
+  /// What all accounts' clients counted.
+  [[nodiscard]] aws::ClientCounters calls() const;
   [[nodiscard]] const aws::Http& http() const { return *http_; }
   /// What load_settings warned of, such as a world-readable env file.
   [[nodiscard]] const std::vector<std::string>& warnings() const {
