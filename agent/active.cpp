@@ -32,10 +32,32 @@ constexpr milliseconds kIdle{500};
 Active::Active(Parts parts)
     : parts_(std::move(parts)),
       questions_(parts_.config.refresh, std::random_device()()),
+      refresh_(parts_.config.refresh),
+      heartbeat_(parts_.config.heartbeat),
       heartbeats_(std::max(parts_.config.heartbeat, seconds(1)), std::random_device()()) {}
 
 void Active::start() {
-  for (int asker = 0; asker < kAskers; ++asker) spawn(parts_.io, "active checks", loop());
+  for (int asker = 0; asker < kAskers; ++asker) {
+    ++running_;
+    spawn(parts_.io, "active checks", loop(), [this] { --running_; });
+  }
+}
+
+void Active::stop() {
+  stopping_ = true;
+  set_hosts({});
+}
+
+void Active::take_changes() {
+  parts_.peer.prefer(parts_.config.hostname);
+  if (std::exchange(refresh_, parts_.config.refresh) != parts_.config.refresh)
+    questions_.set_round(parts_.config.refresh, now());
+  const seconds before = std::exchange(heartbeat_, parts_.config.heartbeat);
+  if (before == heartbeat_) return;
+  heartbeats_.set_round(std::max(heartbeat_, seconds(1)), now());
+  for (const auto& [name, host] : hosts_) {
+    if (parts_.peer.knows(name)) set_known(name, true);
+  }
 }
 
 int64_t Active::now() const {
@@ -67,6 +89,8 @@ void Active::set_known(const std::string& name, bool known) {
     heartbeats_.remove(name);
   } else if (parts_.config.heartbeat.count() > 0) {
     heartbeats_.add(name, now());
+  } else {
+    heartbeats_.remove(name);
   }
 }
 
@@ -92,7 +116,7 @@ size_t Active::unknown_hosts() const {
 
 asio::awaitable<void> Active::loop() {
   asio::steady_timer timer(parts_.io);
-  for (;;) {
+  while (!stopping_) {
     if (const auto name = questions_.take(now())) {
       const milliseconds wait = co_await ask(*name);
       questions_.put_back(*name, now(), wait);

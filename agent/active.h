@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "agent/checks.h"
 #include "agent/config.h"
@@ -45,6 +46,13 @@ class Active {
   Active& operator=(const Active&) = delete;
 
   void start();
+  /// Asks no more, and answers for no host; what is under way goes on until ended().
+  void stop();
+  [[nodiscard]] bool ended() const { return running_ == 0; }
+  /// The configuration that was given has changed: how often to ask, which name is the root's.
+  void take_changes();
+  /// Connections are made so from now on.
+  void set_link(zabbix::Link link) { parts_.link = std::move(link); }
   /// The hosts to answer for from now on.
   void set_hosts(const std::set<std::string>& hosts);
 
@@ -94,6 +102,10 @@ class Active {
   Parts parts_;
   std::map<std::string, Host> hosts_;
   Trickle questions_;
+  bool stopping_ = false;
+  int running_ = 0;               // askers
+  std::chrono::seconds refresh_;  // as was last heeded
+  std::chrono::seconds heartbeat_;
   Trickle heartbeats_;                                                // of the hosts that Zabbix knows
   std::optional<std::chrono::steady_clock::time_point> answered_at_;  // any host
   std::string trouble_;  // why nobody answers, logged last; empty: somebody does

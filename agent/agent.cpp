@@ -7,9 +7,15 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <map>
 #include <new>
+#include <optional>
+#include <utility>
+#include <vector>
 
+#include "agent/reload.h"
 #include "agent/spawn.h"
+#include "base/log.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -43,6 +49,8 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       config_(std::move(config)),
       clock_(clock),
       targets_(std::move(targets)),
+      organization_(io, *targets_, config_.organization),
+      accounts_seen_(targets_->revision()),
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       collect_(io, demand_, config_.metrics, clock),
@@ -57,6 +65,70 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
 Result<void> Agent::open_entrances() {
   if (auto opened = socket_entrance_.open(config_.agent); !opened) return opened;
   return passive_entrance_.open(config_.agent);
+}
+
+Result<void> Agent::reload(Config next) {
+  const std::vector<Change> changes = changes_between(config_, next);
+  if (changes.empty()) {
+    spdlog::info("the configuration was read again and says the same");
+    return {};
+  }
+  Config wanted = effective(config_, std::move(next));
+  // What may fail comes first.
+  if (auto good = check_log_level(wanted.agent.log_level); !good) return good;
+  auto plan = targets_->plan(wanted);
+  if (!plan) return fail(plan.error());
+  if (auto opened = passive_entrance_.open(wanted.agent); !opened) return opened;
+  std::optional<zabbix::Link> link;
+  if (reporting_) {
+    auto prepared = reporting_->prepare(wanted);
+    if (!prepared) {
+      (void)passive_entrance_.open(config_.agent);
+      return fail(prepared.error());
+    }
+    link = std::move(*prepared);
+  }
+  const bool other_organization = !(config_.organization == wanted.organization);
+  if (config_.agent.log_level != wanted.agent.log_level) set_log_level(wanted.agent.log_level);
+  // In place: the stages look at it where it stands.
+  config_ = std::move(wanted);
+  for (const Change& change : changes) spdlog::info("{}", to_string(change));
+  use_accounts(std::move(*plan));
+  if (other_organization || config_.organization.used) organization_.change(config_.organization);
+  inventories_.set_interval(config_.inventory.interval);
+  collect_.set_config(config_.metrics);
+  weblogs_.change(config_.weblog);
+  if (accounts_seen_ != targets_->revision()) look_again();
+  if (reporting_) {
+    reporting_->take_changes(*link);
+  } else if (auto opened = open_reporting(); !opened) {
+    spdlog::error("{}", opened.error().message);
+  } else if (reporting_ && started_) {
+    reporting_->start();
+  }
+  return {};
+}
+
+void Agent::use_accounts(Targets::Plan plan) {
+  std::map<const Account*, const aws::Client*> before;
+  for (const auto& account : targets_->accounts()) before[account.get()] = account->client.get();
+  targets_->apply(std::move(plan));
+  // Another role or profile may be another account of AWS's, with other resources.
+  inventories_.forget([&](const Target& target) {
+    const auto known = before.find(target.account);
+    return known != before.end() && known->second != target.account->client.get();
+  });
+}
+
+// Keys may mean other targets than before, and what failed may work now.
+void Agent::look_again() {
+  accounts_seen_ = targets_->revision();
+  for (const auto& group : demand_.groups()) {
+    for (Series* const series : group->members) board_.withdraw(*series);
+  }
+  demand_.forget_keys();
+  collect_.forgive();
+  if (reporting_) reporting_->look_again();
 }
 
 void Agent::forget_unasked() {
@@ -78,6 +150,8 @@ void Agent::open_weblogs() {
 }
 
 void Agent::start() {
+  started_ = true;
+  organization_.start();
   spawn(io_, "looking for the region", region_loop());
   spawn(io_, "reading ahead", tick_loop());
   spawn(io_, "web server logs", weblog_loop());
@@ -119,6 +193,7 @@ asio::awaitable<void> Agent::tick_loop() {
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
     if (stopped) co_return;
     try {
+      if (accounts_seen_ != targets_->revision()) look_again();
       items_.keep_board();
       inventories_.tick();
       collect_.tick();

@@ -25,6 +25,7 @@
 #include "agent/explain.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
+#include "agent/organization.h"
 #include "agent/reporting.h"
 #include "agent/stats.h"
 #include "agent/status.h"
@@ -54,6 +55,11 @@ class Agent {
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
+  /// From now on the configuration is `next`: what is unchanged keeps running as it is, clients, metrics,
+  /// connections and values under way, and the log says what is not. On an error nothing has changed.
+  /// Errors: invalid, denied, io.
+  [[nodiscard]] Result<void> reload(Config next);
+
   /// Forgets the metrics nobody asked for; start() does it once a minute.
   void forget_unasked();
 
@@ -62,10 +68,14 @@ class Agent {
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] Collect& collect() { return collect_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
+  [[nodiscard]] Organization& organization() { return organization_; }
+  [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
   Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
+  void use_accounts(Targets::Plan plan);
+  void look_again();
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
   [[nodiscard]] asio::awaitable<void> weblog_loop();
@@ -74,6 +84,9 @@ class Agent {
   Config config_;
   Clock clock_;
   std::unique_ptr<Targets> targets_;
+  Organization organization_;
+  uint64_t accounts_seen_ = 0;  // the revision of the targets that everything follows
+  bool started_ = false;
   Stats stats_;
   Inventories inventories_;
   Demand demand_;

@@ -110,6 +110,10 @@ void Checks::add(size_t destination, const std::shared_ptr<const std::string>& h
 void Checks::remove(const CheckPtr& check) {
   check->gone = true;
   due_.erase({check->due, check});
+  let_go(check);
+}
+
+void Checks::let_go(const CheckPtr& check) {
   const Series* series = check->metric.series;
   if (series == nullptr) return;
   const auto [begin, end] = fed_.equal_range(series);
@@ -119,6 +123,35 @@ void Checks::remove(const CheckPtr& check) {
   if (fed_.contains(series)) return;
   check->metric.series->fed = 0;
   parts_.collect.read_from(*series, 0);
+}
+
+void Checks::set_spool(size_t destination, Spool* spool) {
+  if (spool == nullptr) {
+    flush();
+    std::vector<std::string> hosts;
+    for (const auto& [place, checks] : hosts_) {
+      if (place.first == destination) hosts.push_back(place.second);
+    }
+    for (const std::string& host : hosts) replace(destination, host, {});
+    if (destination < waiting_.size()) waiting_[destination].clear();
+  }
+  if (parts_.spools.size() <= destination) parts_.spools.resize(destination + 1);
+  parts_.spools[destination] = spool;
+}
+
+void Checks::look_again() {
+  const int64_t now = unix_seconds(parts_.clock());
+  for (const auto& [place, checks] : hosts_) {
+    for (const CheckPtr& check : checks) {
+      if (check->metric.series == nullptr) continue;
+      const auto wanted = parts_.items.metric_behind(check->key);
+      if (wanted && *wanted && (**wanted).series == check->metric.series) continue;
+      let_go(check);
+      check->metric = {};
+      check->feed.reset();
+      schedule(check, now);
+    }
+  }
 }
 
 void Checks::schedule(const CheckPtr& check, int64_t due) {

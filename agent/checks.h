@@ -48,6 +48,15 @@ class Checks {
   /// pace.
   void replace(size_t destination, const std::string& host, const std::vector<zabbix::ActiveItem>& items);
 
+  /// Where the values of that destination go from now on; null: it has left, and wants nothing any more. What
+  /// it was to get is in its spool then.
+  void set_spool(size_t destination, Spool* spool);
+  /// From now on: who may have items of this machine, and how long an item without a timeout may take.
+  void set_own_hosts(std::set<std::string> own_hosts) { parts_.own_hosts = std::move(own_hosts); }
+  void set_timeout(std::chrono::milliseconds timeout) { parts_.timeout = timeout; }
+  /// Keys may stand for other targets than before. Items whose metric stays keep their pace.
+  void look_again();
+
   /// Called once a second: what is due, and what the newest readings brought.
   void tick();
 
@@ -126,6 +135,8 @@ class Checks {
   void add(size_t destination, const std::shared_ptr<const std::string>& host,
            const zabbix::ActiveItem& item);
   void remove(const CheckPtr& check);
+  /// Its series is none of its any more.
+  void let_go(const CheckPtr& check);
   [[nodiscard]] std::shared_ptr<const Delay> delay_of(const std::string& text);
   void schedule(const CheckPtr& check, int64_t due);
   void run(const CheckPtr& check, int64_t now);

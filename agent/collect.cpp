@@ -512,6 +512,13 @@ int64_t Collect::held_until(const Series& series) const {
   return series.last_read + (is_refused(series) ? kRefusedHold : kSeriesHold).count();
 }
 
+void Collect::forgive() {
+  for (const auto& group : demand_.groups()) {
+    group->failed_until = {};
+    group->failures_in_row = 0;
+  }
+}
+
 size_t Collect::calls_in_flight() const {
   size_t calls = 0;
   for (const auto& [target, lane] : lanes_) calls += static_cast<size_t>(lane.workers);
@@ -526,7 +533,9 @@ size_t Collect::calls_queued() const {
 
 void Collect::tick() {
   for (auto& [target, lane] : lanes_) start_workers(lane);
-  for (const auto& group : demand_.groups()) read_ahead(*group);
+  for (const auto& group : demand_.groups()) {
+    if (group->target->account->asleep.empty()) read_ahead(*group);
+  }
 }
 
 }  // namespace bakusoku::agent

@@ -74,6 +74,10 @@ class Collect {
   /// The series that were read since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
 
+  void set_config(const MetricsConfig& config) { config_ = config; }
+  /// Accounts were changed: what failed before is tried again when it is asked for next.
+  void forgive();
+
   /// Called once a second: reads ahead what is due.
   void tick();
 

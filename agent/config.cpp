@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -114,6 +115,30 @@ class TableReader {
     });
   }
 
+  // "all", a region, or an array of regions.
+  void regions(std::string_view key, Regions& into) {
+    read(key, [&](const toml::node& node) {
+      Regions regions;
+      std::vector<std::string> names;
+      if (const auto value = node.value_exact<std::string>()) {
+        names.push_back(*value);
+      } else if (const toml::array* array = node.as_array()) {
+        for (const toml::node& element : *array)
+          names.push_back(element.value_exact<std::string>().value_or(""));
+      }
+      const bool all = names.size() == 1 && names.front() == "all";
+      if (names.empty() || !(all || std::all_of(names.begin(), names.end(), is_region_name))) {
+        return wrong(node, key, "\"all\" or an array of regions such as [\"eu-west-1\", \"us-east-1\"]");
+      }
+      regions.all = all;
+      for (std::string& name : names) {
+        const bool twice = std::find(regions.names.begin(), regions.names.end(), name) != regions.names.end();
+        if (!all && !twice) regions.names.push_back(std::move(name));
+      }
+      into = std::move(regions);
+    });
+  }
+
   void flag(std::string_view key, bool& into) {
     read(key, [&](const toml::node& node) {
       const auto value = node.value_exact<bool>();
@@ -216,6 +241,7 @@ Result<void> read_agent(const toml::table& table, std::string_view file, AgentCo
 Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig& into) {
   TableReader reader(table, "[aws]", file);
   reader.text("region", into.region);
+  reader.regions("regions", into.regions);
   reader.text("profile", into.profile);
   reader.text("env_file", into.env_file);
   reader.text("endpoint_url", into.endpoint_url);
@@ -340,6 +366,7 @@ Result<void> read_weblog_file(const toml::table& table, std::string_view file, c
                 made.error().message);
   }
   into.format = std::move(*made);
+  into.written = format + ' ' + unit;
   return {};
 }
 
@@ -357,26 +384,36 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
   const auto line = node.source().begin.line;
   const toml::array* array = node.as_array();
   if (array == nullptr)
-    return fail(ErrorKind::invalid, "{}:{}: write accounts as [[accounts]] tables", file, line);
+    return fail(ErrorKind::invalid, "{}:{}: write account as [[account]] tables", file, line);
   for (const toml::node& element : *array) {
     const auto at = element.source().begin.line;
     const toml::table* table = element.as_table();
     if (table == nullptr)
-      return fail(ErrorKind::invalid, "{}:{}: write accounts as [[accounts]] tables", file, at);
+      return fail(ErrorKind::invalid, "{}:{}: write account as [[account]] tables", file, at);
     AccountConfig account;
-    TableReader reader(*table, "[[accounts]]", file);
+    TableReader reader(*table, "[[account]]", file);
     reader.text("name", account.name);
     reader.text("profile", account.profile);
     reader.text("role_arn", account.role_arn);
     reader.text("external_id", account.external_id);
     reader.text("region", account.region);
+    reader.regions("regions", account.regions);
     if (auto read = reader.finish(); !read) return read;
     if (account.name.empty()) {
-      return fail(ErrorKind::invalid, "{}:{}: [[accounts]] needs a name, as written in item keys", file, at);
+      return fail(ErrorKind::invalid, "{}:{}: [[account]] needs a name, as written in item keys", file, at);
     }
-    if (account.profile.empty() == account.role_arn.empty()) {
-      return fail(ErrorKind::invalid, "{}:{}: account '{}' needs either a profile or a role_arn", file, at,
-                  account.name);
+    if (account.name == "*") {
+      return fail(ErrorKind::invalid, "{}:{}: [[account]] name: '*' means all accounts in item keys", file,
+                  at);
+    }
+    if (!account.profile.empty() && !account.role_arn.empty()) {
+      return fail(ErrorKind::invalid,
+                  "{}:{}: account '{}' has both a profile and a role_arn; a profile may itself name a role",
+                  file, at, account.name);
+    }
+    if (!account.region.empty() && !is_region_name(account.region)) {
+      return fail(ErrorKind::invalid, "{}:{}: account '{}': '{}' is not an AWS region; write it as eu-west-1",
+                  file, at, account.name, account.region);
     }
     if (!account.external_id.empty() && account.role_arn.empty()) {
       return fail(ErrorKind::invalid, "{}:{}: account '{}': external_id goes with role_arn", file, at,
@@ -388,6 +425,25 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
       }
     }
     into.push_back(std::move(account));
+  }
+  return {};
+}
+
+Result<void> read_organization(const toml::table& table, std::string_view file, OrganizationConfig& into) {
+  TableReader reader(table, "[organization]", file);
+  into.used = true;
+  reader.text("role_name", into.role_name);
+  reader.text("external_id", into.external_id);
+  reader.text("account", into.account);
+  reader.regions("regions", into.regions);
+  reader.texts("include", into.include);
+  reader.texts("exclude", into.exclude);
+  if (auto read = reader.finish(); !read) return read;
+  if (into.role_name.empty() || into.role_name.front() == '/' || into.role_name.starts_with("arn:")) {
+    return fail(ErrorKind::invalid,
+                "{}:{}: [organization] role_name is the name that the role has in every account, such as "
+                "\"bakusoku\"",
+                file, table.source().begin.line);
   }
   return {};
 }
@@ -425,11 +481,17 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"inventory", [&](const toml::table& table) { return read_inventory(table, file, config.inventory); }},
       {"zabbix", [&](const toml::table& table) { return read_zabbix(table, file, config.zabbix); }},
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
+      {"organization",
+       [&](const toml::table& table) { return read_organization(table, file, config.organization); }},
       {"intake", [&](const toml::table& table) { return read_intake(table, file, config.intake); }},
       {"weblog", [&](const toml::table& table) { return read_weblog(table, file, config.weblog); }},
   };
   for (const auto& [key, node] : root) {
     if (key.str() == "accounts") {
+      return fail(ErrorKind::invalid, "{}:{}: [[accounts]] is written [[account]] now", file,
+                  key.source().begin.line);
+    }
+    if (key.str() == "account") {
       if (auto read = read_accounts(node, file, config.accounts); !read) return read;
       continue;
     }
@@ -442,15 +504,29 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
                   "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
-                  "[inventory], [metrics], [weblog], [zabbix], [[accounts]], [[send]]",
+                  "[inventory], [metrics], [organization], [weblog], [zabbix], [[account]], [[send]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;
+  }
+  const std::string& lists = config.organization.account;
+  if (!lists.empty() && std::none_of(config.accounts.begin(), config.accounts.end(),
+                                     [&](const AccountConfig& one) { return one.name == lists; })) {
+    return fail(ErrorKind::invalid, "{}:{}: [organization] account '{}' is no [[account]] of this file", file,
+                root.get("organization")->source().begin.line, lists);
   }
   return check_ways(root, file, config);
 }
 
 }  // namespace
+
+bool is_region_name(std::string_view text) {
+  const auto allowed = [](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-';
+  };
+  return text.size() >= 4 && text.size() <= 32 && std::all_of(text.begin(), text.end(), allowed) &&
+         text.find('-') != std::string_view::npos;
+}
 
 Result<milliseconds> parse_duration(std::string_view text) {
   int64_t number = 0;

@@ -26,8 +26,17 @@ struct AgentConfig {
   std::string log_level = "info";
 };
 
+/// Which regions of an account are read where an item or [zabbix] discover means all of them.
+struct Regions {
+  std::vector<std::string> names{};  // none, and not all: the default region
+  bool all = false;                  // those that EC2 says are enabled for the account
+
+  friend bool operator==(const Regions&, const Regions&) = default;
+};
+
 struct AwsConfig {
   std::string region{};        // default region; empty: environment, profile, instance metadata
+  Regions regions{};           // of the default account
   std::string profile{};       // of the shared configuration files
   std::string env_file{};      // empty: /etc/zabbix/aws.env if it is there
   std::string endpoint_url{};  // for every service, as AWS_ENDPOINT_URL
@@ -79,14 +88,33 @@ struct SendConfig {
   std::string key;       // the trapper item's
   std::string item;      // what to collect
   std::string interval;  // see zabbix/interval.h
+
+  friend bool operator==(const SendConfig&, const SendConfig&) = default;
 };
 
+/// One more account. With neither profile nor role_arn it is read with the default credentials.
 struct AccountConfig {
   std::string name;        // as written in item keys
   std::string profile{};   // a profile of the shared configuration files, or
   std::string role_arn{};  // a role to assume with the default credentials
   std::string external_id{};
-  std::string region{};  // default region of this account; empty: [aws] region
+  std::string region{};  // default region of this account; empty: the first of regions, else [aws]'s
+  Regions regions{};
+
+  friend bool operator==(const AccountConfig&, const AccountConfig&) = default;
+};
+
+/// The member accounts of an AWS organization, each read through a role of the same name.
+struct OrganizationConfig {
+  bool used = false;                  // there is an [organization]
+  std::string role_name{"bakusoku"};  // may have a path before it
+  std::string external_id{};
+  std::string account{};  // whose credentials list the members and assume their roles; empty: the default
+  Regions regions{};
+  std::vector<std::string> include{};  // patterns of ids or names; none: all
+  std::vector<std::string> exclude{};
+
+  friend bool operator==(const OrganizationConfig&, const OrganizationConfig&) = default;
 };
 
 struct Config {
@@ -100,6 +128,7 @@ struct Config {
   std::vector<SendConfig> sends{};
   weblog::Options weblog{};
   std::vector<AccountConfig> accounts{};
+  OrganizationConfig organization{};
 };
 
 /// The configuration in `text`; `file` is for messages. Errors: invalid, with file and line.
@@ -108,6 +137,9 @@ struct Config {
 /// Reads `file`; with an empty name the packaged default if it is there, else the defaults. Errors: invalid
 /// (content), not_found (a named file is not there), denied, io.
 [[nodiscard]] Result<Config> load_config(const std::string& file);
+
+/// Whether `text` is written like a region: "eu-west-1".
+[[nodiscard]] bool is_region_name(std::string_view text);
 
 /// "500ms", "30s", "5m", "1h", "1d". Errors: invalid.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);

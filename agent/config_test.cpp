@@ -169,7 +169,7 @@ interval = 60
 [metrics]
 gather = "10ms"
 delay = "3m"
-[[accounts]]
+[[account]]
 name = "other"
 role_arn = "arn:aws:iam::123456789012:role/monitor"
 external_id = "x"
@@ -203,12 +203,20 @@ TEST(Config, NamesFileAndLineOfWhatItDoesNotUnderstand) {
 }
 
 TEST(Config, ChecksAccounts) {
-  EXPECT_THAT(error_of("[[accounts]]\nprofile = \"p\"\n"), HasSubstr("needs a name"));
-  EXPECT_THAT(error_of("[[accounts]]\nname = \"a\"\n"), HasSubstr("either a profile or a role_arn"));
+  EXPECT_THAT(error_of("[[account]]\nprofile = \"p\"\n"), HasSubstr("needs a name"));
+  EXPECT_THAT(error_of("[[account]]\nname = \"a\"\nprofile = \"p\"\nrole_arn = \"r\"\n"),
+              HasSubstr("both a profile and a role_arn"));
+  EXPECT_THAT(error_of("\n[[accounts]]\nname = \"a\"\n"),
+              HasSubstr("bakusoku.toml:2: [[accounts]] is written [[account]]"));
+  EXPECT_THAT(error_of("[[account]]\nname = \"*\"\n"), HasSubstr("all accounts"));
+  EXPECT_THAT(error_of("[[account]]\nname = \"a\"\nregion = \"Ireland\"\n"), HasSubstr("eu-west-1"));
+  EXPECT_THAT(error_of("[[account]]\nname = \"a\"\nregions = [\"all\", \"eu-west-1\"]\n"),
+              HasSubstr("\"all\" or an array of regions"));
+  EXPECT_THAT(error_of("[aws]\nregions = []\n"), HasSubstr("regions must be"));
   EXPECT_THAT(
-      error_of("[[accounts]]\nname = \"a\"\nprofile = \"p\"\n[[accounts]]\nname = \"a\"\nprofile = \"q\"\n"),
+      error_of("[[account]]\nname = \"a\"\nprofile = \"p\"\n[[account]]\nname = \"a\"\nprofile = \"q\"\n"),
       HasSubstr("defined twice"));
-  EXPECT_THAT(error_of("[accounts]\nname = \"a\"\n"), HasSubstr("[[accounts]]"));
+  EXPECT_THAT(error_of("[account]\nname = \"a\"\n"), HasSubstr("[[account]]"));
 }
 
 TEST(Config, SaysWhenANamedFileIsNotThere) {

@@ -32,7 +32,14 @@ Delivery::Delivery(Parts parts)
 
 void Delivery::start() {
   put_ = std::make_shared<Event>(parts_.io);
-  spawn(parts_.io, "delivery", loop());
+  running_ = true;
+  spawn(parts_.io, "delivery", loop(), [this] { running_ = false; });
+}
+
+void Delivery::stop() {
+  stopping_ = true;
+  by_host_.stop();
+  wake();
 }
 
 void Delivery::wake() {
@@ -49,13 +56,15 @@ asio::awaitable<void> Delivery::pause(milliseconds time) {
 asio::awaitable<void> Delivery::wait_for_dialect() {
   if (parts_.peer == nullptr) co_return;
   const auto until = std::chrono::steady_clock::now() + kDialectWithin;
-  while (!parts_.peer->dialect && std::chrono::steady_clock::now() < until) co_await pause(kLook);
+  while (!stopping_ && !parts_.peer->dialect && std::chrono::steady_clock::now() < until)
+    co_await pause(kLook);
 }
 
 // The answers to active checks tell when values are wanted again; asked for themselves they tell it as well.
 asio::awaitable<void> Delivery::wait_for_upload() {
   const auto until = std::chrono::steady_clock::now() + kUploadDisabled;
-  while (sending_.upload_disabled() && std::chrono::steady_clock::now() < until) co_await pause(kLook);
+  while (!stopping_ && sending_.upload_disabled() && std::chrono::steady_clock::now() < until)
+    co_await pause(kLook);
 }
 
 asio::awaitable<void> Delivery::loop() {
@@ -66,6 +75,7 @@ asio::awaitable<void> Delivery::loop() {
   for (;;) {
     if (wait.count() > 0) co_await pause(wait);
     co_await wait_for_upload();
+    if (stopping_) co_return;
     const Result<bool> done = co_await deliver();
     if (!done) {
       if (trouble_.empty()) trouble_since_ = unix_seconds(parts_.clock());

@@ -43,6 +43,11 @@ class Delivery {
 
   /// Starts delivering; for as long as the io_context runs.
   void start();
+  /// Begins nothing new; what is under way goes on until ended().
+  void stop();
+  [[nodiscard]] bool ended() const { return !running_ && by_host_.ended(); }
+  /// Connections are made so from now on.
+  void set_link(const zabbix::Link& link) { sending_.set_link(link); }
   /// Something was put.
   void wake();
 
@@ -68,6 +73,8 @@ class Delivery {
   Sending sending_;
   DeliveryByHost by_host_;
   bool travels_by_host_ = false;
+  bool stopping_ = false;
+  bool running_ = false;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
   std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is

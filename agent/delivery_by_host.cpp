@@ -169,6 +169,7 @@ Result<void> DeliveryByHost::acknowledge() {
 }
 
 void DeliveryByHost::start_catching_up() {
+  if (stopping_) return;
   for (const auto& [name, host] : hosts_) {
     if (host.state != State::held) continue;
     std::string endpoint = endpoint_of(name);
@@ -183,6 +184,7 @@ asio::awaitable<void> DeliveryByHost::catch_up(std::string endpoint) {
     timer.expires_after(wait);
     asio::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (stopping_) break;
     std::vector<std::string> ready;
     bool any = false;
     const auto at = steady_clock::now();

@@ -54,6 +54,9 @@ class DeliveryByHost {
   /// Sends what is next in the spool; false when there is nothing. Values with ids below `fresh_from` have
   /// been acknowledged before. Errors: of the spool; what Zabbix does not answer is held.
   [[nodiscard]] asio::awaitable<Result<bool>> deliver(uint64_t fresh_from);
+  /// Catches up no more; what is under way goes on until ended().
+  void stop() { stopping_ = true; }
+  [[nodiscard]] bool ended() const { return catching_up_.empty(); }
 
  private:
   enum class State {
@@ -97,6 +100,7 @@ class DeliveryByHost {
   [[nodiscard]] int64_t now() const { return unix_seconds(parts_.clock()); }
 
   Parts parts_;
+  bool stopping_ = false;
   uint64_t front_ = 0;  // values up to this id have been sent or their hosts are held
   std::map<std::string, Host> hosts_;
   std::set<std::string> catching_up_;  // endpoints that a coroutine is for

@@ -103,19 +103,18 @@ Wanted Demand::find(std::string_view key) const {
 }
 
 const Series* Demand::find(const MetricKey& meaning) const {
-  for (const auto& account : targets_.accounts()) {
-    if (account->name != meaning.account) continue;
-    const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
-    for (const auto& group : groups_) {
-      if (group->period != meaning.period_seconds || group->target->account != account.get() ||
-          group->target->region != region) {
-        continue;
-      }
-      for (const Series* series : group->members) {
-        if (*series->name->namespace_ == meaning.namespace_ && *series->name->metric == meaning.metric &&
-            *series->name->statistic == meaning.statistic && *series->dimensions == meaning.dimensions) {
-          return series;
-        }
+  const Account* const account = targets_.account(meaning.account);
+  if (account == nullptr) return nullptr;
+  const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
+  for (const auto& group : groups_) {
+    if (group->period != meaning.period_seconds || group->target->account != account ||
+        group->target->region != region) {
+      continue;
+    }
+    for (const Series* series : group->members) {
+      if (*series->name->namespace_ == meaning.namespace_ && *series->name->metric == meaning.metric &&
+          *series->name->statistic == meaning.statistic && *series->dimensions == meaning.dimensions) {
+        return series;
       }
     }
   }

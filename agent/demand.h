@@ -119,6 +119,9 @@ class Demand {
   /// with each series before it goes.
   void forget_unasked(int64_t now, const std::function<void(Series&)>& farewell);
 
+  /// What keys stand for is looked up anew: accounts or default regions have changed. Series stay.
+  void forget_keys() { keys_.clear(); }
+
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] size_t keys() const { return keys_.size(); }
   [[nodiscard]] size_t series() const { return series_.size(); }

@@ -23,8 +23,11 @@ constexpr std::chrono::seconds kSendTimeout{30};
 }  // namespace
 
 Result<void> PassiveEntrance::open(const AgentConfig& config) {
-  if (config.listen.empty()) return {};
   timeout_ = config.timeout;
+  if (config.listen.empty()) {
+    port_.close();
+    return {};
+  }
   return port_.open(
       {"[agent]", config.listen, config.allow, "passive check"},
       [this](tcp::socket& socket) { return answer(socket); }, [this] { ++stats_.passive_refused; });

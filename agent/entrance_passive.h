@@ -23,7 +23,8 @@ class PassiveEntrance {
   PassiveEntrance(const PassiveEntrance&) = delete;
   PassiveEntrance& operator=(const PassiveEntrance&) = delete;
 
-  /// Listens, if the configuration names an address. Errors: invalid (address, allow list), denied, io.
+  /// Listens, if the configuration names an address; also again, with another one. Errors: invalid (address,
+  /// allow list), denied, io.
   [[nodiscard]] Result<void> open(const AgentConfig& config);
 
  private:

@@ -174,19 +174,19 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   }
   int64_t due = 0;
   bool zero = false;
-  std::vector<std::pair<const Reporting::Destination*, std::string>> looked_for;  // and the key there
+  std::vector<std::pair<std::shared_ptr<const Reporting::Destination>, std::string>>
+      looked_for;  // and the key there
   if (reporting_ != nullptr) {
-    size_t number = 0;
     for (const auto& destination : reporting_->destinations()) {
       DestinationFacts& of = facts.destinations.emplace_back(agent::facts_of(*destination, host));
       std::string sent_key = key;
-      const std::vector<Checks::Seen> items = reporting_->checks().seen(number++, host);
+      const std::vector<Checks::Seen> items = reporting_->checks().seen(destination->items(), host);
       of.items = items.size();
       const Checks::Seen* seen = find_item(items, key);
       // [[send]]'s items count as those of further destinations.
       std::vector<Checks::Seen> sends;
       if (seen == nullptr && destination->trapper_spool) {
-        sends = reporting_->checks().seen(reporting_->destinations().size() + number - 1, host);
+        sends = reporting_->checks().seen(destination->sends(), host);
         seen = find_item(sends, key);
         const bool refused = destination->trapper_delivery->outcomes().refusal(host, key) != nullptr;
         of.origin = seen != nullptr ? Origin::send : refused ? Origin::intake : Origin::active;
@@ -211,7 +211,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
         facts.hosts = std::max(facts.hosts, static_cast<int64_t>(destination->active->hosts()));
         if (!of.has_host) facts.similar_hosts = similar_hosts(*destination->active, host);
       }
-      looked_for.emplace_back(destination.get(), std::move(sent_key));
+      looked_for.emplace_back(destination, std::move(sent_key));
     }
   }
   if (series != nullptr) {
@@ -227,7 +227,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
       if (facts.series->retry != 0) facts.series->retry = std::max(facts.series->retry, due);
     }
   }
-  // From here on others run in between: nothing of the stages is held but the destinations, which stay.
+  // From here on others run in between: nothing of the stages is held but the destinations.
   for (size_t at = 0; at < looked_for.size(); ++at) {
     const auto& [destination, sent_key] = looked_for[at];
     DestinationFacts& of = facts.destinations[at];
@@ -260,11 +260,10 @@ std::string Explain::host(const std::string& host) const {
   facts.now = unix_seconds(parts_.clock());
   facts.host = host;
   if (reporting_ == nullptr) return explanation_json(facts);
-  size_t number = 0;
   for (const auto& destination : reporting_->destinations()) {
     HostFacts::Destination& of = facts.destinations.emplace_back();
     of.facts = agent::facts_of(*destination, host);
-    for (const Checks::Seen& seen : reporting_->checks().seen(number++, host)) {
+    for (const Checks::Seen& seen : reporting_->checks().seen(destination->items(), host)) {
       DestinationFacts item = of.facts;
       add_item(item, seen, *destination, host);
       item.unstored = reporting_->checks().trouble();

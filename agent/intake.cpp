@@ -74,6 +74,10 @@ class Intake::Held {
 };
 
 Result<void> Intake::open(const IntakeConfig& config) {
+  if (config.listen.empty()) {
+    port_.close();
+    return {};
+  }
   return port_.open(
       {"[intake]", config.listen, config.allow, "connection to the intake"},
       [this](tcp::socket& socket) { return serve(socket); }, [this] { ++parts_.stats.intake_refused; });
@@ -241,6 +245,9 @@ asio::awaitable<void> Intake::write(std::shared_ptr<Batch> batch) {
 }
 
 Result<void> Intake::put(const std::vector<zabbix::IntakeRequest>& requests) {
+  if (parts_.spools.empty()) {
+    return fail(ErrorKind::unavailable, "there is no spool for them at the moment ([zabbix] server)");
+  }
   for (const Spool* const spool : parts_.spools) {
     if (parts_.on_disk && spool->in_memory()) {
       return fail(ErrorKind::io,

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/config.h"
@@ -55,8 +56,11 @@ class Intake {
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
-  /// Listens. Errors: invalid (address, allow list), denied, io.
+  /// Listens; called again, as the configuration says then, or no more. Errors: invalid (address, allow
+  /// list), denied, io.
   [[nodiscard]] Result<void> open(const IntakeConfig& config);
+  /// Where values go from now on.
+  void set_spools(std::vector<Spool*> spools) { parts_.spools = std::move(spools); }
 
  private:
   /// Requests that are written together.

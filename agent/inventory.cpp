@@ -123,6 +123,27 @@ Inventory::Snap Inventory::now() {
   return snapshot_;
 }
 
+Inventory::Snap Inventory::now_or_start() {
+  Snap snapshot = now();
+  if (!snapshot && !reading_ && (!failure_ || steady_clock::now() >= failed_until_)) start_reading();
+  return snapshot;
+}
+
+void Inventory::set_interval(std::chrono::seconds interval) {
+  next_ += interval - interval_;
+  interval_ = interval;
+}
+
+void Inventory::forget() {
+  ++forgotten_;
+  snapshot_.reset();
+  failure_.reset();
+  failures_in_row_ = 0;
+  failed_until_ = next_ = {};
+  last_early_.reset();
+  renewed_ = true;
+}
+
 asio::awaitable<Result<Inventory::Snap>> Inventory::get(Deadline deadline) {
   if (Snap snapshot = now()) co_return snapshot;
   if (!reading_ && failure_ && steady_clock::now() < failed_until_) co_return fail(*failure_);
@@ -167,6 +188,7 @@ asio::awaitable<void> Inventory::run_reading() {
   // Not from inside start_reading(): a reading that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
   ++counters_.readings;
+  const uint64_t forgotten = forgotten_;
   Result<std::shared_ptr<Snapshot>> read = fail(ErrorKind::io, "the agent is out of memory");
   try {
     read = co_await service_.read(target_);
@@ -175,6 +197,8 @@ asio::awaitable<void> Inventory::run_reading() {
     read = fail(ErrorKind::io, "the agent is out of memory");
   }
   const auto ended = steady_clock::now();
+  if (forgotten != forgotten_)
+    read = fail(ErrorKind::unavailable, "the account was changed in the configuration meanwhile");
   if (read) {
     snapshot_ = std::move(*read);
     renewed_ = true;
@@ -192,6 +216,7 @@ asio::awaitable<void> Inventory::run_reading() {
         std::min<steady_clock::duration>(kFirstRetry * (1 << std::min(failures_in_row_, 10)), interval_);
     ++failures_in_row_;
     failed_until_ = next_ = ended + wait;
+    if (forgotten != forgotten_) failed_until_ = next_ = {};
     spdlog::warn("{}", failure_->message);
   }
   const std::shared_ptr<Event> reading = std::move(reading_);
@@ -229,7 +254,20 @@ std::vector<const Inventory*> Inventories::take_renewed() {
 }
 
 void Inventories::tick() {
-  for (auto& [of, inventory] : inventories_) inventory->tick();
+  for (auto& [of, inventory] : inventories_) {
+    if (of.second->account->asleep.empty()) inventory->tick();
+  }
+}
+
+void Inventories::set_interval(std::chrono::seconds interval) {
+  interval_ = interval;
+  for (auto& [of, inventory] : inventories_) inventory->set_interval(interval);
+}
+
+void Inventories::forget(const std::function<bool(const Target&)>& of) {
+  for (auto& [key, inventory] : inventories_) {
+    if (of(*key.second)) inventory->forget();
+  }
 }
 
 }  // namespace bakusoku::agent

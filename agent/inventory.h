@@ -6,6 +6,8 @@
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -100,6 +102,10 @@ class Inventory {
   [[nodiscard]] Snap now();
   /// The newest snapshot; waits for the first reading. Errors: of the reading, timeout.
   [[nodiscard]] asio::awaitable<Result<Snap>> get(Deadline deadline);
+  /// As now(), and starts the first reading, or the one after a failure, if it is time.
+  [[nodiscard]] Snap now_or_start();
+  /// Why the newest reading failed; nothing: it did not, or there was none.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
   /// For a name or id that `seen` does not hold: a snapshot read after `seen`, when an early reading is
   /// allowed now (one per interval); else `seen` itself. Errors: of the reading, timeout.
   [[nodiscard]] asio::awaitable<Result<Snap>> newer_than(Snap seen, Deadline deadline);
@@ -115,6 +121,9 @@ class Inventory {
   /// Called once a second: reads again when it is time and somebody still asks.
   void tick();
   [[nodiscard]] std::chrono::seconds interval() const { return interval_; }
+  void set_interval(std::chrono::seconds interval);
+  /// What it holds is of another account now: the next asker waits for a new reading.
+  void forget();
 
  private:
   [[nodiscard]] asio::awaitable<Result<Snap>> read_and_wait(Deadline deadline);
@@ -132,6 +141,7 @@ class Inventory {
   Snap snapshot_;
   bool renewed_ = false;
   std::optional<Error> failure_;    // of the newest reading; nothing when it succeeded
+  uint64_t forgotten_ = 0;          // times
   std::shared_ptr<Event> reading_;  // set when the reading under way has ended; null: none under way
   using Steady = std::chrono::steady_clock::time_point;
   Steady read_ended_{};  // of the newest success
@@ -150,6 +160,9 @@ class Inventories {
 
   [[nodiscard]] Inventory& of(const Service& service, const Target& target);
   void tick();
+  void set_interval(std::chrono::seconds interval);
+  /// Forgets what was read in the targets for which `of` says so.
+  void forget(const std::function<bool(const Target&)>& of);
   /// Those that have a new snapshot since the last call.
   [[nodiscard]] std::vector<const Inventory*> take_renewed();
   [[nodiscard]] const InventoryCounters& counters() const { return counters_; }

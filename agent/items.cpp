@@ -92,7 +92,8 @@ std::span<const Items::Row> Items::table() {
       {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
        "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric},
       {"aws.discovery", "[<service>,<region>,<account>]",
-       "low-level discovery of a service's resources, with tags", 3, &Items::discovery},
+       "low-level discovery of a service's resources, with tags; * stands for all regions, all accounts", 3,
+       &Items::discovery},
       {"aws.resource", "[<service>,<id>,<field>,<region>,<account>]",
        "a fact of a resource: state, type, zone, tag.X, ...", 5, &Items::resource},
       {"weblog.requests", "[<path>]", "requests in an access log of this machine, since it is watched", 1,
@@ -309,11 +310,43 @@ Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline 
     co_return fail(ErrorKind::invalid, "service (parameter 1) '{}' is not known; known are: {}", name,
                    service_names());
   }
-  auto target = parts_.targets.find(parameter(parameters, 1), parameter(parameters, 2));
+  const std::string& region = parameter(parameters, 1);
+  const std::string& account = parameter(parameters, 2);
+  if (region == "*" || account == "*")
+    co_return co_await discovery_of_all(*service, region, account, deadline);
+  auto target = parts_.targets.find(region, account);
   if (!target) co_return fail(target.error());
   auto snapshot = co_await parts_.inventories.of(*service, **target).get(deadline);
   if (!snapshot) co_return fail(snapshot.error());
   co_return discovery_json(**snapshot, **target);
+}
+
+// All parts or an error: what a list lacks, Zabbix takes for gone, and deletes its hosts.
+Items::Value Items::discovery_of_all(const Service& service, std::string region, std::string account,
+                                     Deadline deadline) {
+  const auto targets = co_await parts_.targets.find_all(std::move(region), std::move(account), deadline);
+  if (!targets) co_return fail(targets.error());
+  for (const Target* const target : *targets) (void)parts_.inventories.of(service, *target).now_or_start();
+  std::string json;
+  std::string failures;
+  std::optional<ErrorKind> kind;
+  size_t failed = 0;
+  for (const Target* const target : *targets) {
+    const auto snapshot = co_await parts_.inventories.of(service, *target).get(deadline);
+    if (!snapshot) {
+      if (!kind) kind = snapshot.error().kind;
+      if (failed++ < kMaxNamedInError)
+        failures += fmt::format("{}{}", failures.empty() ? "" : "; ", snapshot.error().message);
+      continue;
+    }
+    append_discovery(json, **snapshot, *target);
+  }
+  if (kind) {
+    co_return fail(*kind,
+                   "{} of {} lists cannot be read, and without them hosts would be taken for gone: {}{}",
+                   failed, targets->size(), failures, failed > kMaxNamedInError ? "; ..." : "");
+  }
+  co_return "[" + json + "]";
 }
 
 Items::Value Items::resource(Parameters parameters, std::string_view, Deadline deadline) {
@@ -439,10 +472,15 @@ Items::Value Items::weblog_state(Parameters parameters, std::string_view, Deadli
 }
 
 std::string discovery_json(const Snapshot& snapshot, const Target& target) {
-  std::string json = "[";
+  std::string json;
+  append_discovery(json, snapshot, target);
+  return "[" + json + "]";
+}
+
+void append_discovery(std::string& json, const Snapshot& snapshot, const Target& target) {
   for (const Resource& resource : snapshot.resources()) {
     if (resource.gone) continue;
-    if (json.size() > 1) json += ',';
+    if (!json.empty()) json += ',';
     json += "{\"{#ID}\":";
     append_json_string(json, resource.id);
     json += ",\"{#NAME}\":";
@@ -474,7 +512,6 @@ std::string discovery_json(const Snapshot& snapshot, const Target& target) {
     }
     json += "}}";
   }
-  return json + "]";
 }
 
 }  // namespace bakusoku::agent

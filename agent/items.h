@@ -109,6 +109,7 @@ class Items {
   Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
+  Value discovery_of_all(const Service& service, std::string region, std::string account, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
   Value weblog_requests(Parameters parameters, std::string_view key, Deadline deadline);
   Value weblog_status(Parameters parameters, std::string_view key, Deadline deadline);
@@ -126,6 +127,8 @@ class Items {
 /// field
 /// ({#STATE}, ...), {#TAG.<KEY>} per tag, and the tags as an object for JSONPath.
 [[nodiscard]] std::string discovery_json(const Snapshot& snapshot, const Target& target);
+/// The same rows without brackets, behind those that are there.
+void append_discovery(std::string& json, const Snapshot& snapshot, const Target& target);
 
 /// A metric's value as Zabbix takes it: whole numbers without a fraction, others in the shortest form that
 /// reads back the same.

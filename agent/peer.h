@@ -29,6 +29,12 @@ class Peer {
       known_.erase(host);
     }
   }
+  /// The root host has this name from now on.
+  void prefer(std::string preferred) {
+    if (preferred == preferred_) return;
+    preferred_ = std::move(preferred);
+    root_.clear();
+  }
   [[nodiscard]] bool knows(const std::string& host) const { return known_.contains(host); }
   [[nodiscard]] size_t known() const { return known_.size(); }
 

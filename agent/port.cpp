@@ -43,41 +43,52 @@ Result<tcp::endpoint> parse_listen(const std::string& text, const std::string& s
 }  // namespace
 
 Result<void> Port::open(Settings settings, Serve serve, std::function<void()> refused) {
+  const auto endpoint = parse_listen(settings.listen, settings.section);
+  if (!endpoint) return fail(endpoint.error());
+  auto allow = zabbix::AllowList::parse(settings.allow);
+  if (!allow) return fail(allow.error().with_context("allow in " + settings.section));
+  if (!acceptor_ || settings.listen != settings_.listen) {
+    auto acceptor = std::make_shared<tcp::acceptor>(io_);
+    asio::error_code error;
+    acceptor->open(endpoint->protocol(), error);
+    if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor->bind(*endpoint, error);
+    if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor->non_blocking(true, error);
+    if (error) {
+      const auto kind = error == asio::error::access_denied ? ErrorKind::denied : ErrorKind::io;
+      return fail(kind, "cannot listen on {}: {}; set listen in {} to a free address and port",
+                  settings.listen, error.message(), settings.section);
+    }
+    close();
+    acceptor_ = std::move(acceptor);
+    spawn(io_, "an accept loop", accept_loop(acceptor_));
+  }
   settings_ = std::move(settings);
   serve_ = std::move(serve);
   refused_ = std::move(refused);
-  const auto endpoint = parse_listen(settings_.listen, settings_.section);
-  if (!endpoint) return fail(endpoint.error());
-  auto allow = zabbix::AllowList::parse(settings_.allow);
-  if (!allow) return fail(allow.error().with_context("allow in " + settings_.section));
   allow_ = std::move(*allow);
-  acceptor_ = std::make_unique<tcp::acceptor>(io_);
-  asio::error_code error;
-  acceptor_->open(endpoint->protocol(), error);
-  if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) acceptor_->bind(*endpoint, error);
-  if (!error) acceptor_->listen(asio::socket_base::max_listen_connections, error);
-  if (!error) acceptor_->non_blocking(true, error);
-  if (error) {
-    const auto kind = error == asio::error::access_denied ? ErrorKind::denied : ErrorKind::io;
-    return fail(kind, "cannot listen on {}: {}; set listen in {} to a free address and port",
-                settings_.listen, error.message(), settings_.section);
-  }
-  spawn(io_, "an accept loop", accept_loop());
+  resolve_again_ = {};
   return {};
 }
 
-asio::awaitable<void> Port::accept_loop() {
+void Port::close() {
+  if (!acceptor_) return;
+  asio::error_code ignored;
+  acceptor_->close(ignored);
+  acceptor_.reset();
+}
+
+asio::awaitable<void> Port::accept_loop(std::shared_ptr<tcp::acceptor> acceptor) {
   for (;;) {
     asio::error_code error;
-    tcp::socket socket = co_await acceptor_->async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (error == asio::error::operation_aborted) co_return;
-    if (error == asio::error::operation_aborted) co_return;
+    tcp::socket socket = co_await acceptor->async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted || !acceptor->is_open()) co_return;
     // All who have come meanwhile, so that they are served together.
     while (!error) {
       admit(std::move(socket));
       socket = tcp::socket(io_);
-      acceptor_->accept(socket, error);
+      acceptor->accept(socket, error);
     }
     if (error == asio::error::would_block || error == asio::error::try_again) continue;
     // Out of file descriptors, most likely: breathe, then go on.

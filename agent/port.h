@@ -37,15 +37,19 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
-  /// Listens from now on. `refused` is called for each connection that is not allowed. Errors: invalid
-  /// (address, allow list), denied, io.
+  /// Listens from now on. `refused` is called for each connection that is not allowed. May be called again:
+  /// with another address it listens there instead, connections that are open stay; on an error nothing
+  /// changes. Errors: invalid (address, allow list), denied, io.
   [[nodiscard]] Result<void> open(Settings settings, Serve serve, std::function<void()> refused);
+
+  /// Listens no more; connections that are open stay.
+  void close();
 
   /// Connections, those that wait for a look-up included.
   [[nodiscard]] size_t connections() const { return open_; }
 
  private:
-  [[nodiscard]] asio::awaitable<void> accept_loop();
+  [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor);
   void admit(asio::ip::tcp::socket socket);
   [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket);
   [[nodiscard]] asio::awaitable<bool> is_allowed(asio::ip::address address);
@@ -57,7 +61,7 @@ class Port {
   Serve serve_;
   std::function<void()> refused_;
   zabbix::AllowList allow_;
-  std::unique_ptr<asio::ip::tcp::acceptor> acceptor_;
+  std::shared_ptr<asio::ip::tcp::acceptor> acceptor_;  // null: closed
   // What the allow list's names stood for, when last looked up with success.
   std::map<std::string, std::vector<asio::ip::address>> resolved_;
   std::shared_ptr<Event> resolving_;  // set when the look-up under way has ended; null: none

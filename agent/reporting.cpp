@@ -3,13 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <asio/redirect_error.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cctype>
 #include <filesystem>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "agent/spawn.h"
 
@@ -20,13 +19,23 @@ using std::chrono::seconds;
 
 constexpr seconds kLookForHosts{
     15};  // how often lists of resources are looked at; how old they may be is [inventory]'s
-constexpr seconds kReadingTakes{120};
+constexpr seconds kLookForMoreHosts{1};            // while a list is read for the first time
 constexpr unsigned kTicksBetweenSpoolCounts = 10;  // the spool walks its chunks for them
 
 std::string file_name(std::string name, const std::string& endpoint) {
   for (const char ch : endpoint)
     name += std::isalnum(static_cast<unsigned char>(ch)) != 0 || ch == '.' ? ch : '_';
   return name + ".db";
+}
+
+Result<void> check_services(const ZabbixConfig& config) {
+  for (const std::string& service : config.discover) {
+    if (find_service(service) == nullptr) {
+      return fail(ErrorKind::invalid, "[zabbix] discover: service '{}' is not known; known are: {}", service,
+                  service_names());
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -52,49 +61,32 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
   if (config.server.empty()) return std::unique_ptr<Reporting>();
   auto destinations = zabbix::parse_destinations(config.server);
   if (!destinations) return fail(destinations.error());
-  for (const std::string& service : config.discover) {
-    if (find_service(service) == nullptr) {
-      return fail(ErrorKind::invalid, "[zabbix] discover: service '{}' is not known; known are: {}", service,
-                  service_names());
-    }
-  }
+  if (auto known = check_services(config); !known) return fail(known.error());
   auto made = make_link(config);
   if (!made) return fail(made.error());
-  const zabbix::Link link = std::move(*made);
   std::unique_ptr<Reporting> reporting(new Reporting(std::move(parts)));
+  reporting->link_ = std::move(*made);
+  reporting->checks_ = std::make_unique<Checks>(Checks::Parts{reporting->parts_.io,
+                                                              reporting->parts_.items,
+                                                              reporting->parts_.collect,
+                                                              reporting->parts_.clock,
+                                                              {},
+                                                              reporting->parts_.config.agent.timeout});
+  reporting->set_own_hosts();
   for (const zabbix::Alternatives& alternatives : *destinations) {
-    if (auto opened = reporting->open(alternatives, link); !opened) return fail(opened.error());
-  }
-  Checks::Parts checks{
-      reporting->parts_.io,
-      reporting->parts_.items,
-      reporting->parts_.collect,
-      reporting->parts_.clock,
-      {},
-      reporting->parts_.config.agent.timeout,
-      {reporting->parts_.config.zabbix.hosts.begin(), reporting->parts_.config.zabbix.hosts.end()}};
-  checks.own_hosts.insert(reporting->parts_.config.zabbix.hostname);
-  for (const auto& destination : reporting->destinations_) checks.spools.push_back(destination->spool.get());
-  for (const auto& destination : reporting->destinations_)
-    checks.spools.push_back(destination->trapper_spool.get());
-  reporting->checks_ = std::make_unique<Checks>(std::move(checks));
-  for (size_t at = 0; at < reporting->destinations_.size(); ++at) {
-    Destination& destination = *reporting->destinations_[at];
-    const auto session = destination.spool->session(kSpoolDestination);
-    if (!session) return fail(session.error());
-    destination.active = std::make_unique<Active>(Active::Parts{
-        reporting->parts_.io, *reporting->checks_, reporting->parts_.config.zabbix, destination.alternatives,
-        link, reporting->parts_.clock, at, *session, destination.peer});
+    if (auto opened = reporting->open(alternatives); !opened) return fail(opened.error());
   }
   reporting->collect_sends();
-  if (auto opened = reporting->open_intake(); !opened) return fail(opened.error());
+  if (auto opened = reporting->open_intake(reporting->parts_.config.intake); !opened)
+    return fail(opened.error());
   return reporting;
 }
 
-Result<void> Reporting::open(const zabbix::Alternatives& alternatives, const zabbix::Link& link) {
+Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   const ZabbixConfig& config = parts_.config.zabbix;
-  auto destination = std::make_unique<Destination>(
-      Destination{zabbix::to_string(alternatives.current()), alternatives, nullptr, nullptr, nullptr});
+  auto destination = std::make_shared<Destination>(Destination{zabbix::to_string(alternatives.current()),
+                                                               next_number_, alternatives.endpoints(),
+                                                               alternatives, nullptr, nullptr, nullptr});
   std::string path;
   if (!config.state_dir.empty()) {
     std::error_code ignored;
@@ -106,9 +98,16 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives, const zab
   destination->spool = std::move(*spool);
   destination->peer = Peer(config.hostname);
   destination->delivery = std::make_unique<Delivery>(
-      Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link, parts_.clock,
+      Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link_, parts_.clock,
                       zabbix::DataKind::agent, &destination->peer});
-  if (auto opened = open_trapper(*destination, link); !opened) return opened;
+  const auto session = destination->spool->session(kSpoolDestination);
+  if (!session) return fail(session.error());
+  if (auto opened = open_trapper(*destination); !opened) return opened;
+  destination->active = std::make_unique<Active>(
+      Active::Parts{parts_.io, *checks_, config, destination->alternatives, link_, parts_.clock,
+                    destination->items(), *session, destination->peer});
+  checks_->set_spool(destination->items(), destination->spool.get());
+  ++next_number_;
   destinations_.push_back(std::move(destination));
   return {};
 }
@@ -131,7 +130,7 @@ Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
 // A file of its own: these values travel in packets of another kind, whose ids and acknowledgements are
 // apart. One that is still needed, because [intake] or [[send]] left the configuration before all was
 // delivered, is delivered from until the next start.
-Result<void> Reporting::open_trapper(Destination& destination, const zabbix::Link& link) {
+Result<void> Reporting::open_trapper(Destination& destination) {
   const std::string& folder = parts_.config.zabbix.state_dir;
   std::string path;
   if (!folder.empty()) path = folder + "/" + file_name("trapper-", destination.name);
@@ -148,43 +147,177 @@ Result<void> Reporting::open_trapper(Destination& destination, const zabbix::Lin
   }
   destination.trapper_spool = std::move(*spool);
   destination.trapper_delivery = std::make_unique<Delivery>(
-      Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link, parts_.clock,
+      Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link_, parts_.clock,
                       zabbix::DataKind::sender});
+  checks_->set_spool(destination.sends(), destination.trapper_spool.get());
+  if (started_) destination.trapper_delivery->start();
   return {};
 }
 
 void Reporting::collect_sends() {
   std::map<std::string, std::vector<zabbix::ActiveItem>> items;
+  for (const std::string& host : send_hosts_) items[host];  // none any more, unless it has some still
+  send_hosts_.clear();
   for (const SendConfig& send : parts_.config.sends) {
     items[send.host].push_back({.key = send.item, .key_orig = send.key, .delay = send.interval});
+    send_hosts_.insert(send.host);
   }
-  const size_t count = destinations_.size();
-  for (size_t at = 0; at < count; ++at) {
-    for (const auto& [host, wanted] : items) checks_->replace(count + at, host, wanted);
+  for (const auto& destination : destinations_) {
+    if (!destination->trapper_spool) continue;
+    for (const auto& [host, wanted] : items) checks_->replace(destination->sends(), host, wanted);
   }
 }
 
-Result<void> Reporting::open_intake() {
-  if (parts_.config.intake.listen.empty()) return {};
-  Intake::Parts parts{parts_.io, parts_.stats, parts_.clock, {}, [this] {
-                        for (const auto& destination : destinations_) destination->trapper_delivery->wake();
-                      }};
-  for (const auto& destination : destinations_) parts.spools.push_back(destination->trapper_spool.get());
-  parts.on_disk = !parts_.config.zabbix.state_dir.empty();
-  intake_ = std::make_unique<Intake>(std::move(parts));
-  return intake_->open(parts_.config.intake);
+Result<void> Reporting::open_intake(const IntakeConfig& config) {
+  if (config.listen.empty() && !intake_) return {};
+  if (!intake_) {
+    Intake::Parts parts{parts_.io, parts_.stats, parts_.clock, {}, [this] {
+                          for (const auto& destination : destinations_) {
+                            if (destination->trapper_delivery) destination->trapper_delivery->wake();
+                          }
+                        }};
+    parts.on_disk = !parts_.config.zabbix.state_dir.empty();
+    intake_ = std::make_unique<Intake>(std::move(parts));
+  }
+  set_intake_spools();
+  return intake_->open(config);
+}
+
+void Reporting::set_intake_spools() {
+  if (!intake_) return;
+  std::vector<Spool*> spools;
+  for (const auto& destination : destinations_) {
+    if (destination->trapper_spool) spools.push_back(destination->trapper_spool.get());
+  }
+  intake_->set_spools(std::move(spools));
+}
+
+void Reporting::set_own_hosts() {
+  const ZabbixConfig& config = parts_.config.zabbix;
+  std::set<std::string> own(config.hosts.begin(), config.hosts.end());
+  own.insert(config.hostname);
+  checks_->set_own_hosts(std::move(own));
+  checks_->set_timeout(parts_.config.agent.timeout);
 }
 
 void Reporting::start() {
+  started_ = true;
+  changed_ = std::make_shared<Event>(parts_.io);
   spawn(parts_.io, "the list of hosts", discover_loop());
-  for (const auto& destination : destinations_) {
-    destination->active->start();
-    destination->delivery->start();
-    if (destination->trapper_delivery) destination->trapper_delivery->start();
+  for (const auto& destination : destinations_) start(*destination);
+}
+
+void Reporting::start(Destination& destination) {
+  destination.active->start();
+  destination.delivery->start();
+  if (destination.trapper_delivery) destination.trapper_delivery->start();
+}
+
+Result<zabbix::Link> Reporting::prepare(const Config& next) {
+  if (auto known = check_services(next.zabbix); !known) return fail(known.error());
+  auto link = make_link(next.zabbix);
+  if (!link) return fail(link.error());
+  const IntakeConfig& before = parts_.config.intake;
+  if (before.listen == next.intake.listen && before.allow == next.intake.allow) return link;
+  // One that is turned on for the first time waits for its spools.
+  if (!intake_ && !next.intake.listen.empty()) return link;
+  if (auto opened = open_intake(next.intake); !opened) return fail(opened.error());
+  return link;
+}
+
+void Reporting::take_changes(const zabbix::Link& link) {
+  const ZabbixConfig& config = parts_.config.zabbix;
+  link_ = link;
+  set_own_hosts();
+  std::vector<zabbix::Alternatives> wanted;
+  if (!config.server.empty()) {
+    if (auto parsed = zabbix::parse_destinations(config.server)) wanted = std::move(*parsed);
   }
+  const auto all = destinations_;
+  missing_.clear();
+  for (const auto& destination : all) {
+    const auto stays = std::find_if(wanted.begin(), wanted.end(), [&](const zabbix::Alternatives& one) {
+      return zabbix::to_string(one.current()) == destination->name;
+    });
+    if (stays == wanted.end()) {
+      leave(destination);
+      continue;
+    }
+    if (!(stays->endpoints() == destination->written)) {
+      destination->written = stays->endpoints();
+      destination->alternatives = *stays;
+    }
+    wanted.erase(stays);
+    destination->active->set_link(link);
+    destination->active->take_changes();
+    destination->delivery->set_link(link);
+    if (destination->trapper_delivery) destination->trapper_delivery->set_link(link);
+    for (Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
+      if (spool != nullptr)
+        spool->set_limits(static_cast<uint64_t>(config.spool_bytes), config.spool_age, config.resend_window);
+    }
+    if (!destination->trapper_spool) {
+      if (auto opened = open_trapper(*destination); !opened) spdlog::error("{}", opened.error().message);
+    }
+  }
+  missing_ = std::move(wanted);
+  open_missing();
+  collect_sends();
+  set_intake_spools();
+  if (!intake_) {
+    if (auto opened = open_intake(parts_.config.intake); !opened) spdlog::error("{}", opened.error().message);
+  }
+  if (changed_) changed_->set();
+}
+
+void Reporting::look_again() {
+  checks_->look_again();
+  if (changed_) changed_->set();
+}
+
+void Reporting::leave(const std::shared_ptr<Destination>& destination) {
+  destination->active->stop();
+  checks_->set_spool(destination->items(), nullptr);
+  checks_->set_spool(destination->sends(), nullptr);
+  destination->delivery->stop();
+  if (destination->trapper_delivery) destination->trapper_delivery->stop();
+  leaving_.push_back(destination);
+  std::erase(destinations_, destination);
+}
+
+// Those that are wanted and whose file is free.
+void Reporting::open_missing() {
+  std::erase_if(missing_, [this](const zabbix::Alternatives& wanted) {
+    const std::string name = zabbix::to_string(wanted.current());
+    const bool in_use = std::any_of(leaving_.begin(), leaving_.end(),
+                                    [&](const auto& destination) { return destination->name == name; });
+    if (in_use) return false;
+    if (auto opened = open(wanted); !opened) {
+      if (std::exchange(missing_trouble_, opened.error().message) != opened.error().message)
+        spdlog::error("{}", opened.error().message);
+      return false;
+    }
+    missing_trouble_.clear();
+    Destination& destination = *destinations_.back();
+    destination.active->set_hosts(hosts_);
+    if (started_) start(destination);
+    return true;
+  });
 }
 
 void Reporting::tick() {
+  std::erase_if(leaving_, [](const auto& one) {
+    return one->active->ended() && one->delivery->ended() &&
+           (!one->trapper_delivery || one->trapper_delivery->ended());
+  });
+  if (!missing_.empty()) {
+    const size_t before = missing_.size();
+    open_missing();
+    if (missing_.size() != before) {
+      collect_sends();
+      set_intake_spools();
+    }
+  }
   const uint64_t before = checks_->values();
   checks_->tick();
   const bool brought = checks_->values() != before;
@@ -234,39 +367,47 @@ void Reporting::count() {
   }
 }
 
-// A list that cannot be read leaves the hosts it named before: empty never means failed.
-asio::awaitable<void> Reporting::discover_loop() {
+// The hosts to answer for, with those of the lists that were read, whatever became of their newest reading:
+// empty never means failed, and nobody waits for an account that does not answer. False: some list has not
+// been read yet.
+bool Reporting::discover(std::set<std::string>& hosts) {
   const ZabbixConfig& config = parts_.config.zabbix;
-  std::set<std::string> fixed(config.hosts.begin(), config.hosts.end());
-  if (!config.hostname.empty()) fixed.insert(config.hostname);
+  hosts.insert(config.hosts.begin(), config.hosts.end());
+  if (!config.hostname.empty()) hosts.insert(config.hostname);
+  bool complete = true;
   std::map<const Inventory*, std::set<std::string>> discovered;
-  asio::steady_timer timer(parts_.io);
-  for (bool first = true;; first = false) {
-    for (const std::string& name : config.discover) {
-      const Service& service = *find_service(name);
-      for (const auto& account : parts_.targets.accounts()) {
-        const auto target = parts_.targets.find("", account->name);
-        if (!target) {
-          if (first) spdlog::warn("[zabbix] discover {}: {}", name, target.error().message);
-          continue;
-        }
-        Inventory& inventory = parts_.inventories.of(service, **target);
-        const auto snapshot = co_await inventory.get(std::chrono::steady_clock::now() + kReadingTakes);
-        if (!snapshot) continue;  // the inventory has said why
-        auto& ids = discovered[&inventory];
-        ids.clear();
-        for (const Resource& resource : (*snapshot)->resources()) {
+  for (const std::string& name : config.discover) {
+    const Service* service = find_service(name);
+    if (service == nullptr) continue;
+    for (const Target* const target : parts_.targets.known()) {
+      Inventory& inventory = parts_.inventories.of(*service, *target);
+      auto& ids = discovered[&inventory];
+      if (const auto snapshot = inventory.now_or_start()) {
+        for (const Resource& resource : snapshot->resources()) {
           if (!resource.gone) ids.emplace(resource.id);
         }
+      } else {
+        const auto before = discovered_.find(&inventory);
+        if (before != discovered_.end()) ids = before->second;
+        complete = complete && inventory.failure();
       }
+      hosts.insert(ids.begin(), ids.end());
     }
-    std::set<std::string> hosts = fixed;
-    for (const auto& [inventory, ids] : discovered) hosts.insert(ids.begin(), ids.end());
-    for (const auto& destination : destinations_) destination->active->set_hosts(hosts);
-    timer.expires_after(kLookForHosts);
-    asio::error_code stopped;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
-    if (stopped) co_return;
+  }
+  discovered_ = std::move(discovered);
+  return complete;
+}
+
+asio::awaitable<void> Reporting::discover_loop() {
+  for (;;) {
+    std::set<std::string> hosts;
+    const bool complete = discover(hosts);
+    hosts_ = std::move(hosts);
+    for (const auto& destination : destinations_) destination->active->set_hosts(hosts_);
+    changed_ = std::make_shared<Event>(parts_.io);
+    const std::shared_ptr<Event> changed = changed_;
+    (void)co_await changed->wait(std::chrono::steady_clock::now() +
+                                 (complete ? kLookForHosts : kLookForMoreHosts));
   }
 }
 

@@ -1,11 +1,14 @@
 // Reporting: the way to Zabbix. Wires, for each destination of the configuration, the spool, the delivery and
 // the active checks, a second spool and delivery for the values of trapper items, and for all of them
-// together the checks, the list of hosts and the intake. Runs on the agent's thread.
+// together the checks, the list of hosts and the intake; and follows changes of the configuration. Runs on
+// the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "agent/checks.h"
 #include "agent/config.h"
 #include "agent/delivery.h"
+#include "agent/event.h"
 #include "agent/intake.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
@@ -43,6 +47,8 @@ class Reporting {
 
   struct Destination {
     std::string name;  // its first endpoint
+    size_t number = 0;
+    std::vector<zabbix::Endpoint> written;  // as in the configuration
     zabbix::Alternatives alternatives;
     std::unique_ptr<Spool> spool;
     std::unique_ptr<Delivery> delivery;
@@ -51,6 +57,10 @@ class Reporting {
     // Values of trapper items, from the intake and of [[send]]; null: there are none.
     std::unique_ptr<Spool> trapper_spool{};
     std::unique_ptr<Delivery> trapper_delivery{};
+
+    /// Its places in Checks.
+    [[nodiscard]] size_t items() const { return 2 * number; }
+    [[nodiscard]] size_t sends() const { return 2 * number + 1; }
   };
 
   /// Opens the spools and reads the TLS files; sends nothing yet. Null without a server in the configuration.
@@ -58,28 +68,54 @@ class Reporting {
   [[nodiscard]] static Result<std::unique_ptr<Reporting>> create(Parts parts);
 
   void start();
-  [[nodiscard]] const std::vector<std::unique_ptr<Destination>>& destinations() const {
+  [[nodiscard]] const std::vector<std::shared_ptr<Destination>>& destinations() const {
     return destinations_;
   }
   [[nodiscard]] const Checks& checks() const { return *checks_; }
+
+  /// What a change of the configuration needs that may fail: TLS files are read, services looked up, the
+  /// intake's port is opened. Errors, and nothing has changed: invalid, denied, io.
+  [[nodiscard]] Result<zabbix::Link> prepare(const Config& next);
+  /// The configuration given at the start has changed. Destinations that stay keep their spools, sessions and
+  /// values under way; one that goes ends what is under way, and its spool's file stays. A spool that cannot
+  /// be opened is tried again each second, and the log says why.
+  void take_changes(const zabbix::Link& link);
+  /// Accounts were changed: items look for their metrics again, and hosts are looked for.
+  void look_again();
 
   /// Called once a second, after the collection's own work.
   void tick();
 
  private:
   explicit Reporting(Parts parts) : parts_(std::move(parts)) {}
-  [[nodiscard]] Result<void> open(const zabbix::Alternatives& alternatives, const zabbix::Link& link);
+  [[nodiscard]] Result<void> open(const zabbix::Alternatives& alternatives);
   [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(const std::string& path);
-  [[nodiscard]] Result<void> open_trapper(Destination& destination, const zabbix::Link& link);
-  [[nodiscard]] Result<void> open_intake();
+  [[nodiscard]] Result<void> open_trapper(Destination& destination);
+  [[nodiscard]] Result<void> open_intake(const IntakeConfig& config);
+  void start(Destination& destination);
+  void leave(const std::shared_ptr<Destination>& destination);
+  void open_missing();
+  void set_own_hosts();
+  void set_intake_spools();
   void collect_sends();
   [[nodiscard]] asio::awaitable<void> discover_loop();
+  [[nodiscard]] bool discover(std::set<std::string>& hosts);
   void count();
 
   Parts parts_;
-  std::vector<std::unique_ptr<Destination>> destinations_;
+  zabbix::Link link_{};
+  std::vector<std::shared_ptr<Destination>> destinations_;
+  std::vector<std::shared_ptr<Destination>> leaving_;  // until what is under way has ended
+  std::vector<zabbix::Alternatives> missing_;          // wanted, and not open yet
+  std::string missing_trouble_;                        // logged last
+  size_t next_number_ = 0;
   std::unique_ptr<Checks> checks_;
-  std::unique_ptr<Intake> intake_;  // null: off
+  std::unique_ptr<Intake> intake_;  // null: it was never on
+  std::set<std::string> send_hosts_;
+  std::map<const Inventory*, std::set<std::string>> discovered_;
+  std::set<std::string> hosts_;
+  std::shared_ptr<Event> changed_;  // set: hosts are looked for at once
+  bool started_ = false;
   unsigned ticks_ = 0;
 };
 

@@ -73,6 +73,7 @@ class Sending {
   [[nodiscard]] asio::awaitable<Outcome> settle(PacketPtr packet, Rows rows, bool again, std::string host,
                                                 std::optional<Deadline> until = std::nullopt);
 
+  void set_link(zabbix::Link link) { parts_.link = std::move(link); }
   [[nodiscard]] bool upload_disabled() const {
     return parts_.peer != nullptr && parts_.peer->upload_disabled;
   }

@@ -690,6 +690,12 @@ std::string Spool::name_of(uint32_t number) const {
   return {};
 }
 
+void Spool::set_limits(uint64_t max_bytes, std::chrono::seconds max_age, std::chrono::seconds resend_window) {
+  options_.max_bytes = max_bytes;
+  options_.max_age = max_age;
+  options_.resend_window = resend_window;
+}
+
 std::vector<std::string> Spool::destinations() const {
   std::vector<std::string> names;
   for (const Destination& destination : destinations_) names.push_back(destination.name);

@@ -158,6 +158,9 @@ class Spool {
                                          uint64_t after = 0);
   [[nodiscard]] Result<void> acknowledge(std::string_view destination, uint64_t up_to_id);
 
+  /// From now on. What is above a smaller limit goes with the next put.
+  void set_limits(uint64_t max_bytes, std::chrono::seconds max_age, std::chrono::seconds resend_window);
+
   /// The destination was away: what it acknowledged within the resend window is offered again, under the same
   /// ids. After a start, everything that is still stored counts as within the window.
   [[nodiscard]] Result<void> rewind(std::string_view destination);

@@ -1,39 +1,61 @@
 #include "agent/targets.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+#include <utility>
+
+#include "agent/spawn.h"
+#include "aws/ec2.h"
+#include "aws/endpoint.h"
 
 namespace bakusoku::agent {
 namespace {
 
-constexpr size_t kMaxTargets = 1000;  // accounts x regions; beyond it somebody is inventing regions
+using std::chrono::steady_clock;
 
-bool is_region(std::string_view text) {
-  const auto allowed = [](char ch) {
-    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-';
-  };
-  return text.size() >= 4 && text.size() <= 32 && std::all_of(text.begin(), text.end(), allowed) &&
-         text.find('-') != std::string_view::npos;
-}
+constexpr size_t kMaxTargets = 20'000;  // accounts x regions; beyond it somebody is inventing regions
+constexpr std::chrono::hours kRegionsAgain{6};
+constexpr std::chrono::minutes kRegionsRetry{5};
 
-Result<aws::Settings> settings_for(const Config& config, const Environment& environment,
+Result<aws::Settings> settings_for(const AwsConfig& config, const Environment& environment,
                                    const std::string& profile) {
   aws::SettingsRequest request;
   request.environment = environment;
-  if (!config.aws.env_file.empty()) {
-    request.env_file = config.aws.env_file;
+  if (!config.env_file.empty()) {
+    request.env_file = config.env_file;
     request.env_file_required = true;
   }
   request.profile = profile;
   auto settings = aws::load_settings(request);
   if (!settings) return settings;
-  if (!config.aws.endpoint_url.empty()) {
-    settings->endpoints.endpoint_url = config.aws.endpoint_url;
+  if (!config.endpoint_url.empty()) {
+    settings->endpoints.endpoint_url = config.endpoint_url;
     settings->endpoints.service_urls.clear();
     settings->endpoints.ignore_configured = false;
   }
-  if (!config.aws.proxy.empty()) settings->http.proxy = config.aws.proxy;
-  if (!config.aws.ca_bundle.empty()) settings->http.ca_bundle = config.aws.ca_bundle;
+  if (!config.proxy.empty()) settings->http.proxy = config.proxy;
+  if (!config.ca_bundle.empty()) settings->http.ca_bundle = config.ca_bundle;
   return settings;
+}
+
+std::string first_of(const Regions& regions) { return regions.names.empty() ? "" : regions.names.front(); }
+
+// Where the clients of all accounts come from; what differs in it rebuilds them.
+bool same_ways(const AwsConfig& a, const AwsConfig& b) {
+  return a.region == b.region && a.profile == b.profile && a.env_file == b.env_file &&
+         a.endpoint_url == b.endpoint_url && a.proxy == b.proxy && a.ca_bundle == b.ca_bundle &&
+         first_of(a.regions) == first_of(b.regions);
+}
+
+void add(aws::ClientCounters& sum, const aws::ClientCounters& counters) {
+  sum.calls += counters.calls;
+  sum.attempts += counters.attempts;
+  sum.throttled += counters.throttled;
+  sum.paced += counters.paced;
+  sum.failed += counters.failed;
 }
 
 }  // namespace
@@ -44,56 +66,222 @@ std::string Target::description() const {
 
 Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Config& config,
                                                  const Environment& environment, Clock clock) {
-  std::unique_ptr<Targets> targets(new Targets(io, std::move(clock)));
+  std::unique_ptr<Targets> targets(new Targets(io, environment, std::move(clock)));
+  auto plan = targets->plan(config);
+  if (!plan) return fail(plan.error());
+  targets->apply(std::move(*plan));
+  return targets;
+}
+
+Result<Targets::Plan> Targets::plan(const Config& config) const {
+  Plan plan;
+  plan.aws = config.aws;
   const auto add = [&](const AccountConfig& wanted) -> Result<void> {
-    const std::string& profile = wanted.profile.empty() ? config.aws.profile : wanted.profile;
-    auto settings = settings_for(config, environment, profile);
+    auto settings =
+        settings_for(config.aws, environment_, wanted.profile.empty() ? config.aws.profile : wanted.profile);
     if (!settings) return fail(settings.error());
-    if (!targets->http_) targets->http_ = std::make_unique<aws::Http>(io, settings->http);
-    auto account = std::make_unique<Account>();
-    account->name = wanted.name;
-    account->settings = std::move(*settings);
-    account->default_region = !wanted.region.empty()       ? wanted.region
-                              : !config.aws.region.empty() ? config.aws.region
-                                                           : account->settings.region.value_or("");
-    if (!account->default_region.empty() && !is_region(account->default_region)) {
-      return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1",
-                  account->default_region);
+    std::string region;
+    for (const std::string& candidate :
+         {wanted.region, first_of(wanted.regions), config.aws.region, first_of(config.aws.regions),
+          settings->region.value_or(""), found_default_region_}) {
+      if (region.empty()) region = candidate;
     }
-    const aws::ChainContext context{io, *targets->http_, targets->clock_};
-    if (wanted.role_arn.empty()) {
-      account->credentials = aws::default_credentials(context, account->settings);
-    } else {
-      // The role is assumed with the default account's credentials, which is always the first.
-      account->credentials =
-          aws::assumed_role(context, account->settings, *targets->accounts_.front()->credentials,
-                            wanted.role_arn, wanted.external_id, "bakusoku");
+    if (!region.empty() && !is_region_name(region)) {
+      return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", region);
     }
-    account->client = std::make_unique<aws::Client>(io, *targets->http_, account->credentials.get(),
-                                                    account->settings.endpoints, account->settings.retry,
-                                                    targets->clock_, config.aws.quota_share);
-    targets->accounts_.push_back(std::move(account));
+    plan.accounts.push_back(Plan::Planned{wanted, std::move(region), std::move(*settings)});
     return {};
   };
-  if (auto added = add(AccountConfig{}); !added) return fail(added.error());
+  AccountConfig first;
+  first.regions = config.aws.regions;
+  if (auto added = add(first); !added) return fail(added.error());
   for (const AccountConfig& account : config.accounts) {
     if (auto added = add(account); !added) {
       return fail(added.error().with_context(fmt::format("account '{}'", account.name)));
     }
   }
-  return targets;
+  return plan;
+}
+
+bool Targets::apply(Plan plan) {
+  const bool rebuild = !http_ || !same_ways(aws_, plan.aws);
+  if (rebuild) {
+    if (http_) retired_.push_back(Retired{std::move(http_)});
+    http_ = std::make_unique<aws::Http>(io_, plan.accounts.front().settings.http);
+  }
+  aws_ = std::move(plan.aws);
+  bool other_targets = rebuild;
+  std::vector<Account*> wanted;
+  for (Plan::Planned& planned : plan.accounts) {
+    const auto known = std::find_if(accounts_.begin(), accounts_.end(), [&](const auto& one) {
+      return one->name == planned.config.name && !one->member;
+    });
+    if (known == accounts_.end()) {
+      accounts_.push_back(std::make_unique<Account>());
+      accounts_.back()->name = planned.config.name;
+    }
+    Account& account = known == accounts_.end() ? *accounts_.back() : **known;
+    wanted.push_back(&account);
+    if (!rebuild && account.client && account.asleep.empty() && account.config == planned.config) {
+      account.client->set_quota_share(aws_.quota_share);
+      continue;
+    }
+    other_targets = true;
+    const bool same_account = account.config.profile == planned.config.profile &&
+                              account.config.role_arn == planned.config.role_arn;
+    if (!rebuild && account.client && account.asleep.empty() && same_account &&
+        account.config.external_id == planned.config.external_id &&
+        account.default_region == planned.default_region) {
+      // Only the list of its regions is another one.
+      account.config = std::move(planned.config);
+      account.client->set_quota_share(aws_.quota_share);
+      continue;
+    }
+    retire(account);
+    account.config = std::move(planned.config);
+    account.settings = std::move(planned.settings);
+    account.default_region = std::move(planned.default_region);
+    account.asleep.clear();
+    account.found_regions.next = {};
+    if (!same_account) account.found_regions.names.clear();
+    build(account, accounts_.front().get());
+  }
+  for (const auto& account : accounts_) {
+    if (account->member || !account->asleep.empty()) continue;
+    if (std::find(wanted.begin(), wanted.end(), account.get()) != wanted.end()) continue;
+    sleep(*account, fmt::format("account '{}' is no longer in bakusoku.toml", account->name));
+    other_targets = true;
+  }
+  for (const auto& account : accounts_) {
+    if (account->member && account->asleep.empty()) account->client->set_quota_share(aws_.quota_share);
+  }
+  name_accounts();
+  if (other_targets) ++revision_;
+  return other_targets;
+}
+
+// `source`: whose credentials assume the role.
+void Targets::build(Account& account, Account* source) {
+  const aws::ChainContext context{io_, *http_, clock_};
+  const AccountConfig& config = account.config;
+  aws::Settings settings = account.settings;
+  if (!account.default_region.empty()) settings.region = account.default_region;
+  account.lent_by = nullptr;
+  if (!config.role_arn.empty()) {
+    account.credentials = aws::assumed_role(context, settings, source->provider(), config.role_arn,
+                                            config.external_id, "bakusoku");
+  } else if (!account.name.empty() && config.profile.empty()) {
+    account.lent_by = source;
+  } else {
+    account.credentials = aws::default_credentials(context, account.settings);
+  }
+  account.client = std::make_unique<aws::Client>(io_, *http_, &account.provider(), account.settings.endpoints,
+                                                 account.settings.retry, clock_, aws_.quota_share);
+}
+
+void Targets::retire(Account& account) {
+  if (!account.client) return;
+  add(retired_calls_, account.client->counters());
+  retired_.push_back(Retired{nullptr, std::move(account.credentials), std::move(account.client)});
+}
+
+void Targets::sleep(Account& account, std::string why) {
+  spdlog::debug("{}", why);
+  account.client->close(Error{ErrorKind::invalid, why, {}});
+  account.asleep = std::move(why);
+}
+
+void Targets::set_members(const OrganizationConfig& config, const std::vector<Member>& members,
+                          const std::string& own, const std::string& left) {
+  Account* const source = account(config.account);
+  aliases_.clear();
+  std::map<std::string, Member> wanted;
+  std::map<std::string, int> how_often;
+  for (const Member& member : members) ++how_often[member.name];
+  for (const Member& member : members) {
+    // The account that lists needs no role, and one that the file names has its own: they are there already.
+    Account* there = member.id == own ? source : nullptr;
+    for (const auto& one : accounts_) {
+      if (!one->member && one->asleep.empty() &&
+          one->config.role_arn.find(fmt::format("::{}:role/", member.id)) != std::string::npos) {
+        there = one.get();
+      }
+    }
+    if (there == nullptr) {
+      wanted.emplace(member.id, member);
+      continue;
+    }
+    aliases_.emplace_back(member.id, there);
+    if (how_often[member.name] == 1) aliases_.emplace_back(member.name, there);
+  }
+  bool changed = false;
+  for (const auto& one : accounts_) {
+    if (!one->member || !one->asleep.empty() || (wanted.contains(one->name) && source != nullptr)) continue;
+    sleep(*one, left.empty() ? fmt::format("account {} is no longer an active one of the organization, or is "
+                                           "left out of it in bakusoku.toml",
+                                           one->name)
+                             : left);
+    changed = true;
+  }
+  for (const auto& [id, member] : wanted) {
+    if (source == nullptr) break;
+    AccountConfig made_of;
+    made_of.name = id;
+    made_of.role_arn = fmt::format("arn:{}:iam::{}:role/{}", aws::partition_of(source->default_region), id,
+                                   config.role_name);
+    made_of.external_id = config.external_id;
+    made_of.region = first_of(config.regions);
+    made_of.regions = config.regions;
+    const auto known = std::find_if(accounts_.begin(), accounts_.end(),
+                                    [&](const auto& one) { return one->member && one->name == member.id; });
+    if (known == accounts_.end()) {
+      accounts_.push_back(std::make_unique<Account>());
+      accounts_.back()->name = id;
+      accounts_.back()->member = true;
+    }
+    Account& one = known == accounts_.end() ? *accounts_.back() : **known;
+    std::string also = how_often[member.name] == 1 ? member.name : std::string();
+    changed = changed || one.also_named != also;
+    one.also_named = std::move(also);
+    // Credentials of the listing account that are new mean new ones here.
+    if (one.client && one.asleep.empty() && one.config == made_of && one.made_with == &source->provider())
+      continue;
+    changed = true;
+    retire(one);
+    one.settings = source->settings;
+    one.default_region = made_of.region.empty() ? source->default_region : made_of.region;
+    one.config = std::move(made_of);
+    one.made_with = &source->provider();
+    one.asleep.clear();
+    one.found_regions.next = {};
+    build(one, source);
+  }
+  members_unknown_.clear();
+  name_accounts();
+  if (changed) ++revision_;
+}
+
+// What the file names goes before members of the same name, and ids before names.
+void Targets::name_accounts() {
+  names_.clear();
+  for (const auto& one : accounts_) {
+    if (!one->member && one->asleep.empty()) names_[one->name] = one.get();
+  }
+  for (const auto& one : accounts_) {
+    if (one->member && one->asleep.empty()) names_.emplace(one->name, one.get());
+  }
+  for (const auto& [name, one] : aliases_) {
+    if (one->asleep.empty() && !name.empty()) names_.emplace(name, one);
+  }
+  for (const auto& one : accounts_) {
+    if (one->member && one->asleep.empty() && !one->also_named.empty())
+      names_.emplace(one->also_named, one.get());
+  }
 }
 
 aws::ClientCounters Targets::calls() const {
-  aws::ClientCounters calls;
-  for (const auto& account : accounts_) {
-    const aws::ClientCounters& counters = account->client->counters();
-    calls.calls += counters.calls;
-    calls.attempts += counters.attempts;
-    calls.throttled += counters.throttled;
-    calls.paced += counters.paced;
-    calls.failed += counters.failed;
-  }
+  aws::ClientCounters calls = retired_calls_;
+  for (const auto& account : accounts_) add(calls, account->client->counters());
   return calls;
 }
 
@@ -109,38 +297,164 @@ asio::awaitable<Result<void>> Targets::find_default_region() {
         "({})",
         region.error().message);
   }
+  found_default_region_ = *region;
   for (const auto& account : accounts_) {
     if (account->default_region.empty()) account->default_region = *region;
   }
   co_return Result<void>();
 }
 
-Result<Target*> Targets::find(std::string_view region, std::string_view account_name) {
-  const auto account = std::find_if(accounts_.begin(), accounts_.end(),
-                                    [&](const auto& candidate) { return candidate->name == account_name; });
-  if (account == accounts_.end()) {
-    return fail(ErrorKind::invalid, "no account '{}': define it as [[accounts]] in bakusoku.toml",
-                account_name);
+Account* Targets::account(std::string_view name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : found->second;
+}
+
+Result<Account*> Targets::find_account(std::string_view name) const {
+  if (Account* const found = account(name)) return found;
+  for (const auto& one : accounts_) {
+    if (one->name == name && !one->asleep.empty()) return fail(ErrorKind::invalid, "{}", one->asleep);
   }
-  const std::string_view wanted = region.empty() ? std::string_view((*account)->default_region) : region;
+  if (!members_unknown_.empty()) {
+    return fail(ErrorKind::invalid, "no account '{}' in bakusoku.toml, and {}", name, members_unknown_);
+  }
+  return fail(ErrorKind::invalid, "no account '{}': define it as [[account]] in bakusoku.toml", name);
+}
+
+Result<Target*> Targets::find(std::string_view region, std::string_view account_name) {
+  const auto account = find_account(account_name);
+  if (!account) return fail(account.error());
+  return target(**account, region);
+}
+
+Result<Target*> Targets::target(Account& account, std::string_view region) {
+  const std::string_view wanted = region.empty() ? std::string_view(account.default_region) : region;
   if (wanted.empty()) {
     return fail(ErrorKind::invalid,
                 "no region: name it in the item key, or set region in [aws] of bakusoku.toml or AWS_REGION");
   }
   std::string key(wanted);
   key += '\0';
-  key += account_name;
+  key += account.name;
+  if (account.member) key += '\0';  // one of the file may bear the same name
   const auto known = targets_.find(key);
   if (known != targets_.end()) return known->second.get();
-  if (!is_region(wanted))
+  if (!is_region_name(wanted))
     return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", wanted);
   if (targets_.size() >= kMaxTargets) {
     return fail(ErrorKind::invalid,
                 "more than {} accounts x regions were asked for; check the regions in the item keys",
                 kMaxTargets);
   }
-  auto target = std::make_unique<Target>(Target{account->get(), std::string(wanted)});
-  return targets_.emplace(std::move(key), std::move(target)).first->second.get();
+  auto made = std::make_unique<Target>(Target{&account, std::string(wanted)});
+  return targets_.emplace(std::move(key), std::move(made)).first->second.get();
+}
+
+Result<std::vector<Target*>> Targets::targets_of(Account& account, const std::vector<std::string>& names) {
+  std::vector<Target*> targets;
+  if (names.empty()) {
+    auto found = target(account, "");
+    if (!found) return fail(found.error());
+    targets.push_back(*found);
+  }
+  for (const std::string& name : names) {
+    auto found = target(account, name);
+    if (!found) return fail(found.error());
+    targets.push_back(*found);
+  }
+  return targets;
+}
+
+asio::awaitable<Result<std::vector<Target*>>> Targets::find_all(std::string region, std::string account_name,
+                                                                Deadline deadline) {
+  std::vector<Account*> accounts;
+  if (account_name == "*") {
+    if (!members_unknown_.empty()) co_return fail(ErrorKind::unavailable, "{}", members_unknown_);
+    for (const auto& one : accounts_) {
+      if (one->asleep.empty() && account(one->name) == one.get()) accounts.push_back(one.get());
+    }
+  } else {
+    const auto found = find_account(account_name);
+    if (!found) co_return fail(found.error());
+    accounts.push_back(*found);
+  }
+  const bool all_regions = region == "*";
+  for (Account* const one : accounts) {
+    if (all_regions && one->config.regions.all) look_for_regions(*one);
+  }
+  std::vector<Target*> targets;
+  for (Account* const one : accounts) {
+    std::vector<std::string> names = one->config.regions.names;
+    if (!all_regions) {
+      names = region.empty() ? std::vector<std::string>{} : std::vector<std::string>{region};
+    } else if (one->config.regions.all) {
+      Account::FoundRegions& regions = one->found_regions;
+      if (regions.names.empty() && regions.looking) {
+        const std::shared_ptr<Event> looking = regions.looking;
+        if (!co_await looking->wait(deadline)) {
+          co_return fail(ErrorKind::timeout, "the regions of account '{}' are still being read", one->name);
+        }
+      }
+      if (regions.names.empty() && regions.failure) co_return fail(*regions.failure);
+      names = regions.names;
+    }
+    auto found = targets_of(*one, names);
+    if (!found) co_return fail(found.error());
+    targets.insert(targets.end(), found->begin(), found->end());
+  }
+  co_return targets;
+}
+
+std::vector<Target*> Targets::known() {
+  std::vector<Target*> targets;
+  for (const auto& one : accounts_) {
+    if (!one->asleep.empty() || account(one->name) != one.get()) continue;
+    std::vector<std::string> names = one->config.regions.names;
+    if (one->config.regions.all) {
+      look_for_regions(*one);
+      names = one->found_regions.names;
+    }
+    const auto found = targets_of(*one, names);
+    if (found) targets.insert(targets.end(), found->begin(), found->end());
+  }
+  return targets;
+}
+
+void Targets::look_for_regions(Account& account) {
+  Account::FoundRegions& regions = account.found_regions;
+  if (regions.looking || account.default_region.empty() || steady_clock::now() < regions.next) return;
+  regions.looking = std::make_shared<Event>(io_);
+  spawn(io_, "looking for regions", read_regions(account));
+}
+
+asio::awaitable<void> Targets::read_regions(Account& account) {
+  co_await asio::post(io_, asio::use_awaitable);  // `looking` is waited for first
+  auto names = co_await aws::ec2::describe_regions(*account.client, account.default_region);
+  Account::FoundRegions& regions = account.found_regions;
+  if (names && names->empty()) {
+    names = fail(ErrorKind::corrupt, "ec2:DescribeRegions in {} named no region", account.default_region);
+  }
+  if (names) {
+    std::sort(names->begin(), names->end());
+    if (*names != regions.names) {
+      spdlog::info("account '{}' has {} regions", account.name, names->size());
+      regions.names = std::move(*names);
+    }
+    regions.failure.reset();
+    regions.next = steady_clock::now() + kRegionsAgain;
+  } else {
+    Error error = names.error().with_context(account.name.empty()
+                                                 ? "the regions of the account"
+                                                 : fmt::format("the regions of account {}", account.name));
+    if (!regions.failure || regions.failure->message != error.message) {
+      spdlog::warn("{}; {}", error.message,
+                   regions.names.empty()
+                       ? fmt::format("hosts are looked for in {} only", account.default_region)
+                       : "those that were known stay");
+    }
+    regions.failure = std::move(error);
+    regions.next = steady_clock::now() + kRegionsRetry;
+  }
+  std::exchange(regions.looking, nullptr)->set();
 }
 
 }  // namespace bakusoku::agent

@@ -23,6 +23,17 @@ double Trickle::pace() const {
 
 double Trickle::purse() const { return std::max(kLeastPace * 1000, pace() * kPurse); }
 
+void Trickle::set_round(milliseconds round, int64_t now) {
+  round_ = round;
+  for (auto& [name, host] : hosts_) {
+    host.settled = false;
+    if (host.out || host.due <= now + round.count() * 3 / 2) continue;
+    queue_.erase({host.due, name});
+    host.due = now;
+    queue_.emplace(now, name);
+  }
+}
+
 void Trickle::add(const std::string& host, int64_t now) {
   const auto [at, fresh] = hosts_.try_emplace(host);
   if (!fresh) return;

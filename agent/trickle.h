@@ -20,6 +20,8 @@ class Trickle {
  public:
   Trickle(std::chrono::milliseconds round, uint32_t seed);
 
+  /// Hosts come once in so long from their next turn on; those whose turn would be later come now.
+  void set_round(std::chrono::milliseconds round, int64_t now);
   /// Due at once, if it is new.
   void add(const std::string& host, int64_t now);
   /// It is not taken any more; put_back() of it does nothing.

@@ -5,7 +5,9 @@
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <list>
 #include <map>
+#include <optional>
 #include <random>
 #include <utility>
 
@@ -60,6 +62,33 @@ std::string sentence(std::string_view text) {
   return out;
 }
 
+// Calls that are under way to one place, and those that wait for one of them to end.
+struct Gate {
+  size_t running = 0;
+  std::list<asio::steady_timer*> waiting{};
+
+  void wake_next() {
+    if (waiting.empty() || running >= kMostCallsInFlight) return;
+    asio::steady_timer* const next = waiting.front();
+    waiting.pop_front();
+    next->cancel();
+  }
+};
+
+class Turn {
+ public:
+  explicit Turn(Gate& gate) : gate_(gate) { ++gate_.running; }
+  ~Turn() {
+    --gate_.running;
+    gate_.wake_next();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Gate& gate_;
+};
+
 }  // namespace
 
 std::string_view content_type(Protocol protocol) {
@@ -87,6 +116,8 @@ struct Client::State {
   ClockSkew skew{};
   RetryQuota quota{};
   ClientCounters counters{};
+  std::map<std::string, Gate> gates{};  // by region and service
+  std::optional<Error> closed{};
   std::minstd_rand random{std::random_device{}()};
 
   CallRate& rate(const std::string& what, Quota allowed) {
@@ -129,6 +160,22 @@ struct Client::State {
     co_return cancelled.cancelled() == asio::cancellation_type::none;
   }
 
+  // False when the caller has given up meanwhile.
+  [[nodiscard]] asio::awaitable<bool> enter(Gate& gate) {
+    while (gate.running >= kMostCallsInFlight) {
+      asio::steady_timer timer(io, asio::steady_timer::time_point::max());
+      gate.waiting.push_back(&timer);
+      co_await timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
+      gate.waiting.remove(&timer);
+      const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
+      if (cancelled.cancelled() != asio::cancellation_type::none) {
+        gate.wake_next();
+        co_return false;
+      }
+    }
+    co_return true;
+  }
+
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
 
   [[nodiscard]] static Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) {
@@ -163,7 +210,9 @@ struct Client::State {
     }
     const ErrorKind kind = kind_of(error.code, reply.status);
     const std::string who = used.source.empty() ? std::string("these credentials")
-                                                : fmt::format("the credentials from {}", used.source);
+                            : used.source.starts_with("role ")
+                                ? used.source
+                                : fmt::format("the credentials from {}", used.source);
     std::string message;
     if (kind == ErrorKind::denied && is_missing_permission(error.code)) {
       message = fmt::format("{} denied ({}): {} Allow {} for {}", where, error.code, sentence(words),
@@ -192,6 +241,10 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   State& state = *state_;
   ++state.counters.calls;
   const std::string where = fmt::format("{} in {}", permission_of(call), call.region);
+  if (state.closed) {
+    ++state.counters.failed;
+    co_return fail(*state.closed);
+  }
 
   const Result<Endpoint> endpoint = resolve_endpoint(call.service, call.region, state.endpoints);
   if (!endpoint) {
@@ -204,6 +257,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     co_return fail(ErrorKind::denied, "{}: no credentials are set up", where);
   }
 
+  Gate& gate = state.gates[fmt::format("{} {}", call.region, call.service)];
   bool clock_corrected = false;
   bool credentials_renewed = false;
   int paid = 0;
@@ -228,6 +282,12 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       }
       used = std::move(*credentials);
     }
+    // Signed when its turn has come: a signature is good for five minutes.
+    if (!co_await state.enter(gate)) {
+      ++state.counters.failed;
+      co_return fail(ErrorKind::timeout, "{}: cancelled", where);
+    }
+    std::optional<Turn> turn(std::in_place, gate);
     Result<HttpRequest> request = State::encode(call, *endpoint);
     if (sign) {
       const Result<void> is_signed = sigv4::sign(*request, used, endpoint->signing_region, call.signing_name,
@@ -241,6 +301,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     ++state.counters.attempts;
     HttpRequest sent = std::move(*request);
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
+    turn.reset();
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
@@ -299,6 +360,14 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     ++attempt;
   }
 }
+
+void Client::set_quota_share(double quota_share) {
+  if (state_->quota_share == quota_share) return;
+  state_->quota_share = quota_share;
+  state_->rates.clear();
+}
+
+void Client::close(Error why) { state_->closed = std::move(why); }
 
 std::chrono::seconds Client::clock_skew() const { return state_->skew.offset(); }
 const ClientCounters& Client::counters() const { return state_->counters; }

@@ -1,6 +1,7 @@
 // One account's way to AWS: takes a call (service, region, encoded body), signs, sends, retries what may be
-// retried, keeps within a share of the quotas, corrects a skewed clock, and turns AWS's error bodies into
-// Errors. Lives on the agent's io_context.
+// retried, keeps within a share of the quotas and to a number of calls at once, so that an account that hangs
+// leaves connections to the others, corrects a skewed clock, and turns AWS's error bodies into Errors. Lives
+// on the agent's io_context.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -48,6 +49,9 @@ struct ClientCounters {
   uint64_t failed = 0;
 };
 
+/// Of one client, to one service of one region; others wait for their turn.
+inline constexpr size_t kMostCallsInFlight = 32;
+
 class Client {
  public:
   /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
@@ -61,6 +65,11 @@ class Client {
   /// The body of a 2xx reply. Errors carry AWS's code and words, the region and the action; `denied` names
   /// the permission.
   [[nodiscard]] asio::awaitable<Result<std::string>> send(Call call);
+
+  /// From now on calls are paced by this share of the quotas.
+  void set_quota_share(double quota_share);
+  /// From now on every call ends at once with this error; those under way go on.
+  void close(Error why);
 
   /// Server time minus ours, as learnt from replies; zero until a reply showed a skew worth correcting.
   [[nodiscard]] std::chrono::seconds clock_skew() const;

@@ -7,12 +7,12 @@
 namespace bakusoku::aws {
 
 std::string sts_region(const Settings& settings, std::string_view role_arn) {
-  if (settings.region) return *settings.region;
   const size_t first = role_arn.find(':');
   const size_t second = first == std::string_view::npos ? first : role_arn.find(':', first + 1);
   const std::string_view partition = second == std::string_view::npos
                                          ? std::string_view("aws")
                                          : role_arn.substr(first + 1, second - first - 1);
+  if (settings.region && partition_of(*settings.region) == partition) return *settings.region;
   return std::string(default_region_of(partition));
 }
 
@@ -57,8 +57,8 @@ asio::awaitable<Result<Credentials>> AssumeRoleCredentials::get() {
     if (error.kind == ErrorKind::denied) {
       error.message += fmt::format(
           " (the role's trust policy must allow these credentials to assume it{}, and their own policy "
-          "sts:AssumeRole on it)",
-          role_.external_id.empty() ? "" : " with this external id");
+          "sts:AssumeRole on {})",
+          role_.external_id.empty() ? "" : " with this external id", role_.role_arn);
     }
     co_return fail(std::move(error));
   }

@@ -19,7 +19,8 @@ struct RoleToAssume {
 
 inline constexpr const char* kDefaultSessionName = "bakusoku";
 
-/// The region whose STS is asked: the settings' own, else one of the role's partition.
+/// The region whose STS is asked: the settings' own if it is of the role's partition, else
+/// one of that.
 [[nodiscard]] std::string sts_region(const Settings& settings, std::string_view role_arn);
 
 /// Errors: invalid (not arn:PARTITION:iam::ACCOUNT:role/...).

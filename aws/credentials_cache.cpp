@@ -11,6 +11,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
+#include <random>
 
 #include "aws/credentials_json.h"
 
@@ -53,6 +54,7 @@ struct CachedCredentials::State {
   int failures = 0;
   WallTime failed_at{};
   WallTime retry_at{};
+  std::minstd_rand random{std::random_device{}()};
 };
 
 void CachedCredentials::State::succeed(Credentials credentials, WallTime now) {
@@ -62,6 +64,12 @@ void CachedCredentials::State::succeed(Credentials credentials, WallTime now) {
     const auto left = *credentials.expires - now;
     advisory_at = *credentials.expires - std::min<WallTime::duration>(times.advisory, left / 4);
     mandatory_at = *credentials.expires - std::min<WallTime::duration>(times.mandatory, left / 6);
+    const auto spread = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::min<WallTime::duration>(times.spread, (mandatory_at - advisory_at) / 2));
+    if (spread.count() > 0) {
+      advisory_at +=
+          std::chrono::milliseconds(std::uniform_int_distribution<int64_t>(0, spread.count())(random));
+    }
   }
   current = std::move(credentials);
   fetched_at = now;

@@ -19,6 +19,9 @@ struct CacheTimes {
   // From then on askers wait for new ones, and a failure is theirs. Of short-lived credentials both are a
   // share of the time they had left when fetched (1/4 and 1/6), so that no fetch leads at once to the next.
   std::chrono::seconds mandatory{10 * 60};
+  // The advisory moment is later by up to this much, at random, so that accounts whose credentials were
+  // fetched together are not all renewed at once; by half the time up to the mandatory moment at most.
+  std::chrono::seconds spread{150};
   // After a failure nothing is fetched for first_pause, doubling up to longest_pause; who must wait gets the
   // last error.
   std::chrono::milliseconds first_pause{1000};

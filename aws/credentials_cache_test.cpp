@@ -1,5 +1,6 @@
 #include "aws/credentials_cache.h"
 
+#include <algorithm>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -45,8 +46,10 @@ class CacheTest : public CredentialsFixture {
   CacheTest() {
     auto source = std::make_unique<Source>(io_);
     source_ = source.get();
+    CacheTimes times;
+    times.spread = 0s;
     cache_ = std::make_unique<CachedCredentials>(
-        io_, [this] { return now_; }, std::move(source));
+        io_, [this] { return now_; }, std::move(source), times);
   }
 
   std::string id() {
@@ -95,6 +98,32 @@ TEST_F(CacheTest, WaitsForNewOnesFrom10MinutesBeforeExpiry) {
   now_ += 51min;
   source_->expires = now_ + 1h;
   EXPECT_EQ(id(), "AKID2");
+}
+
+TEST_F(CacheTest, ThoseFetchedTogetherAreRenewedApart) {
+  source_->expires = now_ + 1h;
+  std::vector<std::unique_ptr<CachedCredentials>> caches;
+  std::vector<Source*> sources;
+  for (int at = 0; at < 100; ++at) {
+    auto source = std::make_unique<Source>(io_);
+    source->expires = now_ + 1h;
+    sources.push_back(source.get());
+    caches.push_back(std::make_unique<CachedCredentials>(
+        io_, [this] { return now_; }, std::move(source)));
+    ASSERT_TRUE(get(*caches.back()));
+  }
+  const auto renewed = [&] {
+    for (const auto& cache : caches) EXPECT_TRUE(get(*cache));
+    return std::count_if(sources.begin(), sources.end(), [](const Source* one) { return one->asked > 1; });
+  };
+  now_ += 44min + 59s;
+  EXPECT_EQ(renewed(), 0);
+  now_ += 76s;  // half of the two and a half minutes
+  const auto half = renewed();
+  EXPECT_GT(half, 10);
+  EXPECT_LT(half, 90);
+  now_ += 75s;
+  EXPECT_EQ(renewed(), 100);
 }
 
 TEST_F(CacheTest, KeepsTheOldOnesWhenARenewalInTheBackgroundFailsAndPauses) {

@@ -37,7 +37,7 @@ std::string_view advice(std::string_view words) {
 constexpr size_t kMaxHeaders = 256;
 constexpr size_t kMaxHeaderBytes = 128u << 10;
 constexpr long kBufferBytes = 128L << 10;
-constexpr long kIdleConnections = 64;
+constexpr long kIdleConnections = 256;
 constexpr size_t kIdleHandles = 16;
 
 void start_curl_once() {

@@ -20,7 +20,9 @@ struct HttpSettings {
       proxy{};  // URL; empty: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, as curl reads them
   std::string ca_bundle{};            // file; empty: the system's
   size_t max_body_bytes = 64u << 20;  // a longer reply (after inflating) is an error of kind corrupt
-  long max_connections_per_host = 16;
+  // 0: any number. Accounts share the hosts of a region, so a limit here would let one that hangs hold up the
+  // others; each client keeps to a limit of its own (aws/client.h).
+  long max_connections_per_host = 0;
 };
 
 class Http {

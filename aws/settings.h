@@ -72,7 +72,7 @@ struct ChainContext {
 [[nodiscard]] std::unique_ptr<CredentialsProvider> default_credentials(const ChainContext& context,
                                                                        const Settings& settings);
 
-/// A role assumed with `source`'s credentials (an [[accounts]] entry with role_arn), cached. `source`
+/// A role assumed with `source`'s credentials (an [[account]] entry with role_arn), cached. `source`
 /// outlives it.
 [[nodiscard]] std::unique_ptr<CredentialsProvider> assumed_role(const ChainContext& context,
                                                                 const Settings& settings,

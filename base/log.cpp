@@ -39,9 +39,7 @@ class ProblemSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex>
   std::vector<Problem> problems_;
 };
 
-}  // namespace
-
-Result<void> set_up_log(std::string_view level, bool plain) {
+Result<spdlog::level::level_enum> level_of(std::string_view level) {
   constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 6> kLevels{{
       {"trace", spdlog::level::trace},
       {"debug", spdlog::level::debug},
@@ -51,24 +49,46 @@ Result<void> set_up_log(std::string_view level, bool plain) {
       {"off", spdlog::level::off},
   }};
   for (const auto& [name, value] : kLevels) {
-    if (name != level) continue;
-    auto output = std::make_shared<spdlog::sinks::stderr_color_sink_st>();
-    auto problems = std::make_shared<ProblemSink>();
-    output->set_level(value);
-    problems->set_level(spdlog::level::warn);
-    auto logger =
-        std::make_shared<spdlog::logger>("bakusoku", spdlog::sinks_init_list{std::move(output), problems});
-    if (plain) {
-      logger->set_pattern("%l: %v");
-    } else {
-      logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$: %v", spdlog::pattern_time_type::utc);
-    }
-    logger->set_level(std::min(value, spdlog::level::warn));
-    logger->flush_on(spdlog::level::trace);
-    spdlog::set_default_logger(std::move(logger));
-    return {};
+    if (name == level) return value;
   }
   return fail(ErrorKind::invalid, "log level '{}': use trace, debug, info, warning, error or off", level);
+}
+
+}  // namespace
+
+Result<void> set_up_log(std::string_view level, bool plain) {
+  const auto value = level_of(level);
+  if (!value) return fail(value.error());
+  auto output = std::make_shared<spdlog::sinks::stderr_color_sink_st>();
+  auto problems = std::make_shared<ProblemSink>();
+  output->set_level(*value);
+  problems->set_level(spdlog::level::warn);
+  auto logger =
+      std::make_shared<spdlog::logger>("bakusoku", spdlog::sinks_init_list{std::move(output), problems});
+  if (plain) {
+    logger->set_pattern("%l: %v");
+  } else {
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$: %v", spdlog::pattern_time_type::utc);
+  }
+  logger->set_level(std::min(*value, spdlog::level::warn));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+  return {};
+}
+
+Result<void> check_log_level(std::string_view level) {
+  if (const auto value = level_of(level); !value) return fail(value.error());
+  return {};
+}
+
+void set_log_level(std::string_view level) {
+  const auto value = level_of(level);
+  if (!value) return;
+  spdlog::logger& logger = *spdlog::default_logger();
+  for (const auto& sink : logger.sinks()) {
+    if (dynamic_cast<const ProblemSink*>(sink.get()) == nullptr) sink->set_level(*value);
+  }
+  logger.set_level(std::min(*value, spdlog::level::warn));
 }
 
 std::vector<Problem> recent_problems() {

@@ -16,6 +16,11 @@ namespace bakusoku {
 /// `plain`, which leaves them to the service manager's own journal.
 [[nodiscard]] Result<void> set_up_log(std::string_view level, bool plain);
 
+/// Errors: invalid.
+[[nodiscard]] Result<void> check_log_level(std::string_view level);
+/// Of the log that is set up; nothing happens with a level that is none.
+void set_log_level(std::string_view level);
+
 /// A warning or an error of this process.
 struct Problem {
   WallTime first{};

@@ -89,8 +89,26 @@ void add_permission(Report& report, const agent::Account& account, Need need, st
                          needed ? "needed for" : "no item needs it yet; it is for", used_for));
 }
 
+// The regions that discovery reads besides the default one, which has been tried.
+asio::awaitable<void> check_regions(const agent::Account& account, std::vector<std::string> regions,
+                                    Report& report) {
+  size_t allowed = 0;
+  for (const std::string& region : regions) {
+    const std::string first_page;
+    const auto instances = co_await aws::ec2::describe_instances(*account.client, region, first_page);
+    if (instances) {
+      ++allowed;
+    } else {
+      report.add(Verdict::failed, label(account, "region " + region), instances.error().message);
+    }
+  }
+  if (allowed > 0)
+    report.add(Verdict::ok, label(account, "regions"),
+               fmt::format("{} of {} answer", allowed, regions.size()));
+}
+
 asio::awaitable<void> check_account(const agent::Account& account, Report& report) {
-  auto credentials = co_await account.credentials->get();
+  auto credentials = co_await account.provider().get();
   if (!credentials) {
     report.add(Verdict::failed, label(account, "credentials"), credentials.error().message);
     co_return;
@@ -124,8 +142,9 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   }
 
   const auto regions = co_await aws::ec2::describe_regions(*account.client, region);
-  add_permission(report, account, Need::later, "ec2:DescribeRegions", regions,
-                 "finding the regions of the account");
+  const bool all_regions = account.config.regions.all;
+  add_permission(report, account, all_regions ? Need::item : Need::later, "ec2:DescribeRegions", regions,
+                 "regions = \"all\"");
   const std::string first_page;
   const auto instances = co_await aws::ec2::describe_instances(*account.client, region, first_page);
   add_permission(report, account, Need::item, "ec2:DescribeInstances", instances,
@@ -145,6 +164,10 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   request.start = request.end - 600;
   const auto data = co_await aws::cloudwatch::get_metric_data(*account.client, region, request);
   add_permission(report, account, Need::item, "cloudwatch:GetMetricData", data, "aws.metric");
+  std::vector<std::string> others = account.config.regions.names;
+  if (all_regions && regions) others = *regions;
+  std::erase(others, region);
+  co_await check_regions(account, std::move(others), report);
 }
 
 void check_socket(const agent::Config& config, Report& report) {
@@ -257,10 +280,30 @@ void check_zabbix(asio::io_context& io, const agent::ZabbixConfig& config, Repor
   io.run_for(kServerTimeout * 20);
 }
 
+// A member of the organization is tried by assuming its role and one call, as there may be hundreds.
+asio::awaitable<void> check_member(const agent::Account& account, Report& report) {
+  const std::string first_page;
+  const auto instances =
+      co_await aws::ec2::describe_instances(*account.client, account.default_region, first_page);
+  const std::string name =
+      account.also_named.empty() ? account.name : fmt::format("{} ({})", account.name, account.also_named);
+  report.add(instances ? Verdict::ok : Verdict::failed, fmt::format("account {}", name),
+             instances ? fmt::format("{} may be assumed and used", account.config.role_arn)
+                       : instances.error().message);
+}
+
 asio::awaitable<void> check_accounts(agent::Agent& agent, Report& report) {
   co_await agent.targets().find_default_region();
+  for (const auto& account : agent.targets().accounts()) co_await check_account(*account, report);
+  if (!agent.config().organization.used) co_return;
+  const auto members = co_await agent.organization().list();
+  if (!members) {
+    report.add(Verdict::failed, "organization", members.error().message);
+    co_return;
+  }
+  report.add(Verdict::ok, "organization", fmt::format("{} accounts are to be read", *members));
   for (const auto& account : agent.targets().accounts()) {
-    co_await check_account(*account, report);
+    if (account->member) co_await check_member(*account, report);
   }
 }
 

@@ -31,6 +31,18 @@ void allow_many_connections() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Reads the configuration again at each SIGHUP.
+void reload_on(asio::signal_set& signal, agent::Agent& agent, const Options& options) {
+  signal.async_wait([&signal, &agent, &options](const asio::error_code& error, int) {
+    if (error) return;
+    auto config = agent::load_config(options.config);
+    if (config && !options.log_level.empty()) config->agent.log_level = options.log_level;
+    const Result<void> done = config ? agent.reload(std::move(*config)) : Result<void>(fail(config.error()));
+    if (!done) spdlog::error("{}; the agent goes on as it was configured before", done.error().message);
+    reload_on(signal, agent, options);
+  });
+}
+
 int run_agent(const Options& options) {
   auto config = agent::load_config(options.config);
   if (!config) {
@@ -49,6 +61,7 @@ int run_agent(const Options& options) {
   std::signal(SIGXFSZ, SIG_IGN);
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);
+  asio::signal_set hang_up(io, SIGHUP);
   signals.async_wait([&io](const asio::error_code& error, int number) {
     if (error) return;
     spdlog::info("stopping on signal {}", number);
@@ -70,6 +83,7 @@ int run_agent(const Options& options) {
   }
   (*agent)->open_weblogs();
   (*agent)->start();
+  reload_on(hang_up, **agent, options);
   const agent::Config& running = (*agent)->config();
   spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
                running.agent.listen.empty() ? "" : " and ", running.agent.listen,
@@ -81,7 +95,8 @@ int run_agent(const Options& options) {
 }  // namespace
 
 void add_run(CLI::App& app, Run& run) {
-  CLI::App* command = app.add_subcommand("run", "Run the agent in the foreground until SIGTERM or SIGINT");
+  CLI::App* command = app.add_subcommand(
+      "run", "Run the agent in the foreground until SIGTERM or SIGINT; SIGHUP reads the configuration again");
   auto options = std::make_shared<Options>();
   command->add_option("-c,--config", options->config,
                       "Configuration file (default: " + std::string(agent::kDefaultConfigFile) +

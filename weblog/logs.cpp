@@ -191,13 +191,47 @@ bool Logs::may_read(const std::string& path) const {
 std::unique_ptr<Logs::Log> Logs::make(const std::string& path) const {
   Follower::Parts parts{path, Format{}, options_.from_start, clock_,
                         [this](const std::string& file) { return may_read(file); }};
-  for (const FileOptions& file : options_.files) {
-    if (!fits(file.path, path)) continue;
-    parts.format = file.format;
-    parts.from_start = file.from_start;
-    break;
+  if (const FileOptions* const file = options_of(path)) {
+    parts.format = file->format;
+    parts.from_start = file->from_start;
   }
   return std::make_unique<Log>(std::move(parts));
+}
+
+const FileOptions* Logs::options_of(const std::string& path) const {
+  const auto found = std::find_if(options_.files.begin(), options_.files.end(),
+                                  [&](const FileOptions& file) { return fits(file.path, path); });
+  return found == options_.files.end() ? nullptr : &*found;
+}
+
+void Logs::change(Options options) {
+  std::map<std::string, std::string, std::less<>> written;  // by path
+  const auto written_of = [this](const std::string& path) {
+    const FileOptions* const file = options_of(path);
+    return file == nullptr ? std::string() : file->written;
+  };
+  for (const auto& [path, log] : logs_) written[path] = written_of(path);
+  options_ = std::move(options);
+  for (auto at = logs_.begin(); at != logs_.end();) {
+    auto& [path, log] = *at;
+    if (!may_read(path)) {
+      save(*log);
+      at = logs_.erase(at);
+      continue;
+    }
+    if (written_of(path) != written[path]) {
+      std::string state;
+      log->follower.write(state);
+      auto fresh = make(path);
+      std::string_view rest = state;
+      if (fresh->follower.read(rest)) {
+        fresh->asked = log->asked;
+        fresh->queued = log->queued;
+        log = std::move(fresh);
+      }
+    }
+    ++at;
+  }
 }
 
 Result<const Follower*> Logs::watch(std::string_view path) {

@@ -34,6 +34,10 @@ class Logs {
   /// continued. Without this, all is in memory. Errors: unavailable (another agent uses it).
   [[nodiscard]] Result<void> keep_in(std::string folder, std::chrono::milliseconds save_every = kSaveEvery);
 
+  /// Other options from now on: logs that may not be read any more are left, with their states kept; one
+  /// whose format is another goes on from where it is.
+  void change(Options options);
+
   /// The log at `path`, watched from now on, with what has just been written to it, as far as that is quickly
   /// read. Errors: invalid, denied (by [weblog] allow), unavailable (too many logs).
   [[nodiscard]] Result<const Follower*> watch(std::string_view path);
@@ -61,6 +65,8 @@ class Logs {
 
   [[nodiscard]] Result<void> check_path(std::string_view path) const;
   [[nodiscard]] bool may_read(const std::string& path) const;
+  /// What the options say of it besides the common; null: nothing.
+  [[nodiscard]] const FileOptions* options_of(const std::string& path) const;
   [[nodiscard]] std::unique_ptr<Log> make(const std::string& path) const;
   bool read_some(Log& log);
   [[nodiscard]] std::string state_file(std::string_view path) const;

@@ -1,0 +1,354 @@
+// Several accounts and regions at once, against the simulator: what one of them suffers is not felt by the
+// others, and says what to do; and accounts that come, change and go while the agent runs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/connect.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read.hpp>
+#include <asio/write.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/agent.h"
+#include "agent/simulator_fixture.h"
+#include "base/log.h"
+#include "simaws/fleet.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kTwo = R"(
+[aws]
+regions = ["eu-west-1", "us-east-1", "ap-northeast-1"]
+[[account]]
+name = "a"
+role_arn = "arn:aws:iam::111111111111:role/bakusoku"
+regions = ["eu-west-1", "us-east-1", "ap-northeast-1"]
+[[account]]
+name = "b"
+role_arn = "arn:aws:iam::222222222222:role/bakusoku"
+regions = ["eu-west-1", "us-east-1", "ap-northeast-1"]
+)";
+
+class AccountsTest : public testing::Test {
+ protected:
+  void start(const std::string& text, std::vector<std::string> options = {}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    options.insert(options.begin(), {"--regions", "ap-northeast-1"});
+    simulator_ = std::make_unique<Simulator>(std::move(options));
+    ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
+    auto agent = Agent::create(io_, parse(text), simulator_->environment());
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    agent_->start();
+  }
+  static Config parse(const std::string& text) {
+    auto config = parse_config(text, "bakusoku.toml");
+    EXPECT_TRUE(config) << (config ? "" : config.error().message);
+    return config ? *config : Config();
+  }
+  void reload(const std::string& text) {
+    const auto done = agent_->reload(parse(text));
+    EXPECT_TRUE(done) << done.error().message;
+  }
+
+  struct Timed {
+    Answer answer;
+    milliseconds took{0};
+  };
+  // Asks for all keys at once; the answers that have come when `done` says so, or in time.
+  std::vector<Timed> ask(const std::vector<std::string>& keys, milliseconds timeout = seconds(10)) {
+    std::vector<Timed> answers(keys.size());
+    size_t open = keys.size();
+    const auto begun = steady_clock::now();
+    for (size_t at = 0; at < keys.size(); ++at) {
+      asio::co_spawn(io_, agent_->items().answer(keys[at], begun + timeout),
+                     [&, at](const std::exception_ptr& failure, Answer answer) {
+                       EXPECT_FALSE(failure);
+                       answers[at] = {std::move(answer),
+                                      std::chrono::duration_cast<milliseconds>(steady_clock::now() - begun)};
+                       --open;
+                     });
+    }
+    io_.restart();
+    while (open > 0 && steady_clock::now() < begun + timeout + seconds(5)) io_.run_one_for(milliseconds(50));
+    EXPECT_EQ(open, 0u) << "unanswered after the deadline";
+    return answers;
+  }
+  std::string value(const std::string& key) {
+    const Answer answer = ask({key})[0].answer;
+    EXPECT_TRUE(answer.supported) << key << ": " << answer.text;
+    return answer.text;
+  }
+  std::string error(const std::string& key) {
+    const Answer answer = ask({key})[0].answer;
+    EXPECT_FALSE(answer.supported) << key << ": " << answer.text;
+    return answer.text;
+  }
+  std::string stat(const std::string& name) { return value("bakusoku.stats[" + name + "]"); }
+  void run_for(milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+  }
+  template <typename Done>
+  void run_until(Done done) {
+    const auto deadline = steady_clock::now() + seconds(20);
+    io_.restart();
+    while (!done() && steady_clock::now() < deadline) io_.run_one_for(milliseconds(20));
+    EXPECT_TRUE(done()) << "not in time";
+  }
+
+  // A message of the simulator's control.
+  void faults(const std::string& spec) {
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    const size_t colon = simulator_->url().rfind(':');
+    socket.connect({asio::ip::make_address("127.0.0.1"),
+                    static_cast<uint16_t>(std::stoi(simulator_->url().substr(colon + 1)))});
+    asio::write(socket, asio::buffer(fmt::format("POST /simaws/faults HTTP/1.1\r\nHost: x\r\nConnection: "
+                                                 "close\r\nContent-Length: {}\r\n\r\n{}",
+                                                 spec.size(), spec)));
+    std::string reply(16, '\0');
+    asio::read(socket, asio::buffer(reply));
+    EXPECT_THAT(reply, HasSubstr(" 200 ")) << spec;
+  }
+
+  static std::string metric(const std::string& region, const std::string& account, size_t index = 0,
+                            const std::string& name = "CPUUtilization") {
+    const simaws::World world{1, {region}, 50};
+    return fmt::format("aws.metric[AWS/EC2,{},InstanceId={},Average,300,{},{},zero]", name,
+                       simaws::instance_id(world, region, index), region, account);
+  }
+
+  std::unique_ptr<Simulator> simulator_;
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+};
+
+const std::vector<std::string> kRegions = {"eu-west-1", "us-east-1", "ap-northeast-1"};
+
+TEST_F(AccountsTest, OneThatIsDeniedSaysWhatIsMissingAndTheOthersGoOn) {
+  start(kTwo);
+  faults("GetMetricData@222222222222:denied,DescribeInstances@222222222222:denied");
+  std::vector<std::string> keys;
+  for (const std::string& region : kRegions) {
+    for (const char* const account : {"a", "b"}) keys.push_back(metric(region, account));
+  }
+  const auto answers = ask(keys);
+  for (size_t at = 0; at < keys.size(); ++at) {
+    const Answer& answer = answers[at].answer;
+    if (at % 2 == 0) {
+      EXPECT_TRUE(answer.supported) << keys[at] << ": " << answer.text;
+    } else {
+      EXPECT_FALSE(answer.supported) << keys[at];
+      EXPECT_THAT(
+          answer.text,
+          AllOf(
+              HasSubstr("cloudwatch:GetMetricData in " + kRegions[at / 2] + " denied"),
+              HasSubstr("Allow cloudwatch:GetMetricData for role arn:aws:iam::222222222222:role/bakusoku")));
+    }
+  }
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,us-east-1,a]"), HasSubstr("i-"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1,b]"),
+              HasSubstr("Allow ec2:DescribeInstances for role arn:aws:iam::222222222222:role/bakusoku"));
+}
+
+TEST_F(AccountsTest, OneRegionThatIsDeniedLeavesTheOtherRegionsOfTheAccount) {
+  start(kTwo);
+  faults("GetMetricData@us-east-1:denied");
+  EXPECT_TRUE(ask({metric("eu-west-1", "b")})[0].answer.supported);
+  EXPECT_THAT(error(metric("us-east-1", "b")), HasSubstr("in us-east-1 denied"));
+  EXPECT_TRUE(ask({metric("ap-northeast-1", "b")})[0].answer.supported);
+}
+
+TEST_F(AccountsTest, WhoMayNotAssumeARoleIsNamed) {
+  start("[[account]]\nname = \"c\"\nrole_arn = \"arn:aws:iam::333333333333:role/denied\"\n");
+  EXPECT_THAT(error(metric("eu-west-1", "c")),
+              AllOf(HasSubstr("assuming arn:aws:iam::333333333333:role/denied with environment"),
+                    HasSubstr("is not authorized to perform: sts:AssumeRole on resource: "
+                              "arn:aws:iam::333333333333:role/denied"),
+                    HasSubstr("the role's trust policy must allow"),
+                    HasSubstr("their own policy sts:AssumeRole on arn:aws:iam::333333333333:role/denied")));
+  EXPECT_TRUE(ask({metric("eu-west-1", "")})[0].answer.supported);
+}
+
+// More calls hang than connections were once shared by all accounts of a host.
+TEST_F(AccountsTest, OneThatHangsHoldsUpNobody) {
+  start(kTwo);
+  value("aws.ec2.name2id[web-1,eu-west-1,a]");
+  ask({metric("eu-west-1", "b")});  // its role is assumed
+  faults("*@222222222222:hang");
+  std::vector<std::string> hanging;
+  for (const int period : {300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700, 3000, 3300, 3600}) {
+    for (const std::string& region : kRegions) {
+      hanging.push_back(
+          fmt::format("aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,{},{},b]", period, region));
+    }
+  }
+  for (const std::string& region : kRegions) hanging.push_back("aws.ec2.name2id[web-1," + region + ",b]");
+  size_t came = 0;
+  for (const std::string& key : hanging) {
+    asio::co_spawn(io_, agent_->items().answer(key, steady_clock::now() + seconds(60)),
+                   [&came](const std::exception_ptr&, const Answer&) { ++came; });
+  }
+  run_for(milliseconds(200));
+  std::vector<std::string> keys;
+  for (size_t index = 0; index < 20; ++index) {
+    for (const std::string& region : kRegions) keys.push_back(metric(region, "a", index));
+  }
+  keys.emplace_back("aws.ec2.name2id[web-1,us-east-1,a]");
+  for (const Timed& timed : ask(keys, seconds(8))) {
+    EXPECT_TRUE(timed.answer.supported) << timed.answer.text;
+  }
+  EXPECT_EQ(came, 0u);
+}
+
+TEST_F(AccountsTest, DiscoveryOfAllIsWholeOrAnError) {
+  start(kTwo, {"--instances", "3"});
+  const std::string all = value("aws.discovery[ec2,*,*]");
+  size_t rows = 0;
+  for (size_t at = all.find("{#ID}"); at != std::string::npos; at = all.find("{#ID}", at + 1)) ++rows;
+  EXPECT_EQ(rows, 3u * 3 * 3);
+  for (const std::string& region : kRegions) EXPECT_THAT(all, HasSubstr("\"{#REGION}\":\"" + region + "\""));
+  EXPECT_THAT(all, AllOf(HasSubstr("\"{#ACCOUNT}\":\"\""), HasSubstr("\"{#ACCOUNT}\":\"a\""),
+                         HasSubstr("\"{#ACCOUNT}\":\"b\"")));
+  EXPECT_THAT(value("aws.discovery[ec2,*,a]"), Not(HasSubstr("\"{#ACCOUNT}\":\"b\"")));
+  EXPECT_THAT(value("aws.discovery[ec2,us-east-1,*]"), Not(HasSubstr("eu-west-1")));
+}
+
+TEST_F(AccountsTest, APartThatFailsIsNamedAndNothingIsLeftOut) {
+  start(kTwo);
+  faults("DescribeInstances@222222222222:denied");
+  EXPECT_THAT(
+      error("aws.discovery[ec2,*,*]"),
+      AllOf(HasSubstr("3 of 9 lists cannot be read"), HasSubstr("us-east-1 of account b"),
+            HasSubstr("Allow ec2:DescribeInstances for role arn:aws:iam::222222222222:role/bakusoku")));
+  EXPECT_THAT(value("aws.discovery[ec2,*,a]"), HasSubstr("us-east-1"));
+  EXPECT_THAT(value("aws.discovery[ec2,us-east-1]"), HasSubstr("us-east-1"));
+}
+
+TEST_F(AccountsTest, AllRegionsAreThoseThatEc2Names) {
+  start("[aws]\nregions = \"all\"\n");
+  const std::string all = value("aws.discovery[ec2,*]");
+  for (const std::string& region : kRegions) EXPECT_THAT(all, HasSubstr(region));
+  EXPECT_EQ(agent_->targets().known().size(), 3u);
+}
+
+TEST_F(AccountsTest, RegionsThatMayNotBeListedAreAnErrorOfTheItem) {
+  start("[aws]\nregions = \"all\"\n", {"--fault", "DescribeRegions:denied"});
+  EXPECT_THAT(error("aws.discovery[ec2,*]"), HasSubstr("ec2:DescribeRegions in eu-west-1 denied"));
+  const auto known = agent_->targets().known();
+  ASSERT_EQ(known.size(), 1u);
+  EXPECT_EQ(known[0]->region, "eu-west-1");
+}
+
+TEST_F(AccountsTest, AnAccountWithoutAProfileOrRoleUsesTheDefaultCredentials) {
+  start("[[account]]\nname = \"us\"\nregion = \"us-east-1\"\n");
+  EXPECT_EQ(value("aws.ec2.name2id[web-1,,us]"), value("aws.ec2.name2id[web-1,us-east-1]"));
+}
+
+TEST_F(AccountsTest, MembersOfAnOrganizationAreAccounts) {
+  start("[organization]\nregions = [\"eu-west-1\", \"us-east-1\"]\n",
+        {"--organization", "30", "--instances", "2"});
+  run_until([&] { return agent_->targets().account("200000000001") != nullptr; });
+  const Account& first = *agent_->targets().account("200000000001");
+  EXPECT_EQ(first.config.role_arn, "arn:aws:iam::200000000001:role/bakusoku");
+  EXPECT_FALSE(first.also_named.empty());
+  EXPECT_EQ(agent_->targets().account(first.also_named), &first);
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,us-east-1,200000000001]"), HasSubstr("i-"));
+  // The management account lists, and is there as the default account.
+  EXPECT_EQ(agent_->targets().account("000000000000"), agent_->targets().accounts().front().get());
+  size_t members = 0;
+  for (const auto& account : agent_->targets().accounts()) members += account->member ? 1 : 0;
+  EXPECT_GT(members, 20u);
+  EXPECT_LT(members, 30u) << "suspended ones are left out";
+  // One that is left out goes to sleep.
+  reload("[organization]\nregions = [\"eu-west-1\", \"us-east-1\"]\nexclude = [\"200000000001\"]\n");
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1,200000000001]"),
+              HasSubstr("account 200000000001 is no longer an active one of the organization"));
+  reload("[organization]\nregions = [\"eu-west-1\", \"us-east-1\"]\n");
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,us-east-1,200000000001]"), HasSubstr("i-"));
+  reload("");
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1,200000000001]"),
+              HasSubstr("[organization] is no longer in bakusoku.toml"));
+}
+
+TEST_F(AccountsTest, AnOrganizationThatCannotBeListedSaysWhy) {
+  start("[organization]\n", {"--organization", "3", "--fault", "ListAccounts:denied"});
+  run_until([&] { return agent_->targets().calls().failed > 0; });
+  run_for(milliseconds(50));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,,200000000001]"),
+              AllOf(HasSubstr("no account '200000000001'"), HasSubstr("organizations:ListAccounts")));
+  EXPECT_THAT(error("aws.discovery[ec2,,*]"), HasSubstr("cannot be listed"));
+  EXPECT_THAT(value("aws.ec2.name2id[web-1]"), HasSubstr("i-"));
+}
+
+TEST_F(AccountsTest, AReloadLeavesUnchangedAccountsAlone) {
+  start(kTwo);
+  const std::string kept = metric("eu-west-1", "a");
+  const std::string gone = metric("eu-west-1", "b");
+  value(kept);
+  value(gone);
+  const aws::Client* const client = agent_->targets().account("a")->client.get();
+  const std::string requested = stat("metrics.requested");
+  const std::string calls = stat("aws.calls");
+  std::string text = kTwo;
+  text.resize(text.rfind("[[account]]"));
+  reload(text);
+  EXPECT_EQ(agent_->targets().account("a")->client.get(), client);
+  value(kept);
+  EXPECT_THAT(error(gone), HasSubstr("account 'b' is no longer in bakusoku.toml"));
+  EXPECT_EQ(stat("metrics.requested"), requested);
+  EXPECT_EQ(stat("aws.calls"), calls) << "no call is made for it";
+  reload(kTwo);
+  value(gone);
+  EXPECT_EQ(stat("metrics.requested"), requested) << "a value that is still the newest is not read again";
+}
+
+TEST_F(AccountsTest, AnAccountThatChangesIsReadAnew) {
+  start(kTwo);
+  const std::string before = value("aws.ec2.name2id[web-1,eu-west-1,b]");
+  const aws::Client* const client = agent_->targets().account("a")->client.get();
+  std::string text = kTwo;
+  text.replace(text.find("222222222222"), 12, "444444444444");
+  reload(text);
+  EXPECT_NE(value("aws.ec2.name2id[web-1,eu-west-1,b]"), before);
+  EXPECT_EQ(agent_->targets().account("a")->client.get(), client);
+}
+
+TEST_F(AccountsTest, ADefaultRegionThatChangesMeansOtherMetrics) {
+  start("[aws]\nregion = \"eu-west-1\"\n");
+  const std::string ireland = value("aws.ec2.name2id[web-1]");
+  reload("[aws]\nregion = \"us-east-1\"\n");
+  const std::string virginia = value("aws.ec2.name2id[web-1]");
+  EXPECT_NE(ireland, virginia);
+  EXPECT_EQ(virginia, value("aws.ec2.name2id[web-1,us-east-1]"));
+}
+
+TEST_F(AccountsTest, AReloadThatFailsChangesNothing) {
+  start(kTwo);
+  const aws::Client* const client = agent_->targets().account("b")->client.get();
+  const auto failed = agent_->reload(parse("[[account]]\nname = \"b\"\nprofile = \"there is none\"\n"));
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("there is none"));
+  EXPECT_EQ(agent_->targets().account("b")->client.get(), client);
+  EXPECT_NE(agent_->targets().account("a"), nullptr);
+  EXPECT_EQ(agent_->config().accounts.size(), 2u);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
