@@ -6,8 +6,11 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "base/json.h"
+#include "simaws/cbor.h"
+#include "simaws/cloudwatch_cbor.h"
 #include "simaws/cloudwatch_json.h"
 #include "simaws/math.h"
 
@@ -17,6 +20,7 @@ namespace {
 constexpr int64_t kHour = 3600;
 constexpr int64_t kDay = 24 * kHour;
 constexpr int64_t kMaxMember = 100'000;
+constexpr size_t kMaxCountedNamespaces = 1000;  // their names are the asker's
 
 // ---- the query protocol
 
@@ -349,6 +353,9 @@ struct SeriesResult {
   [[nodiscard]] size_t size() const { return points.size() + computed.size(); }
   [[nodiscard]] int64_t time(size_t at) const {
     return computed.empty() ? points[at].first : computed[at].first;
+  }
+  [[nodiscard]] double value(size_t at) const {
+    return computed.empty() ? static_cast<double>(points[at].second) / 1e6 : computed[at].second;
   }
   void append_value(std::string& out, size_t at) const {
     if (computed.empty()) {
@@ -708,6 +715,45 @@ std::string write_json(const Page& page) {
   return out;
 }
 
+std::string write_cbor(const Page& page) {
+  std::string out;
+  out.reserve(page.results.size() * 120 + page.datapoints * 20);
+  cbor::append_map(out, page.next_token.empty() ? 2 : 3);
+  cbor::append_text(out, "Messages");
+  cbor::append_array(out, 0);
+  cbor::append_text(out, "MetricDataResults");
+  cbor::append_array(out, page.results.size());
+  for (const auto& result : page.results) {
+    cbor::append_map(out, result.message.empty() ? 5 : 6);
+    cbor::append_text(out, "Id");
+    cbor::append_text(out, result.query->id);
+    cbor::append_text(out, "Label");
+    cbor::append_text(out, label_of(result));
+    if (!result.message.empty()) {
+      cbor::append_text(out, "Messages");
+      cbor::append_array(out, 1);
+      cbor::append_map(out, 2);
+      cbor::append_text(out, "Code");
+      cbor::append_text(out, "Forbidden");
+      cbor::append_text(out, "Value");
+      cbor::append_text(out, result.message);
+    }
+    cbor::append_text(out, "StatusCode");
+    cbor::append_text(out, result.status);
+    cbor::append_text(out, "Timestamps");
+    cbor::append_array(out, result.size());
+    for (size_t at = 0; at < result.size(); ++at) cbor::append_time(out, result.time(at));
+    cbor::append_text(out, "Values");
+    cbor::append_array(out, result.size());
+    for (size_t at = 0; at < result.size(); ++at) cbor::append_double(out, result.value(at));
+  }
+  if (!page.next_token.empty()) {
+    cbor::append_text(out, "NextToken");
+    cbor::append_text(out, page.next_token);
+  }
+  return out;
+}
+
 std::string begin_xml(std::string_view action) {
   return fmt::format("<{0}Response xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><{0}Result>",
                      action);
@@ -748,21 +794,53 @@ std::string write_xml(const Page& page, const Call& call) {
   return out;
 }
 
+// Counts a first page as AWS does, before anything is read: AWS bills what it answers, and its quota is of
+// what it would have to read.
+ApiResult<void> admit(const Call& call, const GetMetricData& request, CloudWatchCounters& counters,
+                      Usage& usage) {
+  constexpr int64_t kRecent = 3 * kHour;
+  const uint64_t estimated = estimated_datapoints(request);
+  RegionUsage& region = usage.of(call.account, call.region);
+  if (estimated > static_cast<uint64_t>(kMaxDatapoints)) ++region.violations["datapoints"];
+  if (auto allowed = usage.admit_datapoints(call, estimated, call.now - *request.start <= kRecent); !allowed)
+    return allowed;
+  const auto requested =
+      static_cast<uint64_t>(std::count_if(request.queries.begin(), request.queries.end(),
+                                          [](const MetricDataQuery& query) { return query.has_stat; }));
+  region.estimated += estimated;
+  region.estimated_peak.add(estimated, call.precise_now);
+  region.requested += requested;
+  region.requested_peak.add(requested, call.precise_now);
+  counters.metrics_requested += requested;
+  for (const auto& [name_space, billed] : billed_by_namespace(request)) {
+    counters.metrics_billed += billed;
+    region.billed += billed;
+    auto found = region.billed_by_namespace.find(name_space);
+    if (found == region.billed_by_namespace.end()) {
+      if (region.billed_by_namespace.size() >= kMaxCountedNamespaces) continue;
+      found = region.billed_by_namespace.emplace(name_space, 0).first;
+    }
+    found->second += billed;
+  }
+  return {};
+}
+
 ApiResult<std::string> get_metric_data(const World& world, const Call& call, const MetricDataFault& fault,
-                                       CloudWatchCounters& counters, size_t& queries) {
+                                       CloudWatchCounters& counters, Usage& usage, size_t& queries) {
   const auto request = decode_get_metric_data(call);
   if (!request) return tl::unexpected(request.error());
   queries = request->queries.size();
+  if (queries > kMaxQueries) ++usage.of(call.account, call.region).violations["queries"];
   if (auto checked = check_get_metric_data(*request); !checked) return tl::unexpected(checked.error());
+  if (request->next_token.empty()) {
+    if (auto allowed = admit(call, *request, counters, usage); !allowed)
+      return tl::unexpected(allowed.error());
+  }
   const auto page = answer(world, call, *request, fault);
   if (!page) return tl::unexpected(page.error());
-  if (request->next_token.empty()) {
-    counters.metrics_requested +=
-        static_cast<uint64_t>(std::count_if(request->queries.begin(), request->queries.end(),
-                                            [](const MetricDataQuery& query) { return query.has_stat; }));
-    counters.metrics_billed += billed_metrics(*request);
-  }
   counters.datapoints += page->datapoints;
+  usage.of(call.account, call.region).datapoints += page->datapoints;
+  if (call.protocol == Protocol::cbor) return write_cbor(*page);
   return call.protocol == Protocol::json ? write_json(*page) : write_xml(*page, call);
 }
 
@@ -819,9 +897,44 @@ std::pair<size_t, size_t> slots_for(const World& world, const Call& call, const 
   return {0, metric_slots(world)};
 }
 
+std::string write_metrics_cbor(const std::vector<MetricName>& metrics, const std::vector<std::string>& owners,
+                               const std::string& next_token) {
+  std::string out;
+  cbor::append_map(out, 1 + (owners.empty() ? 0 : 1) + (next_token.empty() ? 0 : 1));
+  cbor::append_text(out, "Metrics");
+  cbor::append_array(out, metrics.size());
+  for (const auto& metric : metrics) {
+    cbor::append_map(out, 3);
+    cbor::append_text(out, "Namespace");
+    cbor::append_text(out, metric.namespace_);
+    cbor::append_text(out, "MetricName");
+    cbor::append_text(out, metric.metric);
+    cbor::append_text(out, "Dimensions");
+    cbor::append_array(out, metric.dimensions.size());
+    for (const auto& dimension : metric.dimensions) {
+      cbor::append_map(out, 2);
+      cbor::append_text(out, "Name");
+      cbor::append_text(out, dimension.name);
+      cbor::append_text(out, "Value");
+      cbor::append_text(out, dimension.value);
+    }
+  }
+  if (!owners.empty()) {
+    cbor::append_text(out, "OwningAccounts");
+    cbor::append_array(out, owners.size());
+    for (const auto& owner : owners) cbor::append_text(out, owner);
+  }
+  if (!next_token.empty()) {
+    cbor::append_text(out, "NextToken");
+    cbor::append_text(out, next_token);
+  }
+  return out;
+}
+
 // `owners`: an account for each metric, or nothing.
 std::string write_metrics(const Call& call, const std::vector<MetricName>& metrics,
                           const std::vector<std::string>& owners, const std::string& next_token) {
+  if (call.protocol == Protocol::cbor) return write_metrics_cbor(metrics, owners, next_token);
   const bool json = call.protocol == Protocol::json;
   std::string out = json ? "{\"Metrics\":[" : begin_xml(call.action) + "<Metrics>";
   bool first = true;
@@ -928,11 +1041,13 @@ ApiResult<std::string> list_metrics(const World& world, const Call& call) {
 }  // namespace
 
 ApiResult<GetMetricData> decode_get_metric_data(const Call& call) {
+  if (call.protocol == Protocol::cbor) return decode_get_metric_data_cbor(call.body);
   return call.protocol == Protocol::json ? decode_get_metric_data_json(call.body)
                                          : decode_get_metric_data_query(call);
 }
 
 ApiResult<ListMetrics> decode_list_metrics(const Call& call) {
+  if (call.protocol == Protocol::cbor) return decode_list_metrics_cbor(call.body);
   return call.protocol == Protocol::json ? decode_list_metrics_json(call.body)
                                          : decode_list_metrics_query(call);
 }
@@ -969,21 +1084,45 @@ ApiResult<void> check_get_metric_data(const GetMetricData& request) {
   return check_expressions(request);
 }
 
-uint64_t billed_metrics(const GetMetricData& request) {
-  constexpr uint64_t kStatisticsPerBilledMetric = 5;
-  std::map<std::string, std::set<std::string_view>> statistics;
-  for (const auto& query : request.queries) {
-    if (query.has_stat) statistics[metric_key(query)].insert(query.stat);
-  }
+uint64_t estimated_datapoints(const GetMetricData& request) {
   uint64_t out = 0;
-  for (const auto& [metric, of_metric] : statistics)
-    out += (of_metric.size() + kStatisticsPerBilledMetric - 1) / kStatisticsPerBilledMetric;
+  for (const auto& query : request.queries) {
+    if (query.has_stat)
+      out += static_cast<uint64_t>((*request.end - *request.start + query.period - 1) / query.period);
+  }
+  return out;
+}
+
+std::map<std::string_view, uint64_t> billed_by_namespace(const GetMetricData& request) {
+  constexpr uint64_t kStatisticsPerBilledMetric = 5;
+  struct Metric {
+    std::string_view name_space;
+    std::set<std::string_view> statistics;
+  };
+  std::unordered_map<std::string, Metric> metrics;
+  metrics.reserve(request.queries.size());
+  for (const auto& query : request.queries) {
+    if (!query.has_stat) continue;
+    Metric& metric = metrics[metric_key(query)];
+    metric.name_space = query.name_space;
+    metric.statistics.insert(query.stat);
+  }
+  std::map<std::string_view, uint64_t> out;
+  for (const auto& [key, metric] : metrics)
+    out[metric.name_space] +=
+        (metric.statistics.size() + kStatisticsPerBilledMetric - 1) / kStatisticsPerBilledMetric;
+  return out;
+}
+
+uint64_t billed_metrics(const GetMetricData& request) {
+  uint64_t out = 0;
+  for (const auto& [name_space, billed] : billed_by_namespace(request)) out += billed;
   return out;
 }
 
 ApiResult<std::string> call_cloudwatch(const World& world, const Call& call, const MetricDataFault& fault,
-                                       CloudWatchCounters& counters, size_t& queries) {
-  if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, queries);
+                                       CloudWatchCounters& counters, Usage& usage, size_t& queries) {
+  if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, usage, queries);
   if (call.action == "ListMetrics") return list_metrics(world, call);
   return refuse("InvalidAction", fmt::format("Could not find operation {} for version {}. (simaws, a "
                                              "simulator, knows GetMetricData and ListMetrics.)",

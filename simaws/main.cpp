@@ -20,9 +20,10 @@ using namespace bakusoku::simaws;
 
 constexpr const char* kFooter = R"(Faults
   SPEC   = RULE[,RULE...]
-  RULE   = ACTION:KIND[=VALUE][:WHEN]
+  RULE   = ACTION[@ACCOUNT][@REGION]:KIND[=VALUE][:WHEN]
   ACTION   an API action (DescribeInstances, GetMetricData, AssumeRole, ...), Metadata (IMDS), Container,
-           a service (ec2, monitoring, sts, imds), or * for everything
+           a service (ec2, monitoring, sts, organizations, imds), or * for everything
+  ACCOUNT  the caller's, 12 digits; of AssumeRole the role's
   WHEN     0.25 (a probability, written with a point) or 3 (the next 3 requests); left out: always
   KIND     throttle       AWS's throttling error            500, 503     AWS's error bodies with that status
            denied         AWS's refusal, naming the permission            expired      expired credentials
@@ -37,6 +38,8 @@ constexpr const char* kFooter = R"(Faults
 At run time
   curl http://127.0.0.1:PORT/simaws/stats                              what was asked, and what AWS would bill
   curl --data 'GetMetricData:hang:1' http://127.0.0.1:PORT/simaws/faults   replaces the faults
+  curl --data 'AWS/EC2=90,late=0.1:300' http://127.0.0.1:PORT/simaws/publication   as --publish, --late, --revise
+  curl --data 60 http://127.0.0.1:PORT/simaws/instances                how many there are from now on
 
 simaws is a simulator: nothing it answers is real, and its default keys are good for nothing else.
 docs/simaws.md describes its instances, metrics, roles and tokens.)";
@@ -77,6 +80,17 @@ void add_options(CLI::App& app, Options& options) {
          "requests per second, for each action and region, before throttling (burst: the same number)")
       ->check(CLI::Range(0.0, 1e9))
       ->type_name("R");
+  app.add_option("--quotas", options.simulator.quotas,
+                 "apply AWS's own quotas of calls and datapoints a second, or that share of them")
+      ->expected(0, 1)
+      ->default_str("1")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->type_name("SHARE");
+  app.add_option("--organization", options.simulator.world.organization,
+                 "member accounts that Organizations lists beside account 000000000000; 0: no organization")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10'000))
+      ->type_name("N");
   app.add_option("--delay", options.delay_ms, "milliseconds before each API answer")
       ->check(CLI::Range(0, 3'600'000))
       ->type_name("MS");

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+
+#include "simaws/cbor.h"
 
 namespace bakusoku::simaws {
 namespace {
@@ -590,6 +593,266 @@ TEST_F(Simulated, VolumesAndBucketsHaveMetrics) {
   EXPECT_EQ(days(), 1) << "hours late";
   now_ = midnight + kStoragePublication;
   EXPECT_EQ(days(), 2);
+}
+
+Signer assumed(Simulator& simulator, const std::string& account) {
+  const std::string issued =
+      simulator
+          .handle(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::" + account + ":role/reader"))
+          .reply.body;
+  return {.key = between(issued, "<AccessKeyId>", "<"),
+          .secret = between(issued, "<SecretAccessKey>", "<"),
+          .token = between(issued, "<SessionToken>", "<")};
+}
+
+TEST_F(Simulated, EachAccountHasAFleetOfItsOwn) {
+  const Signer other = assumed(simulator_, "111111111111");
+  const auto first = [&](const Signer& signer) {
+    return between(ask(ec2("DescribeInstances&MaxResults=5", signer)).body, "<instanceId>", "<");
+  };
+  EXPECT_EQ(first({}), instance_id(options().world, "eu-west-1", 0));
+  EXPECT_EQ(first(other), instance_id(options().world.of("111111111111"), "eu-west-1", 0));
+  EXPECT_NE(first({}), first(other));
+  EXPECT_THAT(ask(ec2("DescribeInstances&MaxResults=5", other)).body,
+              HasSubstr("<ownerId>111111111111</ownerId>"));
+  (void)ask(json("GetMetricData", metric_data(query("q"), kNow - 600), other));
+  EXPECT_THAT(
+      simulator_.stats_json(),
+      HasSubstr(
+          R"("111111111111":{"eu-west-1":{"calls":{"ec2.DescribeInstances":3,"monitoring.GetMetricData":1},)"
+          R"("throttled":0,"requested":1,"billed":1,"billed_by_namespace":{"AWS/EC2":1})"));
+}
+
+TEST_F(Simulated, AFaultCanBeOfOneAccountOrRegion) {
+  const Signer other = assumed(simulator_, "111111111111");
+  const Signer elsewhere{.region = "us-east-1"};
+  EXPECT_EQ(
+      ask({"POST", "/simaws/faults", {}, "ListMetrics@us-east-1:denied,ListMetrics@111111111111:503"}).status,
+      200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}")).status, 200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}", other)).status, 503);
+  EXPECT_THAT(ask(json("ListMetrics", "{}", elsewhere)).body, HasSubstr("cloudwatch:ListMetrics"));
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "*@111111111111@us-east-1:denied"}).status, 200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}", other)).status, 200);
+  Signer both = other;
+  both.region = "us-east-1";
+  EXPECT_THAT(ask(json("ListMetrics", "{}", both)).body,
+              HasSubstr("User: arn:aws:sts::111111111111:assumed-role/reader/test is not authorized to "
+                        "perform: cloudwatch:ListMetrics"));
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "AssumeRole@222222222222:500"}).status, 200);
+  EXPECT_EQ(ask(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::222222222222:role/r")).status, 500)
+      << "of AssumeRole the account is the role's";
+  EXPECT_EQ(ask(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::333333333333:role/r")).status, 200);
+  for (const char* bad : {"ListMetrics@:503", "@eu-west-1:503", "ListMetrics@1234:503"})
+    EXPECT_EQ(ask({"POST", "/simaws/faults", {}, bad}).status, 400) << bad;
+}
+
+TEST_F(Simulated, QuotasThrottleCallsAndEstimatedDatapoints) {
+  SimulatorOptions limited = options();
+  limited.quotas = 0.5;
+  Simulator simulator = make(limited);
+  std::string absent;
+  for (int at = 0; at < 100; ++at)
+    absent += fmt::format(
+        R"({}{{"Id":"q{}","MetricStat":{{"Metric":{{"Namespace":"None","MetricName":"m{}"}},"Period":60,"Stat":"Sum"}}}})",
+        at ? "," : "", at, at);
+  const auto ask_for = [&](int64_t seconds) {
+    return simulator
+        .handle(json("GetMetricData", metric_data(absent, now_ - seconds, now_), Signer{.date = now_}))
+        .reply.status;
+  };
+  EXPECT_EQ(ask_for(3 * 3600), 200);  // 18,000 points, although there are none
+  for (int at = 0; at < 4; ++at) EXPECT_EQ(ask_for(3 * 3600), 200);
+  EXPECT_EQ(ask_for(60 * 60), 400) << "90,000 a second is the half of AWS's quota";
+  for (int at = 0; at < 10; ++at)
+    EXPECT_EQ(ask_for(3 * 3600 + 60), 200) << at << ": older windows have a quota of their own";
+  EXPECT_EQ(ask_for(3 * 3600 + 60), 400);
+  now_ += 1;
+  int answered = 0;
+  for (int at = 0; at < 50; ++at) answered += ask_for(60) == 200;
+  EXPECT_EQ(answered, 25);
+  const std::string stats = simulator.stats_json();
+  EXPECT_THAT(
+      stats,
+      HasSubstr(R"("throttled":27,"requested":4000,"billed":4000,"billed_by_namespace":{"None":4000})"));
+  EXPECT_THAT(stats, HasSubstr(R"("violations":{})"));
+}
+
+TEST_F(Simulated, BrokenLimitsAreCounted) {
+  std::string many;
+  for (int at = 0; at < 501; ++at) many += (at ? "," : "") + query("q" + std::to_string(at));
+  (void)ask(json("GetMetricData", metric_data(many)));
+  (void)ask(json("GetMetricData", metric_data(query("q", "", "Sum", 60), kNow - 100'801 * 60)));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr(R"("violations":{"datapoints":1,"invalid":1,"queries":1})"));
+}
+
+Request organizations(const std::string& action, std::string body, Signer signer = {}) {
+  signer.region = "us-east-1";
+  return sign({"POST",
+               "/",
+               {{"Content-Type", "application/x-amz-json-1.1"},
+                {"X-Amz-Target", "AWSOrganizationsV20161128." + action}},
+               std::move(body)},
+              "organizations", signer);
+}
+
+TEST_F(Simulated, AnOrganizationListsItsAccountsInPages) {
+  EXPECT_THAT(ask(organizations("ListAccounts", "{}")).body, HasSubstr("AWSOrganizationsNotInUseException"));
+  SimulatorOptions with = options();
+  with.world.organization = 45;
+  Simulator simulator = make(with);
+  std::set<std::string> ids;
+  std::string token;
+  size_t pages = 0;
+  size_t suspended = 0;
+  do {
+    const Reply reply =
+        simulator
+            .handle(organizations("ListAccounts", token.empty() ? "{}" : R"({"NextToken":")" + token + "\"}"))
+            .reply;
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.content_type, "application/x-amz-json-1.1");
+    for (std::string rest = reply.body; rest.find("{\"Id\":\"") != std::string::npos;) {
+      rest = rest.substr(rest.find("{\"Id\":\"") + 7);
+      EXPECT_TRUE(ids.insert(rest.substr(0, 12)).second);
+      suspended += between(rest, "\"Status\":\"", "\"") == "SUSPENDED";
+    }
+    token = between(reply.body, "\"NextToken\":\"", "\"");
+    ++pages;
+  } while (!token.empty() && pages < 10);
+  EXPECT_EQ(pages, 3u);
+  EXPECT_EQ(ids.size(), 46u);
+  EXPECT_EQ(suspended, 6u);
+  EXPECT_TRUE(ids.contains("000000000000"));
+  EXPECT_TRUE(ids.contains("200000000045"));
+  const auto status = [&](const std::string& body) {
+    return simulator.handle(organizations("ListAccounts", body)).reply.status;
+  };
+  EXPECT_EQ(status(R"({"MaxResults":1})"), 200);
+  EXPECT_EQ(status(R"({"MaxResults":21})"), 400);
+  EXPECT_EQ(status(R"({"NextToken":"x"})"), 400);
+  EXPECT_EQ(status("["), 400);
+  EXPECT_THAT(
+      simulator.handle(organizations("ListAccounts", "{}", assumed(simulator, "200000000001"))).reply.body,
+      HasSubstr("AccessDeniedException"));
+  EXPECT_EQ(simulator
+                .handle(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::" + member_account(3) +
+                            ":role/r"))
+                .reply.status,
+            403)
+      << "suspended";
+}
+
+TEST_F(Simulated, RegionsTellWhetherTheAccountHasOptedIn) {
+  SimulatorOptions with = options();
+  with.world.regions = {"eu-west-1", "af-south-1"};
+  Simulator simulator = make(with);
+  const auto regions = [&](const std::string& more) {
+    return simulator.handle(ec2("DescribeRegions" + more)).reply.body;
+  };
+  const std::string enabled = regions("");
+  EXPECT_THAT(enabled,
+              HasSubstr("eu-west-1.amazonaws.com</regionEndpoint><optInStatus>opt-in-not-required<"));
+  EXPECT_THAT(enabled, HasSubstr("af-south-1.amazonaws.com</regionEndpoint><optInStatus>opted-in<"));
+  EXPECT_THAT(enabled, Not(HasSubstr("not-opted-in")));
+  EXPECT_THAT(regions("&AllRegions=false"), Not(HasSubstr("not-opted-in")));
+  const std::string all = regions("&AllRegions=true");
+  EXPECT_THAT(all, HasSubstr("me-south-1.amazonaws.com</regionEndpoint><optInStatus>not-opted-in<"));
+  const std::string filtered =
+      regions("&AllRegions=true&Filter.1.Name=opt-in-status&Filter.1.Value.1=not-opted-in");
+  EXPECT_THAT(filtered, HasSubstr("me-south-1"));
+  EXPECT_THAT(filtered, Not(HasSubstr("eu-west-1")));
+  EXPECT_THAT(regions("&RegionName.1=nowhere-1"), HasSubstr("InvalidParameterValue"));
+}
+
+Request rpc(const std::string& action, std::string body, const Signer& signer = {}) {
+  return sign({"POST",
+               "/service/GraniteServiceVersion20100801/operation/" + action,
+               {{"Content-Type", "application/cbor"},
+                {"Accept", "application/cbor"},
+                {"smithy-protocol", "rpc-v2-cbor"}},
+               std::move(body)},
+              "monitoring", signer);
+}
+
+std::string metric_data_cbor(const std::string& id, int64_t start, int64_t end) {
+  std::string out;
+  cbor::append_map(out, 3);
+  cbor::append_text(out, "StartTime");
+  cbor::append_time(out, start);
+  cbor::append_text(out, "EndTime");
+  cbor::append_time(out, end);
+  cbor::append_text(out, "MetricDataQueries");
+  cbor::append_array(out, 1);
+  cbor::append_map(out, 2);
+  cbor::append_text(out, "Id");
+  cbor::append_text(out, id);
+  cbor::append_text(out, "MetricStat");
+  cbor::append_map(out, 3);
+  cbor::append_text(out, "Stat");
+  cbor::append_text(out, "Sum");
+  cbor::append_text(out, "Period");
+  out += std::string("\x18\x3C");  // 60
+  cbor::append_text(out, "Metric");
+  cbor::append_map(out, 2);
+  cbor::append_text(out, "Namespace");
+  cbor::append_text(out, "Sim/App");
+  cbor::append_text(out, "MetricName");
+  cbor::append_text(out, "Temperature");
+  return out;
+}
+
+TEST_F(Simulated, CborAnswersWhatJsonAnswers) {
+  const Reply reply = ask(rpc("GetMetricData", metric_data_cbor("q", kNow - 120, kNow)));
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.content_type, "application/cbor");
+  EXPECT_TRUE(std::any_of(reply.headers.begin(), reply.headers.end(),
+                          [](const Header& one) { return one == Header("smithy-protocol", "rpc-v2-cbor"); }));
+  const auto document = cbor::read(reply.body);
+  ASSERT_TRUE(document);
+  ASSERT_EQ(document->members.size(), 2u);
+  const auto& result = document->members[1].second.items.at(0);
+  ASSERT_EQ(result.members.size(), 5u);
+  EXPECT_EQ(result.members[0].second.text, "q");
+  EXPECT_EQ(result.members[2].second.text, "Complete");
+  ASSERT_EQ(result.members[4].second.items.size(), 2u);
+  for (size_t at = 0; at < 2; ++at) {
+    const auto start = static_cast<int64_t>(result.members[3].second.items[at].real);
+    EXPECT_EQ(result.members[3].second.items[at].tag, 1u);
+    EXPECT_EQ(result.members[4].second.items[at].real,
+              value(options().world, "eu-west-1", "Sim/App", "Temperature", {}, "Sum", 60, start));
+  }
+  std::string listing;
+  cbor::append_map(listing, 1);
+  cbor::append_text(listing, "MetricName");
+  cbor::append_text(listing, "Temperature");
+  const auto listed = cbor::read(ask(rpc("ListMetrics", listing)).body);
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->members[0].second.items.size(), 1u);
+  EXPECT_EQ(listed->members[0].second.items[0].members[0].second.text, "Sim/App");
+}
+
+TEST_F(Simulated, CborErrorsCarryTheQueryProtocolsCode) {
+  const auto code = [&](const Reply& reply) {
+    const auto found = std::find_if(reply.headers.begin(), reply.headers.end(),
+                                    [](const Header& one) { return one.first == "x-amzn-query-error"; });
+    return found == reply.headers.end() ? "" : found->second;
+  };
+  const Reply invalid = ask(rpc("GetMetricData", metric_data_cbor("Q", kNow - 60, kNow)));
+  EXPECT_EQ(invalid.status, 400);
+  EXPECT_EQ(code(invalid), "ValidationError;Sender");
+  const auto document = cbor::read(invalid.body);
+  ASSERT_TRUE(document);
+  EXPECT_EQ(document->members[0].second.text, "com.amazonaws.cloudwatch#ValidationException");
+  EXPECT_EQ(code(ask(rpc("GetMetricData", "\xFF"))), "SerializationException;Sender");
+  EXPECT_EQ(code(ask(rpc("PutMetricData", "\xA0"))), "InvalidAction;Sender");
+  EXPECT_EQ(
+      code(ask(rpc("GetMetricData", metric_data_cbor("q", kNow - 60, kNow), Signer{.secret = "wrong"}))),
+      "SignatureDoesNotMatch;Sender");
+  Request plain = rpc("ListMetrics", "\xA0");
+  plain.headers.erase(plain.headers.begin() + 2);
+  EXPECT_EQ(code(ask(std::move(plain))), "InvalidAction;Sender") << "without smithy-protocol";
+  EXPECT_EQ(code(ask(rpc("", "\xA0"))), "InvalidAction;Sender");
 }
 
 }  // namespace
