@@ -57,10 +57,12 @@ struct ListMetrics {
   std::vector<DimensionFilter> dimensions{};
   std::string recently_active{};
   std::string next_token{};
+  bool include_linked = false;
+  std::string owning_account{};
 };
 
 struct CloudWatchCounters {
-  uint64_t metrics_requested = 0;  // queries of first pages
+  uint64_t metrics_requested = 0;  // metrics of first pages, not expressions
   uint64_t metrics_billed = 0;     // as AWS bills: up to five statistics of one metric in a request are one
   uint64_t datapoints = 0;
 };
@@ -78,10 +80,11 @@ struct MetricDataFault {
 /// AWS's limits; errors name the member concerned.
 [[nodiscard]] ApiResult<void> check_get_metric_data(const GetMetricData& request);
 
-/// How many metrics AWS would bill for the request.
+/// How many metrics AWS would bill for the request: expressions are free, their metrics are not.
 [[nodiscard]] uint64_t billed_metrics(const GetMetricData& request);
 
-/// The body of a successful reply. `queries` receives the number of queries (for the log).
+/// The body of a successful reply. `world` is the caller's account's. `queries` receives the number of
+/// queries (for the log).
 [[nodiscard]] ApiResult<std::string> call_cloudwatch(const World& world, const Call& call,
                                                      const MetricDataFault& fault,
                                                      CloudWatchCounters& counters, size_t& queries);

@@ -47,6 +47,9 @@ struct Options {
   int64_t delay_ms = 0;
   std::string secret_key = kDefaultSecretKey;
   std::string fault;
+  std::string publish;
+  std::string revise;
+  std::string late;
   std::string log;
   bool print_env = false;
 };
@@ -59,7 +62,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("P");
   app.add_option("--instances", options.simulator.world.instances, "EC2 instances in each region")
       ->capture_default_str()
-      ->check(CLI::Range(0, 10'000'000))
+      ->check(CLI::Range(int64_t{0}, kMaxInstances))
       ->type_name("N");
   app.add_option("--regions", options.simulator.world.regions,
                  "regions, separated by commas; the first is the instance's own")
@@ -78,6 +81,19 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 3'600'000))
       ->type_name("MS");
   app.add_option("--fault", options.fault, "what goes wrong, see below")->type_name("SPEC");
+  app.add_option(
+         "--publish", options.publish,
+         "seconds after a period's end until its point can be seen: of all, or NAMESPACE=SECONDS, ...")
+      ->type_name("TEXT");
+  app.add_option("--late", options.late, "that share of the points can be seen only SECONDS after the end")
+      ->type_name("FRACTION:SECONDS");
+  app.add_option("--revise", options.revise,
+                 "that share of the points is shown with another value until SECONDS after the end (120)")
+      ->type_name("FRACTION[:SECONDS]");
+  app.add_option("--linked-accounts", options.simulator.world.linked,
+                 "source accounts whose metrics account 000000000000 may read, separated by commas")
+      ->delimiter(',')
+      ->type_name("a,b");
   app.add_option("--log", options.log, "append one JSON line for each request; never holds a secret")
       ->type_name("FILE");
   app.add_option("--access-key", options.simulator.access_key, "the one long-lived access key id")
@@ -116,7 +132,19 @@ int complain(std::string_view message) {
   return 1;
 }
 
+// Publication of the three options, as one text.
+Result<Publication> publication_of(const Options& options) {
+  std::string text = options.publish;
+  for (const auto& [name, value] : {std::pair("late", &options.late), std::pair("revise", &options.revise)}) {
+    if (!value->empty()) text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, *value);
+  }
+  return parse_publication(text);
+}
+
 int run(Options& options) {
+  auto publication = publication_of(options);
+  if (!publication) return complain(publication.error().message);
+  options.simulator.world.publication = *std::move(publication);
   auto rules = parse_faults(options.fault);
   if (!rules) return complain(rules.error().message);
   options.simulator.secret_key = Secret(options.secret_key);
@@ -156,6 +184,10 @@ int main(int argc, char** argv) {
     if (!valid_region(region)) return complain(fmt::format("--regions: '{}' is not a region name", region));
   }
   if (options.simulator.world.regions.empty()) return complain("--regions: name at least one region");
+  for (const auto& account : options.simulator.world.linked) {
+    if (account.size() != 12 || account.find_first_not_of("0123456789") != std::string::npos)
+      return complain(fmt::format("--linked-accounts: '{}' is not an account of 12 digits", account));
+  }
   if (!valid_access_key(options.simulator.access_key))
     return complain("--access-key: 16 to 128 letters and digits, as AWS has it");
   if (options.print_env) {

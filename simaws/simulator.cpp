@@ -205,10 +205,15 @@ Outcome Simulator::handle_api(Request& request) {
     fault.internal = faults.contains(FaultKind::internal_status);
     fault.forbidden = faults.contains(FaultKind::forbidden_status);
     call.body = std::move(request.body);
+    const std::string& account =
+        *authenticated == nullptr ? options_.world.account : (*authenticated)->identity.account;
+    std::optional<World> other;
+    if (account != options_.world.account) other = options_.world.of(account);
+    const World& world = other ? *other : options_.world;
     if (call.service == "ec2") {
-      body = call_ec2(options_.world, call, ec2_);
+      body = call_ec2(world, call, ec2_);
     } else if (call.service == "monitoring") {
-      body = call_cloudwatch(options_.world, call, fault, cloudwatch_, outcome.queries);
+      body = call_cloudwatch(world, call, fault, cloudwatch_, outcome.queries);
     } else {
       body = call_sts(vault_, call, *authenticated == nullptr ? nullptr : &(*authenticated)->identity,
                       options_.credential_seconds);
@@ -352,16 +357,32 @@ ApiResult<void> Simulator::throttle(const Call& call) {
 Reply Simulator::control(const Request& request) {
   const std::string_view path = request.path();
   if (path == "/simaws/stats" && request.method == "GET") return {200, "application/json", stats_json()};
+  std::string spec = request.body;
+  while (spec.ends_with('\n') || spec.ends_with('\r') || spec.ends_with(' ')) spec.pop_back();
+  if (path == "/simaws/publication" && request.method == "POST") {
+    auto publication = parse_publication(spec);
+    if (!publication)
+      return {400, "application/json", "{\"error\":" + json_string(publication.error().message) + "}\n"};
+    options_.world.publication = *std::move(publication);
+    return {200, "application/json", "{\"publication\":" + json_string(spec) + "}\n"};
+  }
+  if (path == "/simaws/instances" && request.method == "POST") {
+    const auto count = parse_integer(spec);
+    if (!count || *count < 0 || *count > kMaxInstances)
+      return {400, "application/json",
+              fmt::format("{{\"error\":\"write a number from 0 to {}\"}}\n", kMaxInstances)};
+    options_.world.instances = static_cast<size_t>(*count);
+    return {200, "application/json", fmt::format("{{\"instances\":{}}}\n", *count)};
+  }
   if (path == "/simaws/faults" && request.method == "POST") {
-    std::string spec = request.body;
-    while (spec.ends_with('\n') || spec.ends_with('\r') || spec.ends_with(' ')) spec.pop_back();
     auto rules = parse_faults(spec);
     if (!rules) return {400, "application/json", "{\"error\":" + json_string(rules.error().message) + "}\n"};
     faults_.replace(*std::move(rules));
     return {200, "application/json", "{\"faults\":" + json_string(spec) + "}\n"};
   }
   return {404, "application/json",
-          "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults\"}\n"};
+          "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
+          "/simaws/publication, /simaws/instances\"}\n"};
 }
 
 std::string Simulator::stats_json() const {

@@ -27,6 +27,8 @@ inline constexpr const char* kDefaultAccessKey = "AKIASIMAWS0000000000";
 /// Not a secret: the simulator's documented default, good for nothing else.
 inline constexpr const char* kDefaultSecretKey = "simaws/not/a/real/secret/0000000000000000";
 
+inline constexpr int64_t kMaxInstances = 10'000'000;
+
 struct SimulatorOptions {
   World world{};
   double throttle = 0;  // requests a second for each action and region; 0: unlimited

@@ -402,5 +402,195 @@ TEST_F(Simulated, ListMetricsHolds500APage) {
       HasSubstr("\"Metrics\":[]"));
 }
 
+std::string points_of(const Reply& reply, const std::string& id) {
+  return between(between(reply.body, "\"Id\":\"" + id + "\"", "}"), "\"Values\":[", "]");
+}
+
+TEST_F(Simulated, APointCanBeSeenOnlyAfterItsNamespacesPublication) {
+  const std::string two = metric_data(query("q"), kNow - 600, kNow);
+  const auto count = [&] { return points_of(ask(json("GetMetricData", two, Signer{.date = now_})), "q"); };
+  const std::string both = count();
+  EXPECT_THAT(both, HasSubstr(","));
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "AWS/EC2=90,Sim/App=10\n"}).status, 200);
+  EXPECT_THAT(count(), Not(HasSubstr(",")));
+  now_ = kNow + 89;
+  EXPECT_THAT(count(), Not(HasSubstr(",")));
+  now_ = kNow + 90;
+  EXPECT_EQ(count(), both);
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "soon"}).status, 400);
+  now_ = kNow;
+  EXPECT_THAT(count(), Not(HasSubstr(","))) << "a mistake changes nothing";
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "revise=1:60,late=0:0"}).status, 200);
+  const std::string early = count();
+  EXPECT_NE(early, both) << "the newer is not final yet";
+  EXPECT_EQ(early.substr(early.find(',')), both.substr(both.find(',')));
+  now_ = kNow + 60;
+  EXPECT_EQ(count(), both);
+}
+
+std::string expression(const std::string& id, const std::string& text, const std::string& more = "") {
+  return fmt::format(R"({{"Id":"{}","Expression":"{}"{}}})", id, text, more);
+}
+
+TEST_F(Simulated, ExpressionsAreComputedFromTheirMetricsAndAreFree) {
+  const std::string hidden = R"(,"ReturnData":false)";
+  const Reply reply = ask(json(
+      "GetMetricData",
+      metric_data(expression("e2", "e1 / 2") + "," + expression("e1", "(m1 + m2) * 10", R"(,"Label":"sum")") +
+                      "," + query("m1", hidden, "Minimum") + "," + query("m2", hidden, "Maximum"),
+                  kNow - 300, kNow)));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string id = instance_id(options().world, "eu-west-1", 0);
+  const auto of = [&](const char* stat) {
+    return *value(options().world, "eu-west-1", "AWS/EC2", "CPUUtilization", {{"InstanceId", id}}, stat, 300,
+                  kNow - 300);
+  };
+  const double sum = (of("Minimum") + of("Maximum")) * 10;
+  EXPECT_DOUBLE_EQ(std::stod(points_of(reply, "e1")), sum);
+  EXPECT_DOUBLE_EQ(std::stod(points_of(reply, "e2")), sum / 2);
+  EXPECT_THAT(reply.body, Not(HasSubstr("\"m1\"")));
+  EXPECT_THAT(reply.body, HasSubstr(R"("Id":"e1","Label":"sum")"));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"metrics_requested\":2,\"metrics_billed\":1,"));
+}
+
+TEST_F(Simulated, AnArrayOfAnExpressionIsSeveralResultsThatPage) {
+  const std::string body = expression("e1", "FILL(METRICS(), 0)") + "," +
+                           query("m1", R"(,"ReturnData":false,"Label":"one")") + "," +
+                           query("m2", R"(,"ReturnData":false,"Label":"two")", "Sum");
+  const Reply whole = ask(json("GetMetricData", metric_data(body)));
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  EXPECT_THAT(whole.body, HasSubstr(R"("Id":"e1","Label":"one")"));
+  EXPECT_THAT(whole.body, HasSubstr(R"("Id":"e1","Label":"two")"));
+  const auto times = [](const Reply& reply) {
+    std::string out;
+    for (std::string rest = reply.body; rest.find("\"Timestamps\":[") != std::string::npos;
+         rest = rest.substr(rest.find("\"Values\"") + 8))
+      out += between(rest, "\"Timestamps\":[", "]") + ",";
+    while (out.find(",,") != std::string::npos) out.replace(out.find(",,"), 2, ",");
+    return out.starts_with(',') ? out.substr(1) : out;
+  };
+  std::string paged;
+  std::string token;
+  do {
+    const Reply page = ask(json(
+        "GetMetricData", metric_data(body, kNow - 3600, kNow,
+                                     fmt::format(R"(,"MaxDatapoints":7{})",
+                                                 token.empty() ? "" : ",\"NextToken\":\"" + token + "\""))));
+    ASSERT_EQ(page.status, 200) << page.body;
+    paged += times(page);
+    token = between(page.body, "\"NextToken\":\"", "\"");
+  } while (!token.empty());
+  EXPECT_EQ(paged, times(whole));
+}
+
+TEST_F(Simulated, OneBadExpressionFailsTheWholeCall) {
+  const std::string m1 = query("m1") + ",";
+  refused(metric_data(m1 + expression("e1", "m1 +")), "Error in expression 'e1'");
+  refused(metric_data(m1 + expression("e1", "m2")), "The id 'm2' is not one of the request");
+  refused(metric_data(m1 + expression("e1", "e2") + "," + expression("e2", "e1 + m1")), "refers to itself");
+  refused(metric_data(m1 + expression("e1", "SUM(m1)")), "must be a time series");
+  refused(metric_data(m1 + expression("e1", "SEARCH('x', 'Sum', 300)")), "does not know SEARCH");
+  refused(metric_data(m1 + expression("E1", "m1")), "expected pattern");
+  EXPECT_EQ(ask(json("GetMetricData", metric_data(m1 + expression("e1", "SUM(m1)", R"(,"ReturnData":false)") +
+                                                  "," + expression("e2", "m1 - e1"))))
+                .status,
+            200);
+}
+
+TEST_F(Simulated, AMonitoringAccountReadsTheAccountsLinkedToIt) {
+  SimulatorOptions linked = options();
+  linked.world.linked = {"111111111111", "222222222222"};
+  Simulator simulator = make(linked);
+  const auto query_of = [&](const std::string& id, const std::string& account) {
+    std::string out = query(id, R"(,"AccountId":")" + account + "\"");
+    if (account == kAccount) return out;
+    const std::string mine = instance_id(options().world, "eu-west-1", 0);
+    return out.replace(out.find(mine), mine.size(), instance_id(linked.world.of(account), "eu-west-1", 0));
+  };
+  const Reply reply =
+      simulator
+          .handle(json("GetMetricData",
+                       metric_data(query_of("own", kAccount) + "," + query_of("a", "111111111111") + "," +
+                                       query_of("b", "222222222222") + "," + query_of("c", "333333333333") +
+                                       "," + expression("e", "c + own"),
+                                   kNow - 300)))
+          .reply;
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_NE(points_of(reply, "own"), "");
+  EXPECT_NE(points_of(reply, "a"), "");
+  EXPECT_NE(points_of(reply, "a"), points_of(reply, "b"));
+  for (const char* id : {"c", "e"}) {
+    EXPECT_EQ(points_of(reply, id), "");
+    EXPECT_EQ(between(reply.body.substr(reply.body.find(fmt::format("\"Id\":\"{}\"", id))),
+                      "\"StatusCode\":\"", "\""),
+              "Forbidden")
+        << id;
+  }
+  const auto list = [&](const std::string& more) {
+    return simulator
+        .handle(json("ListMetrics", R"({"Namespace":"Sim/App","MetricName":"Temperature")" + more + "}"))
+        .reply.body;
+  };
+  EXPECT_THAT(list(""), Not(HasSubstr("OwningAccounts")));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true)"),
+              HasSubstr(R"("OwningAccounts":["000000000000","111111111111","222222222222"])"));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true,"OwningAccount":"222222222222")"),
+              HasSubstr(R"("OwningAccounts":["222222222222"])"));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true,"OwningAccount":"333333333333")"),
+              HasSubstr(R"("Metrics":[])"));
+}
+
+TEST_F(Simulated, LinkedAccountsPageOneAfterTheOther) {
+  SimulatorOptions linked = options();
+  linked.world.instances = 40;
+  linked.world.linked = {"111111111111"};
+  Simulator simulator = make(linked);
+  std::set<std::string> metrics;
+  size_t seen = 0;
+  std::string token;
+  do {
+    const std::string body =
+        simulator
+            .handle(json("ListMetrics", R"({"IncludeLinkedAccounts":true)" +
+                                            (token.empty() ? "" : ",\"NextToken\":\"" + token + "\"") + "}"))
+            .reply.body;
+    const std::string owners = between(body, "\"OwningAccounts\":[", "]");
+    size_t at_owner = 0;
+    for (std::string rest = body; rest.find("{\"Namespace\"") != std::string::npos; ++seen, at_owner += 15) {
+      rest = rest.substr(rest.find("{\"Namespace\"") + 1);
+      EXPECT_TRUE(metrics.insert(owners.substr(at_owner, 14) + between(rest, "Namespace", "]}")).second);
+    }
+    token = between(body, "\"NextToken\":\"", "\"");
+  } while (!token.empty());
+  size_t expected = 0;
+  for (size_t slot = 0; slot < metric_slots(linked.world); ++slot)
+    expected += metric_at(linked.world, "eu-west-1", slot).has_value();
+  EXPECT_EQ(seen, 2 * expected);
+}
+
+TEST_F(Simulated, VolumesAndBucketsHaveMetrics) {
+  const World& world = options().world;
+  const std::string volume = volume_id(world, "eu-west-1", 3);
+  EXPECT_EQ(index_of_volume(world, "eu-west-1", volume), 3u);
+  size_t listed = 0;
+  const std::string body =
+      ask(json("ListMetrics", R"({"Dimensions":[{"Name":"VolumeId","Value":")" + volume + "\"}]}")).body;
+  for (size_t at = body.find("AWS/EBS"); at != std::string::npos; at = body.find("AWS/EBS", at + 1)) ++listed;
+  EXPECT_EQ(listed, 8u);
+  const int64_t midnight = kNow / 86400 * 86400;
+  const std::string size =
+      R"({"Id":"s","MetricStat":{"Metric":{"Namespace":"AWS/S3","MetricName":"BucketSizeBytes","Dimensions":[{"Name":"BucketName","Value":"simaws-logs"},{"Name":"StorageType","Value":"StandardStorage"}]},"Period":86400,"Stat":"Average"}})";
+  const auto days = [&] {
+    const Reply reply =
+        ask(json("GetMetricData", metric_data(size, midnight - 2 * 86400, midnight), Signer{.date = now_}));
+    const std::string values = points_of(reply, "s");
+    return values.empty() ? 0 : 1 + std::count(values.begin(), values.end(), ',');
+  };
+  now_ = midnight + kStoragePublication - 1;
+  EXPECT_EQ(days(), 1) << "hours late";
+  now_ = midnight + kStoragePublication;
+  EXPECT_EQ(days(), 2);
+}
+
 }  // namespace
 }  // namespace bakusoku::simaws
