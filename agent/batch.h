@@ -1,10 +1,12 @@
-// Which series go into which GetMetricData call, over which window (pure).
+// Which series go into which GetMetricData call, over which window (pure). A call is of one account and
+// region; it may mix periods and windows, as far as that saves calls and AWS's limits allow.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "agent/demand.h"
+#include "aws/cloudwatch_codec.h"
 
 namespace bakusoku::agent {
 
@@ -17,12 +19,19 @@ struct Window {
   int64_t end = 0;
 };
 
-/// One GetMetricData call: series of one group, 500 at most.
-struct Batch {
-  Group* group = nullptr;
+/// A series and the window it is to be read over.
+struct Due {
+  Series* series = nullptr;
   Window window{};
-  std::vector<Series*> series;
-  bool cut = false;  // newer periods are final too, and did not fit
+  bool cut = false;  // newer periods are final too, and do not fit
+};
+
+/// One GetMetricData call. Its window begins at a multiple of every period in it, and covers the windows of
+/// all that are due: what it brings outside of a series' own window is not for that series.
+struct Batch {
+  const Target* target = nullptr;
+  Window window{};
+  std::vector<Due> due;
 };
 
 /// End of the newest period that is final at `now`: ended, and `delay` seconds for its publication have
@@ -45,11 +54,26 @@ struct Batch {
 /// missed, not an interval of some periods.
 [[nodiscard]] bool is_catching_up(const Window& window, int64_t period);
 
-/// Splits `wanted` (all of `group`) into calls of at most 500. Statistics of one metric stay in one call,
-/// because AWS bills up to five of them in one request as one metric.
-[[nodiscard]] std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window);
+/// The calls that read what is due of one target, in its order as far as that costs no calls. None has more
+/// than 500 queries, inputs of metric math included, or room for more than 100,800 datapoints. The statistics
+/// of a metric over one window stay in one call, because AWS bills up to five of them in one request as one
+/// metric; only more than a call holds are split, after a multiple of five. Each due is in one call; a window
+/// of more datapoints than a call brings is cut.
+///
+/// Series of one period and window share calls first. What then does not fill a call goes together with what
+/// others left over, where that makes a call ask for at most 3,600 datapoints more than its series need: what
+/// AWS's quotas give for the fiftieth of a second that the saved call would have cost.
+///
+/// How many there are: with metrics of at most 24 queries each, and no windows so long that 500 do not fit a
+/// call, at most 5 % more than the queries fill, and one more for each distinct period and window; of
+/// windows that may share a call whatever fills it, at most 5 % more than the queries fill, and one.
+[[nodiscard]] std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due);
 
-/// Metrics as AWS bills them in one call: each distinct metric counts once per five statistics.
+/// Metrics as AWS bills them in one call: each distinct metric counts once per five statistics, also as an
+/// input of metric math; an expression itself costs nothing.
 [[nodiscard]] uint64_t billed_metrics(const Batch& batch);
+
+/// The call: its queries are those of `due`, in the same order.
+[[nodiscard]] aws::cloudwatch::MetricDataRequest request_of(const Batch& batch);
 
 }  // namespace bakusoku::agent

@@ -262,7 +262,8 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   for (auto fed = begin; fed != end; ++fed) {
     const CheckPtr& check = fed->second;
     if (reading.failure) {
-      put_error(check, now, "aws.metric: " + reading.failure->message);
+      const std::string_view key = check->key;
+      put_error(check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
       continue;
     }
     std::span<const Point> points = reading.points;

@@ -57,7 +57,20 @@ bool is_due(const Series& series, int64_t now) {
   return gap <= period || (series.answered && series.last_asked + gap - now <= period);
 }
 
+std::vector<Series*> series_of(const Batch& batch) {
+  std::vector<Series*> series;
+  series.reserve(batch.due.size());
+  for (const Due& due : batch.due) series.push_back(due.series);
+  return series;
+}
+
+Group& group_of(const Batch& batch) { return *batch.due.front().series->group; }
+
 Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) {
+  if (data.status == aws::cloudwatch::SeriesStatus::several) {
+    return Error{ErrorKind::invalid,
+                 fmt::format("cloudwatch:GetMetricData in {}: {}", target.description(), data.message)};
+  }
   const bool denied = data.status == aws::cloudwatch::SeriesStatus::forbidden;
   const std::string_view why =
       denied ? "access to this metric is forbidden" : "CloudWatch reports an internal error for this metric";
@@ -237,22 +250,23 @@ void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
   }
   std::list<Queued> queued;
   std::list<Queued> missed;
-  const auto plan = [&](std::vector<Series*> part, const Window& of) {
-    for (Batch& batch : plan_batches(group, std::move(part), of)) {
-      batch.cut = of.end < window.end;
+  const auto plan = [&](const std::vector<Series*>& part, const Window& of) {
+    std::vector<Due> due;
+    for (Series* series : part) due.push_back(Due{series, of, of.end < window.end});
+    for (Batch& batch : plan_batches(*group.target, std::move(due))) {
       std::list<Queued>& into = is_catching_up(of, group.period) ? missed : queued;
       into.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
     }
   };
-  plan(std::move(fine), window);
-  plan(std::move(refused), window);
-  for (auto& [start, part] : behind) plan(std::move(part.second), part.first);
+  plan(fine, window);
+  plan(refused, window);
+  for (const auto& [start, part] : behind) plan(part.second, part.first);
   out_of_reach.report(group);
   Lane& lane = lanes_[group.target];
   const int64_t at = now();
   for (const std::list<Queued>* part : {&queued, &missed}) {
     for (const Queued& entry : *part) {
-      for (Series* series : entry.batch.series) {
+      for (Series* series : series_of(entry.batch)) {
         // Whoever waited while the series was gathered goes on to wait for its batch.
         if (const auto gathered = std::exchange(series->reading, entry.reading)) gathered->set();
         series->last_read = static_cast<Seconds32>(at);
@@ -291,25 +305,26 @@ asio::awaitable<void> Collect::work(Lane& lane) {
     Queued taken = std::move(from.front());
     from.pop_front();
     if (missed) lane.catching_up = true;
-    const Group& group = *taken.batch.group;
+    const Group& group = group_of(taken.batch);
+    const std::vector<Series*> taken_series = series_of(taken.batch);
     if (group.failure && steady_clock::now() < group.failed_until) {
       // Another call of the group has failed while this one waited for its turn.
-      for (Series* series : taken.batch.series) series->set_failure(group.failure);
+      for (Series* series : taken_series) series->set_failure(group.failure);
     } else {
       try {
         co_await read(taken.batch);
       } catch (const std::exception& exception) {  // out of memory, most likely
         spdlog::error("reading metrics in {}: {}", group.target->description(), exception.what());
-        for (Series* series : taken.batch.series) series->set_failure(out_of_memory_);
+        for (Series* series : taken_series) series->set_failure(out_of_memory_);
       }
     }
-    for (Series* series : taken.batch.series) series->reading.reset();
-    read_.insert(read_.end(), taken.batch.series.begin(), taken.batch.series.end());
+    for (Series* series : taken_series) series->reading.reset();
+    read_.insert(read_.end(), taken_series.begin(), taken_series.end());
     taken.reading->set();
     if (missed) {
       const Window& window = taken.batch.window;
       const auto datapoints =
-          static_cast<double>(taken.batch.series.size()) *
+          static_cast<double>(taken_series.size()) *
           static_cast<double>((window.end - window.start) / std::max<int64_t>(group.period, 1));
       lane.catching_up = false;
       lane.catch_up_after =
@@ -328,23 +343,22 @@ asio::awaitable<void> Collect::read(Batch& batch) {
     const Result<void> done = co_await read_once(part);
     if (done) continue;
     if (!is_refusal(done.error())) {
-      for (const Batch& unread : parts) {
-        part.series.insert(part.series.end(), unread.series.begin(), unread.series.end());
-      }
-      if (is_catching_up(part.window, part.group->period)) {
-        settle_missed(*part.group, part.series, done.error());
+      for (const Batch& unread : parts) part.due.insert(part.due.end(), unread.due.begin(), unread.due.end());
+      Group& group = group_of(part);
+      if (is_catching_up(part.window, group.period)) {
+        settle_missed(group, series_of(part), done.error());
       } else {
-        settle_failure(*part.group, part.series, done.error());
+        settle_failure(group, series_of(part), done.error());
       }
       co_return;
     }
-    if (part.series.size() == 1 || calls >= kMaxSearchCalls) {
-      settle_refusal(part.series, done.error());
+    if (part.due.size() == 1 || calls >= kMaxSearchCalls) {
+      settle_refusal(series_of(part), done.error());
       continue;
     }
-    const auto middle = part.series.begin() + static_cast<ptrdiff_t>(part.series.size() / 2);
-    Batch half{part.group, part.window, std::vector<Series*>(middle, part.series.end()), part.cut};
-    part.series.erase(middle, part.series.end());
+    const auto middle = part.due.begin() + static_cast<ptrdiff_t>(part.due.size() / 2);
+    Batch half{part.target, part.window, std::vector<Due>(middle, part.due.end())};
+    part.due.erase(middle, part.due.end());
     parts.push_back(std::move(half));
     parts.push_back(std::move(part));
   }
@@ -352,12 +366,9 @@ asio::awaitable<void> Collect::read(Batch& batch) {
 
 // Reads every page. On an error nothing of the series is changed.
 asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
-  const Target& target = *batch.group->target;
-  aws::cloudwatch::MetricDataRequest request;
-  request.start = batch.window.start;
-  request.end = batch.window.end;
-  request.queries.reserve(batch.series.size());
-  for (const Series* series : batch.series) request.queries.push_back(series->query());
+  const Target& target = *batch.target;
+  const std::vector<Series*> wanted = series_of(batch);
+  aws::cloudwatch::MetricDataRequest request = request_of(batch);
 
   struct Newest {
     int64_t clock = 0;
@@ -366,7 +377,7 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     std::shared_ptr<const Error> failure;
     std::vector<Point> points;  // of a fed series
   };
-  std::vector<Newest> newest(batch.series.size());
+  std::vector<Newest> newest(wanted.size());
   std::string said;
   for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
@@ -375,9 +386,10 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
         co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region, std::move(sent));
     // Nothing is billed for a refusal, and pages are of one request.
     if (pages == 1 && (page || !is_refusal(page.error()))) {
-      counters_.metrics_requested += batch.series.size();
+      for (const auto& query : request.queries)
+        counters_.metrics_requested += aws::cloudwatch::query_count(query);
       counters_.metrics_billed += billed_metrics(batch);
-      for (Series* series : batch.series) ++series->readings;
+      for (Series* series : wanted) ++series->readings;
     }
     if (!page) {
       ++counters_.failures;
@@ -386,17 +398,18 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     for (const aws::cloudwatch::SeriesData& data : page->series) {
       Newest& slot = newest[data.query];
       slot.answered = true;
+      const Due& due = batch.due[data.query];
       for (const aws::cloudwatch::Datapoint& point : data.points) {
-        if (point.clock >= slot.clock && point.clock < batch.window.end) {
+        if (point.clock >= std::max(slot.clock, due.window.start) && point.clock < due.window.end) {
           slot.clock = point.clock;
           slot.value = point.value;
         }
       }
-      if (batch.series[data.query]->fed)
-        slot.points.insert(slot.points.end(), data.points.begin(), data.points.end());
+      if (due.series->fed) slot.points.insert(slot.points.end(), data.points.begin(), data.points.end());
       slot.failure.reset();
       if (data.status == aws::cloudwatch::SeriesStatus::internal_error ||
-          data.status == aws::cloudwatch::SeriesStatus::forbidden) {
+          data.status == aws::cloudwatch::SeriesStatus::forbidden ||
+          data.status == aws::cloudwatch::SeriesStatus::several) {
         slot.failure = std::make_shared<const Error>(failure_of(data, target));
       }
     }
@@ -420,19 +433,20 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     }
     slot.failure = left_out;
   }
-  Group& group = *batch.group;
+  Group& group = group_of(batch);
   group.failure.reset();
   group.failures_in_row = 0;
   for (size_t at = 0; at < newest.size(); ++at) {
-    Series& series = *batch.series[at];
-    series.read_until = static_cast<Seconds32>(batch.window.end);
+    const Due& due = batch.due[at];
+    Series& series = *due.series;
+    series.read_until = static_cast<Seconds32>(due.window.end);
     series.point_clock = static_cast<Seconds32>(newest[at].clock);
     series.point_value = newest[at].value;
     series.set_failure(newest[at].failure);
     if (series.fed) {
       if (!newest[at].failure) behind_.erase(&series);
       readings_.push_back(
-          Reading{&series, batch.window, std::move(newest[at].points), newest[at].failure, batch.cut});
+          Reading{&series, due.window, std::move(newest[at].points), newest[at].failure, due.cut});
     }
   }
   co_return Result<void>();

@@ -29,6 +29,30 @@ std::string dimensions_text(const Dimensions& dimensions) {
   return text;
 }
 
+std::string inputs_text(const std::vector<aws::cloudwatch::NamedQuery>& inputs) {
+  std::string text;
+  for (const auto& input : inputs) {
+    for (const std::string* part : {&input.name, &input.namespace_, &input.metric, &input.statistic}) {
+      text += *part;
+      text += '\0';
+    }
+    text += dimensions_text(input.dimensions);
+    text += '\0';
+  }
+  return text;
+}
+
+void append_metric(std::string& text, std::string_view namespace_, std::string_view metric,
+                   const Dimensions& dimensions) {
+  text += fmt::format("{} {}", namespace_, metric);
+  std::string_view separator = " (";
+  for (const auto& dimension : dimensions) {
+    text += fmt::format("{}{}={}", separator, dimension.name, dimension.value);
+    separator = ", ";
+  }
+  if (!dimensions.empty()) text += ')';
+}
+
 size_t mix(size_t seed, const void* part) {
   return (seed ^ std::hash<const void*>()(part)) * 0x9E3779B97F4A7C15u;
 }
@@ -37,23 +61,38 @@ size_t mix(size_t seed, const void* part) {
 
 aws::cloudwatch::MetricQuery Series::query() const {
   aws::cloudwatch::MetricQuery query;
+  query.period_seconds = group->period;
+  if (name->account_id != nullptr) query.account_id = *name->account_id;
+  if (name->inputs != nullptr) {
+    query.expression = *name->metric;
+    query.inputs = *name->inputs;
+    return query;
+  }
   query.namespace_ = *name->namespace_;
   query.metric = *name->metric;
   query.dimensions = *dimensions;
   query.statistic = *name->statistic;
-  query.period_seconds = group->period;
   return query;
 }
 
 std::string Series::description() const {
-  std::string text = fmt::format("{} {}", *name->namespace_, *name->metric);
-  std::string_view separator = " (";
-  for (const auto& dimension : *dimensions) {
-    text += fmt::format("{}{}={}", separator, dimension.name, dimension.value);
-    separator = ", ";
+  std::string text;
+  if (name->inputs == nullptr) {
+    append_metric(text, *name->namespace_, *name->metric, *dimensions);
+    text += fmt::format(" {}", *name->statistic);
+  } else {
+    text = *name->metric;
+    std::string_view separator = ", where ";
+    for (const auto& input : *name->inputs) {
+      text += fmt::format("{}{} is ", separator, input.name);
+      append_metric(text, input.namespace_, input.metric, input.dimensions);
+      text += fmt::format(" {}", input.statistic);
+      separator = ", ";
+    }
   }
-  if (!dimensions->empty()) text += ')';
-  return fmt::format("{} {}", text, *name->statistic);
+  if (name->account_id != nullptr && !name->account_id->empty())
+    text += fmt::format(" of account {}", *name->account_id);
+  return text;
 }
 
 const std::shared_ptr<const Error>& Series::failure() const {
@@ -102,27 +141,37 @@ Wanted Demand::find(std::string_view key) const {
   return found == keys_.end() ? Wanted{} : found->second;
 }
 
+LinkedAccount Demand::account_of(std::string_view text) const {
+  const auto linked = targets_.may_be_account(text) ? std::nullopt : parse_linked_account(text);
+  return linked.value_or(LinkedAccount{text, {}});
+}
+
 const Series* Demand::find(const MetricKey& meaning) const {
-  const Account* const account = targets_.account(meaning.account);
+  const LinkedAccount of = account_of(meaning.account);
+  const Account* const account = targets_.account(of.account);
   if (account == nullptr) return nullptr;
   const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
+  const auto is_meant = [&](const MetricName& name) {
+    const std::string_view linked = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
+    return *name.namespace_ == meaning.namespace_ && *name.metric == meaning.metric &&
+           *name.statistic == meaning.statistic && linked == of.linked &&
+           (name.inputs == nullptr ? meaning.inputs.empty() : *name.inputs == meaning.inputs);
+  };
   for (const auto& group : groups_) {
     if (group->period != meaning.period_seconds || group->target->account != account ||
         group->target->region != region) {
       continue;
     }
     for (const Series* series : group->members) {
-      if (*series->name->namespace_ == meaning.namespace_ && *series->name->metric == meaning.metric &&
-          *series->name->statistic == meaning.statistic && *series->dimensions == meaning.dimensions) {
-        return series;
-      }
+      if (is_meant(*series->name) && *series->dimensions == meaning.dimensions) return series;
     }
   }
   return nullptr;
 }
 
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
-  auto target = targets_.find(meaning.region, meaning.account);
+  const LinkedAccount of = account_of(meaning.account);
+  auto target = targets_.find(meaning.region, of.account);
   if (!target) return fail(target.error());
   if (keys_.size() >= kMaxKeys) {
     return fail(ErrorKind::invalid, "{} metric keys are in use; spread them over several agents",
@@ -130,7 +179,7 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   }
   auto wanted = std::make_unique<Series>();
   wanted->group = &group_of(**target, meaning.period_seconds);
-  wanted->name = intern(meaning);
+  wanted->name = intern(meaning, of.linked);
   wanted->dimensions = intern(meaning.dimensions);
   const auto known = series_.find(wanted.get());
   Series* series = nullptr;
@@ -157,9 +206,12 @@ Group& Demand::group_of(const Target& target, int32_t period) {
   return *groups_.back();
 }
 
-const MetricName* Demand::intern(const MetricKey& meaning) {
-  const auto kept = [this](const std::string& text) { return &*texts_.insert(text).first; };
-  return &*names_.insert({kept(meaning.namespace_), kept(meaning.metric), kept(meaning.statistic)}).first;
+const MetricName* Demand::intern(const MetricKey& meaning, std::string_view linked) {
+  const auto kept = [this](std::string_view text) { return &*texts_.emplace(text).first; };
+  MetricName name{kept(meaning.namespace_), kept(meaning.metric), kept(meaning.statistic), kept(linked)};
+  if (!meaning.inputs.empty())
+    name.inputs = &inputs_.try_emplace(inputs_text(meaning.inputs), meaning.inputs).first->second;
+  return &*names_.insert(name).first;
 }
 
 std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {

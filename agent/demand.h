@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -40,8 +41,10 @@ struct Span {
 /// What few texts name for many series; each is kept once.
 struct MetricName {
   const std::string* namespace_ = nullptr;
-  const std::string* metric = nullptr;
-  const std::string* statistic = nullptr;
+  const std::string* metric = nullptr;      // of metric math: its expression
+  const std::string* statistic = nullptr;   // of metric math: empty
+  const std::string* account_id = nullptr;  // a linked account; null or empty: the target's own
+  const std::vector<aws::cloudwatch::NamedQuery>* inputs = nullptr;  // of metric math; null: a metric
 
   friend auto operator<=>(const MetricName&, const MetricName&) = default;
 };
@@ -147,12 +150,15 @@ class Demand {
   [[nodiscard]] KeyHash hash_of(std::string_view key) const;
 
   Group& group_of(const Target& target, int32_t period);
-  const MetricName* intern(const MetricKey& meaning);
+  // The configured account, and the one linked to it.
+  [[nodiscard]] LinkedAccount account_of(std::string_view text) const;
+  const MetricName* intern(const MetricKey& meaning, std::string_view linked);
   std::shared_ptr<const Dimensions> intern(const Dimensions& dimensions);
 
   Targets& targets_;
   std::unordered_set<std::string> texts_;  // namespaces, metrics, statistics
   std::set<MetricName> names_;
+  std::map<std::string, std::vector<aws::cloudwatch::NamedQuery>> inputs_;  // of metric math, by their text
   std::unordered_map<std::string, std::weak_ptr<const Dimensions>> dimensions_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::unordered_set<Series*, Hash, Same> series_;  // owned

@@ -124,6 +124,9 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   facts.period = group.period;
   facts.region = group.target->region;
   facts.account = group.target->account->name;
+  if (series.name->account_id != nullptr && !series.name->account_id->empty()) {
+    facts.account += (facts.account.empty() ? "" : "/") + *series.name->account_id;
+  }
   facts.delay = parts_.metrics.delay.count();
   facts.readings = series.readings;
   facts.last_read = series.last_read;
@@ -153,10 +156,12 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   facts.host = host;
   facts.key = key;
   const auto parsed = zabbix::parse_key(key);
+  std::optional<Result<MetricKey>> meant;
   if (!parsed) {
     facts.key_error = fmt::format("This is no item key as Zabbix writes them: {}.", parsed.error().message);
   } else {
-    facts.is_metric = parsed->name == "aws.metric";
+    meant = series_meant(parsed->name, parsed->params);
+    facts.is_metric = meant.has_value();
     const auto rows = Items::table();
     if (std::none_of(rows.begin(), rows.end(),
                      [&](const Items::Row& row) { return row.name == parsed->name; })) {
@@ -166,10 +171,10 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   }
   const Series* series = parts_.demand.find(key).series;
   if (series == nullptr && facts.is_metric) {
-    if (const auto meaning = parse_metric_key(parsed->params)) {
-      series = parts_.demand.find(*meaning);
+    if (*meant) {
+      series = parts_.demand.find(**meant);
     } else {
-      facts.key_error = meaning.error().message;
+      facts.key_error = meant->error().message;
     }
   }
   int64_t due = 0;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "agent/explain.h"
+#include "agent/math_key.h"
 #include "agent/status.h"
 #include "base/json.h"
 #include "base/version.h"
@@ -77,7 +78,7 @@ std::string format_value(double value) {
 }
 
 std::span<const Items::Row> Items::table() {
-  static constexpr std::array<Row, 15> kTable = {{
+  static constexpr std::array<Row, 16> kTable = {{
       {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
       {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
       {"bakusoku.version", "", "the agent's version", 0, &Items::version},
@@ -91,6 +92,8 @@ std::span<const Items::Row> Items::table() {
        &Items::name_to_id},
       {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
        "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric},
+      {"aws.math", "[<expression>,<name>=<namespace>,<metric>,<dimensions>,<statistic>,...]",
+       "newest final value of metric math over CloudWatch metrics", kAnyNumber, &Items::math},
       {"aws.discovery", "[<service>,<region>,<account>]",
        "low-level discovery of a service's resources, with tags; * stands for all regions, all accounts", 3,
        &Items::discovery},
@@ -118,7 +121,8 @@ std::optional<Answer> Items::answer_now(std::string_view key) {
   auto value = value_of(wanted);
   if (value) return Answer{true, std::move(value->text), value->lease};
   ++parts_.stats.not_supported;
-  return Answer{false, "aws.metric: " + valid_utf8(value.error().message)};
+  return Answer{false,
+                fmt::format("{}: {}", key.substr(0, key.find('[')), valid_utf8(value.error().message))};
 }
 
 asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
@@ -255,7 +259,16 @@ Items::Value Items::name_to_id(Parameters parameters, std::string_view, Deadline
 }
 
 Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline deadline) {
-  const auto known = wanted(key, parameters);
+  return value_of_series(parameters, key, parse_metric_key, deadline);
+}
+
+Items::Value Items::math(Parameters parameters, std::string_view key, Deadline deadline) {
+  return value_of_series(parameters, key, parse_math_key, deadline);
+}
+
+Items::Value Items::value_of_series(Parameters parameters, std::string_view key, Meaning meaning,
+                                    Deadline deadline) {
+  const auto known = wanted(key, parameters, meaning);
   if (!known) co_return fail(known.error());
   Demand::note_asked(*known->series, unix_seconds(parts_.clock()));
   auto current = co_await parts_.collect.make_current(*known->series, deadline);
@@ -263,12 +276,18 @@ Items::Value Items::metric(Parameters parameters, std::string_view key, Deadline
   co_return value_of(*known);
 }
 
-Result<Wanted> Items::wanted(std::string_view key, Parameters parameters) {
+Result<Wanted> Items::wanted(std::string_view key, Parameters parameters, Meaning meaning) {
   const Wanted known = parts_.demand.find(key);
   if (known.series != nullptr) return known;
-  const auto meaning = parse_metric_key(parameters);
-  if (!meaning) return fail(meaning.error());
-  return parts_.demand.add(key, *meaning);
+  const auto meant = meaning(parameters);
+  if (!meant) return fail(meant.error());
+  return parts_.demand.add(key, *meant);
+}
+
+std::optional<Result<MetricKey>> series_meant(std::string_view name, Parameters parameters) {
+  if (name == "aws.metric") return parse_metric_key(parameters);
+  if (name == "aws.math") return parse_math_key(parameters);
+  return std::nullopt;
 }
 
 bool Items::is_of_this_machine(std::string_view key) {
@@ -280,9 +299,9 @@ bool Items::is_of_this_machine(std::string_view key) {
 
 std::optional<Result<Wanted>> Items::metric_behind(std::string_view key) {
   const auto parsed = zabbix::parse_key(key);
-  if (!parsed || parsed->name != "aws.metric") return std::nullopt;
-  auto found = wanted(key, parsed->params);
-  if (!found) return fail(found.error().with_context("aws.metric"));
+  if (!parsed || (parsed->name != "aws.metric" && parsed->name != "aws.math")) return std::nullopt;
+  auto found = wanted(key, parsed->params, parsed->name == "aws.metric" ? parse_metric_key : parse_math_key);
+  if (!found) return fail(found.error().with_context(parsed->name));
   return found;
 }
 

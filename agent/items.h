@@ -15,6 +15,7 @@
 #include "agent/demand.h"
 #include "agent/event.h"
 #include "agent/inventory.h"
+#include "agent/metric_key.h"
 #include "agent/stats.h"
 #include "agent/targets.h"
 #include "base/clock.h"
@@ -48,6 +49,9 @@ struct Found {
 
 using Parameters = std::span<const std::string>;
 
+/// What a key that stands for a series means. Nothing: it stands for none. Errors: invalid.
+[[nodiscard]] std::optional<Result<MetricKey>> series_meant(std::string_view name, Parameters parameters);
+
 class Explain;
 class Status;
 
@@ -75,8 +79,8 @@ class Items {
   /// then.
   [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline);
 
-  /// The series behind an aws.metric key, which becomes demand by this. Nothing: another item. Errors:
-  /// invalid.
+  /// The series behind an aws.metric or aws.math key, which becomes demand by this. Nothing: another item.
+  /// Errors: invalid.
   [[nodiscard]] std::optional<Result<Wanted>> metric_behind(std::string_view key);
 
   /// Whether a key asks for something of the machine the agent runs on, which no other host should be said to
@@ -108,6 +112,7 @@ class Items {
   Value status(Parameters parameters, std::string_view key, Deadline deadline);
   Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
+  Value math(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery_of_all(const Service& service, std::string region, std::string account, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
@@ -117,7 +122,11 @@ class Items {
   Value weblog_time(Parameters parameters, std::string_view key, Deadline deadline);
   Value weblog_state(Parameters parameters, std::string_view key, Deadline deadline);
 
-  [[nodiscard]] Result<Wanted> wanted(std::string_view key, Parameters parameters);
+  // What a series' key means.
+  using Meaning = Result<MetricKey> (*)(Parameters parameters);
+  [[nodiscard]] Value value_of_series(Parameters parameters, std::string_view key, Meaning meaning,
+                                      Deadline deadline);
+  [[nodiscard]] Result<Wanted> wanted(std::string_view key, Parameters parameters, Meaning meaning);
   [[nodiscard]] Result<Found> value_of(const Wanted& wanted) const;
 
   Parts parts_;

@@ -51,19 +51,33 @@ bool is_extended_statistic(std::string_view text) {
   return false;
 }
 
-Result<std::string> parse_statistic(std::string_view text) {
+}  // namespace
+
+std::optional<LinkedAccount> parse_linked_account(std::string_view text) {
+  constexpr size_t kDigits = 12;
+  if (text.size() < kDigits) return std::nullopt;
+  const std::string_view linked = text.substr(text.size() - kDigits);
+  const bool digits =
+      std::all_of(linked.begin(), linked.end(), [](char ch) { return ch >= '0' && ch <= '9'; });
+  if (!digits) return std::nullopt;
+  if (text.size() == kDigits) return LinkedAccount{{}, linked};
+  const std::string_view account = text.substr(0, text.size() - kDigits - 1);
+  if (account.empty() || text[account.size()] != '/') return std::nullopt;
+  return LinkedAccount{account, linked};
+}
+
+Result<std::string> parse_statistic(std::string_view text, std::string_view what) {
   if (text.empty()) return "Average";
   for (const std::string_view name : {"Average", "Sum", "Minimum", "Maximum", "SampleCount"}) {
     if (equal_ignoring_case(text, name)) return std::string(name);
   }
   if (is_extended_statistic(text)) return std::string(text);
   return fail(ErrorKind::invalid,
-              "statistic (parameter 4) '{}' is not one of Average, Sum, Minimum, Maximum, SampleCount, p99, "
-              "tm99, ...",
+              "{} '{}' is not one of Average, Sum, Minimum, Maximum, SampleCount, p99, tm99, ...", what,
               text);
 }
 
-Result<int32_t> parse_period(std::string_view text) {
+Result<int32_t> parse_period(std::string_view text, std::string_view what) {
   if (text.empty()) return 300;
   const bool digits =
       std::all_of(text.begin(), text.end(), [](unsigned char ch) { return std::isdigit(ch) != 0; });
@@ -74,35 +88,38 @@ Result<int32_t> parse_period(std::string_view text) {
       seconds == 1 || seconds == 5 || seconds == 10 || seconds == 30 || (seconds > 0 && seconds % 60 == 0);
   if (!whole || !allowed || seconds > kMaxPeriodSeconds) {
     return fail(ErrorKind::invalid,
-                "period (parameter 5) '{}' must be 1, 5, 10, 30 or a multiple of 60 seconds up to a day, "
-                "such as 300 or 5m",
-                text);
+                "{} '{}' must be 1, 5, 10, 30 or a multiple of 60 seconds up to a day, such as 300 or 5m",
+                what, text);
   }
   return static_cast<int32_t>(seconds);
 }
 
-Result<std::string> parse_name(std::string_view text, std::string_view what) {
+Result<bool> parse_missing(std::string_view text, std::string_view what) {
+  if (!text.empty() && text != "skip" && text != "zero") {
+    return fail(ErrorKind::invalid, "{} '{}' must be skip or zero", what, text);
+  }
+  return text == "zero";
+}
+
+Result<std::string> parse_metric_name(std::string_view text, std::string_view what) {
   if (text.empty()) return fail(ErrorKind::invalid, "{} is missing", what);
   if (text.size() > kMaxNameBytes)
     return fail(ErrorKind::invalid, "{} is longer than {} bytes", what, kMaxNameBytes);
   return std::string(text);
 }
 
-}  // namespace
-
-Result<std::vector<Dimension>> parse_dimensions(std::string_view text) {
+Result<std::vector<Dimension>> parse_dimensions(std::string_view text, std::string_view what) {
   std::vector<Dimension> dimensions;
   std::string part;
   const auto finish_part = [&]() -> Result<void> {
     const size_t equals = part.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == part.size()) {
-      return fail(ErrorKind::invalid,
-                  "dimensions (parameter 3): '{}' is not Name=Value; write \"InstanceId=i-0123;Other=x\"",
+      return fail(ErrorKind::invalid, "{}: '{}' is not Name=Value; write \"InstanceId=i-0123;Other=x\"", what,
                   part);
     }
     Dimension dimension{part.substr(0, equals), part.substr(equals + 1)};
     if (dimension.name.size() > kMaxNameBytes || dimension.value.size() > kMaxDimensionBytes) {
-      return fail(ErrorKind::invalid, "dimensions (parameter 3): '{}' is too long", dimension.name);
+      return fail(ErrorKind::invalid, "{}: '{}' is too long", what, dimension.name);
     }
     dimensions.push_back(std::move(dimension));
     part.clear();
@@ -122,8 +139,8 @@ Result<std::vector<Dimension>> parse_dimensions(std::string_view text) {
   }
   if (auto finished = finish_part(); !finished) return fail(finished.error());
   if (dimensions.size() > aws::cloudwatch::kMaxDimensions) {
-    return fail(ErrorKind::invalid, "dimensions (parameter 3): {} given, CloudWatch allows {}",
-                dimensions.size(), aws::cloudwatch::kMaxDimensions);
+    return fail(ErrorKind::invalid, "{}: {} given, CloudWatch allows {}", what, dimensions.size(),
+                aws::cloudwatch::kMaxDimensions);
   }
   std::sort(dimensions.begin(), dimensions.end(),
             [](const Dimension& a, const Dimension& b) { return a.name < b.name; });
@@ -131,7 +148,7 @@ Result<std::vector<Dimension>> parse_dimensions(std::string_view text) {
       std::adjacent_find(dimensions.begin(), dimensions.end(),
                          [](const Dimension& a, const Dimension& b) { return a.name == b.name; });
   if (twice != dimensions.end()) {
-    return fail(ErrorKind::invalid, "dimensions (parameter 3): '{}' is given twice", twice->name);
+    return fail(ErrorKind::invalid, "{}: '{}' is given twice", what, twice->name);
   }
   return dimensions;
 }
@@ -148,20 +165,18 @@ Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
     return at < parameters.size() ? std::string_view(parameters[at]) : std::string_view();
   };
   MetricKey key;
-  auto namespace_ = parse_name(parameter(0), "namespace (parameter 1)");
+  auto namespace_ = parse_metric_name(parameter(0), "namespace (parameter 1)");
   if (!namespace_) return fail(namespace_.error());
-  auto metric = parse_name(parameter(1), "metric (parameter 2)");
+  auto metric = parse_metric_name(parameter(1), "metric (parameter 2)");
   if (!metric) return fail(metric.error());
   auto dimensions = parse_dimensions(parameter(2));
   if (!dimensions) return fail(dimensions.error());
-  auto statistic = parse_statistic(parameter(3));
+  auto statistic = parse_statistic(parameter(3), "statistic (parameter 4)");
   if (!statistic) return fail(statistic.error());
-  const auto period = parse_period(parameter(4));
+  const auto period = parse_period(parameter(4), "period (parameter 5)");
   if (!period) return fail(period.error());
-  const std::string_view missing = parameter(7);
-  if (!missing.empty() && missing != "skip" && missing != "zero") {
-    return fail(ErrorKind::invalid, "missing (parameter 8) '{}' must be skip or zero", missing);
-  }
+  const auto missing = parse_missing(parameter(7), "missing (parameter 8)");
+  if (!missing) return fail(missing.error());
   key.namespace_ = std::move(*namespace_);
   key.metric = std::move(*metric);
   key.dimensions = std::move(*dimensions);
@@ -169,7 +184,7 @@ Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
   key.period_seconds = *period;
   key.region = parameter(5);
   key.account = parameter(6);
-  key.missing_is_zero = missing == "zero";
+  key.missing_is_zero = *missing;
   return key;
 }
 

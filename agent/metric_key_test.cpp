@@ -81,5 +81,20 @@ TEST(MetricKey, AllowsThirtyDimensionsAndNoMore) {
   EXPECT_FALSE(parse_dimensions(text + ";D30=v"));
 }
 
+TEST(LinkedAccount, IsTwelveDigitsAndPerhapsTheAccountItIsLinkedTo) {
+  const auto alone = parse_linked_account("123456789012");
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(alone->account, "");
+  EXPECT_EQ(alone->linked, "123456789012");
+  const auto of_prod = parse_linked_account("prod/123456789012");
+  ASSERT_TRUE(of_prod);
+  EXPECT_EQ(of_prod->account, "prod");
+  EXPECT_EQ(of_prod->linked, "123456789012");
+  for (const char* text : {"", "prod", "12345678901", "1234567890123", "/123456789012", "prod:123456789012",
+                           "prod/12345678901x", "123456789012/prod"}) {
+    EXPECT_FALSE(parse_linked_account(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace bakusoku::agent

@@ -309,6 +309,12 @@ Account* Targets::account(std::string_view name) const {
   return found == names_.end() ? nullptr : found->second;
 }
 
+bool Targets::may_be_account(std::string_view name) const {
+  if (account(name) != nullptr) return true;
+  if (!members_unknown_.empty() && name.find('/') == std::string_view::npos) return true;
+  return std::any_of(accounts_.begin(), accounts_.end(), [&](const auto& one) { return one->name == name; });
+}
+
 Result<Account*> Targets::find_account(std::string_view name) const {
   if (Account* const found = account(name)) return found;
   for (const auto& one : accounts_) {

@@ -124,6 +124,8 @@ class Targets {
   [[nodiscard]] const std::vector<std::unique_ptr<Account>>& accounts() const { return accounts_; }
   /// The account that keys name so, awake; null: there is none.
   [[nodiscard]] Account* account(std::string_view name) const;
+  /// Whether keys may name an account so: one that is there, asleep, or a member that is not known yet.
+  [[nodiscard]] bool may_be_account(std::string_view name) const;
   /// What all accounts' clients counted.
   [[nodiscard]] aws::ClientCounters calls() const;
   [[nodiscard]] const aws::Http& http() const { return *http_; }

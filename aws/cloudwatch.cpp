@@ -26,9 +26,7 @@ asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::str
   Result<std::string> encoded = encode_get_metric_data(request);
   if (!encoded) co_return fail(encoded.error().with_context(context));
   Call sent = call(std::move(region), "GetMetricData", std::move(*encoded));
-  for (const MetricQuery& query : request.queries) {
-    sent.datapoints += static_cast<uint64_t>((request.end - request.start) / query.period_seconds);
-  }
+  sent.datapoints = estimated_datapoints(request);
   sent.datapoints_from = request.start;
   const Result<std::string> body = co_await client.send(std::move(sent));
   if (!body) co_return fail(body.error());

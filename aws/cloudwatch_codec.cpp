@@ -1,5 +1,6 @@
 #include "aws/cloudwatch_codec.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -37,21 +38,149 @@ void append_dimensions(std::string& out, const std::vector<Dimension>& dimension
   out += ']';
 }
 
-Result<void> check(const MetricQuery& query) {
-  if (query.namespace_.empty() || query.metric.empty() || query.statistic.empty()) {
+Result<void> check_metric(std::string_view namespace_, std::string_view metric, std::string_view statistic,
+                          const std::vector<Dimension>& dimensions) {
+  if (namespace_.empty() || metric.empty() || statistic.empty()) {
     return fail(ErrorKind::invalid, "a metric needs a namespace, a name and a statistic");
   }
-  if (query.period_seconds <= 0) return fail(ErrorKind::invalid, "the period of a metric must be positive");
-  if (query.dimensions.size() > kMaxDimensions) {
-    return fail(ErrorKind::invalid, "{} {} has {} dimensions, CloudWatch allows {}", query.namespace_,
-                query.metric, query.dimensions.size(), kMaxDimensions);
+  if (dimensions.size() > kMaxDimensions) {
+    return fail(ErrorKind::invalid, "{} {} has {} dimensions, CloudWatch allows {}", namespace_, metric,
+                dimensions.size(), kMaxDimensions);
   }
-  for (const Dimension& dimension : query.dimensions) {
+  for (const Dimension& dimension : dimensions) {
     if (dimension.name.empty() || dimension.value.empty()) {
-      return fail(ErrorKind::invalid, "a dimension of {} {} has no name or no value", query.namespace_,
-                  query.metric);
+      return fail(ErrorKind::invalid, "a dimension of {} {} has no name or no value", namespace_, metric);
     }
   }
+  return {};
+}
+
+Result<void> check(const MetricQuery& query) {
+  if (query.period_seconds <= 0) return fail(ErrorKind::invalid, "the period of a metric must be positive");
+  if (query.expression.empty()) {
+    if (!query.inputs.empty()) return fail(ErrorKind::invalid, "metric math needs an expression");
+    return check_metric(query.namespace_, query.metric, query.statistic, query.dimensions);
+  }
+  if (query.inputs.empty()) return fail(ErrorKind::invalid, "an expression needs a metric");
+  for (const NamedQuery& input : query.inputs) {
+    if (!is_query_name(input.name)) {
+      return fail(ErrorKind::invalid, "'{}' is no name for a metric in an expression", input.name);
+    }
+    auto checked = check_metric(input.namespace_, input.metric, input.statistic, input.dimensions);
+    if (!checked) return checked;
+  }
+  return {};
+}
+
+void append_metric_stat(std::string& out, std::string_view namespace_, std::string_view metric,
+                        const std::vector<Dimension>& dimensions, int32_t period,
+                        std::string_view statistic) {
+  out += R"("MetricStat":{"Metric":{"Namespace":)";
+  append_json_string(out, namespace_);
+  out += R"(,"MetricName":)";
+  append_json_string(out, metric);
+  if (!dimensions.empty()) {
+    out += R"(,"Dimensions":)";
+    append_dimensions(out, dimensions, false);
+  }
+  out += R"(},"Period":)";
+  append_number(out, period);
+  out += R"(,"Stat":)";
+  append_json_string(out, statistic);
+  out += '}';
+}
+
+void append_account(std::string& out, const std::string& account_id) {
+  if (account_id.empty()) return;
+  out += R"(,"AccountId":)";
+  append_json_string(out, account_id);
+}
+
+bool is_word(char ch) {
+  return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_';
+}
+
+std::string input_id(size_t query, size_t input) {
+  std::string id = "q";
+  append_number(id, static_cast<int64_t>(query));
+  id += '_';
+  append_number(id, static_cast<int64_t>(input));
+  return id;
+}
+
+// The expression with its inputs called by the ids they have in the call. METRICS() means the inputs, not
+// whatever else is in the call.
+std::string renamed(const MetricQuery& query, size_t at) {
+  std::string out;
+  const std::string_view text = query.expression;
+  for (size_t from = 0; from < text.size();) {
+    if (text[from] == '"' || text[from] == '\'') {
+      const size_t end = std::min(text.find(text[from], from + 1), text.size() - 1);
+      out += text.substr(from, end + 1 - from);
+      from = end + 1;
+      continue;
+    }
+    size_t end = from;
+    while (end < text.size() && is_word(text[end])) ++end;
+    if (end == from) {
+      out += text[from++];
+      continue;
+    }
+    const std::string_view word = text.substr(from, end - from);
+    from = end;
+    const auto input = std::find_if(query.inputs.begin(), query.inputs.end(),
+                                    [&](const NamedQuery& candidate) { return candidate.name == word; });
+    if (input != query.inputs.end()) {
+      out += input_id(at, static_cast<size_t>(input - query.inputs.begin()));
+      continue;
+    }
+    const size_t open = text.find_first_not_of(' ', end);
+    const size_t close = open == std::string_view::npos ? open : text.find_first_not_of(' ', open + 1);
+    if (word != "METRICS" || close == std::string_view::npos || text[open] != '(' || text[close] != ')') {
+      out += word;
+      continue;
+    }
+    for (size_t one = 0; one < query.inputs.size(); ++one) {
+      out += one == 0 ? '[' : ',';
+      out += input_id(at, one);
+    }
+    out += ']';
+    from = close + 1;
+  }
+  return out;
+}
+
+Result<void> append_query(std::string& out, const MetricQuery& query, size_t at) {
+  if (auto checked = check(query); !checked) return checked;
+  if (at != 0) out += ',';
+  if (query.expression.empty()) {
+    out += R"({"Id":"q)";
+    append_number(out, static_cast<int64_t>(at));
+    out += R"(",)";
+    append_metric_stat(out, query.namespace_, query.metric, query.dimensions, query.period_seconds,
+                       query.statistic);
+    append_account(out, query.account_id);
+    out += R"(,"ReturnData":true})";
+    return {};
+  }
+  const std::string expression = renamed(query, at);
+  if (expression.size() > kMaxExpressionBytes) {
+    return fail(ErrorKind::invalid, "the expression has {} bytes, CloudWatch allows {}", expression.size(),
+                kMaxExpressionBytes);
+  }
+  for (size_t one = 0; one < query.inputs.size(); ++one) {
+    const NamedQuery& input = query.inputs[one];
+    out += R"({"Id":")" + input_id(at, one) + R"(",)";
+    append_metric_stat(out, input.namespace_, input.metric, input.dimensions, query.period_seconds,
+                       input.statistic);
+    append_account(out, query.account_id);
+    out += R"(,"ReturnData":false},)";
+  }
+  out += R"({"Id":"q)";
+  append_number(out, static_cast<int64_t>(at));
+  out += R"(","Expression":)";
+  append_json_string(out, expression);
+  out += R"(,"ReturnData":true})";
   return {};
 }
 
@@ -187,21 +316,37 @@ error_code read_series(ondemand::object object, size_t queries, Scratch& scratch
   return simdjson::SUCCESS;
 }
 
+void mark_several(std::vector<SeriesData>& results, size_t queries) {
+  std::vector<size_t> counts(queries);
+  for (const SeriesData& result : results) ++counts[result.query];
+  for (SeriesData& result : results) {
+    if (counts[result.query] == 1) continue;
+    result.status = SeriesStatus::several;
+    result.points.clear();
+    result.message = "the expression stands for several series";
+  }
+}
+
 error_code read_results(ondemand::value value, size_t queries, Scratch& scratch,
                         std::vector<SeriesData>& out) {
   ondemand::array results;
   if (const error_code error = value.get_array().get(results)) return error;
   out.reserve(queries);
+  bool several = false;
+  std::vector<bool> seen(queries);
   for (auto element : results) {
     ondemand::object object;
     if (const error_code error = element.get_object().get(object)) return error;
-    if (out.size() >= queries) {
-      scratch.problem = "more results than queries";
+    if (out.size() >= kMaxQueriesPerCall) {
+      scratch.problem = "more results than a call returns";
       return simdjson::CAPACITY;
     }
     SeriesData& series = out.emplace_back();
     if (const error_code error = read_series(object, queries, scratch, series)) return error;
+    several = several || seen[series.query];
+    seen[series.query] = true;
   }
+  if (several) mark_several(out, queries);
   return simdjson::SUCCESS;
 }
 
@@ -251,35 +396,41 @@ error_code read_metric(ondemand::object object, MetricName& out) {
 
 }  // namespace
 
+size_t query_count(const MetricQuery& query) { return 1 + query.inputs.size(); }
+
+size_t longest_expression(const MetricQuery& query) { return renamed(query, kMaxQueriesPerCall - 1).size(); }
+
+bool is_query_name(std::string_view text) {
+  return !text.empty() && text.size() <= 255 && text.front() >= 'a' && text.front() <= 'z' &&
+         std::all_of(text.begin(), text.end(), is_word);
+}
+
+uint64_t estimated_datapoints(const MetricDataRequest& request) {
+  if (request.end <= request.start) return 0;
+  uint64_t datapoints = 0;
+  for (const MetricQuery& query : request.queries) {
+    const int64_t period = std::max(query.period_seconds, 1);
+    datapoints +=
+        static_cast<uint64_t>((request.end - request.start + period - 1) / period) * query_count(query);
+  }
+  return datapoints;
+}
+
 Result<std::string> encode_get_metric_data(const MetricDataRequest& request) {
-  if (request.queries.empty() || request.queries.size() > kMaxQueriesPerCall) {
+  size_t queries = 0;
+  for (const MetricQuery& query : request.queries) queries += query_count(query);
+  if (queries == 0 || queries > kMaxQueriesPerCall) {
     return fail(ErrorKind::invalid, "one GetMetricData call takes 1 to {} queries, not {}",
-                kMaxQueriesPerCall, request.queries.size());
+                kMaxQueriesPerCall, queries);
   }
   if (request.start < 0 || request.start >= request.end) {
     return fail(ErrorKind::invalid, "the window of a GetMetricData call must end after its start");
   }
   std::string out;
-  out.reserve(256 + request.queries.size() * 256 + request.next_token.size());
+  out.reserve(256 + queries * 256 + request.next_token.size());
   out += R"({"MetricDataQueries":[)";
   for (size_t at = 0; at < request.queries.size(); ++at) {
-    const MetricQuery& query = request.queries[at];
-    if (const Result<void> checked = check(query); !checked) return fail(checked.error());
-    out += at == 0 ? R"({"Id":"q)" : R"(,{"Id":"q)";
-    append_number(out, static_cast<int64_t>(at));
-    out += R"(","MetricStat":{"Metric":{"Namespace":)";
-    append_json_string(out, query.namespace_);
-    out += R"(,"MetricName":)";
-    append_json_string(out, query.metric);
-    if (!query.dimensions.empty()) {
-      out += R"(,"Dimensions":)";
-      append_dimensions(out, query.dimensions, false);
-    }
-    out += R"(},"Period":)";
-    append_number(out, query.period_seconds);
-    out += R"(,"Stat":)";
-    append_json_string(out, query.statistic);
-    out += R"(},"ReturnData":true})";
+    if (auto appended = append_query(out, request.queries[at], at); !appended) return fail(appended.error());
   }
   out += R"(],"StartTime":)";
   append_number(out, request.start);
@@ -349,6 +500,12 @@ std::string encode_list_metrics(const ListMetricsRequest& request) {
   if (request.recently_active) {
     member("RecentlyActive");
     out += R"("PT3H")";
+  }
+  if (!request.owning_account.empty()) {
+    member("IncludeLinkedAccounts");
+    out += "true";
+    member("OwningAccount");
+    append_json_string(out, request.owning_account);
   }
   if (!request.next_token.empty()) {
     member("NextToken");

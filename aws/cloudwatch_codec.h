@@ -17,13 +17,35 @@ struct Dimension {
   friend bool operator==(const Dimension&, const Dimension&) = default;
 };
 
+/// What an expression calls by a name.
+struct NamedQuery {
+  std::string name;  // see is_query_name()
+  std::string namespace_;
+  std::string metric;
+  std::vector<Dimension> dimensions{};
+  std::string statistic;
+  friend bool operator==(const NamedQuery&, const NamedQuery&) = default;
+};
+
+/// A metric, or metric math over several.
 struct MetricQuery {
   std::string namespace_;  // "AWS/EC2"
   std::string metric;      // "CPUUtilization"
   std::vector<Dimension> dimensions{};
   std::string statistic;  // "Average", "p99", ...
   int32_t period_seconds = 300;
+  std::string account_id{};          // a source account linked to this one; empty: its own
+  std::string expression{};          // metric math over the inputs, which takes the metric's place
+  std::vector<NamedQuery> inputs{};  // of that period and account
 };
+
+/// How many of a call's queries it takes: the inputs of an expression are queries too, which return nothing.
+[[nodiscard]] size_t query_count(const MetricQuery& query);
+/// Of an expression as it is written into a call, at most, in bytes.
+[[nodiscard]] size_t longest_expression(const MetricQuery& query);
+/// Whether CloudWatch takes this as a query's id, by which expressions know it: a lower case letter, then
+/// letters, digits and underscores.
+[[nodiscard]] bool is_query_name(std::string_view text);
 
 struct MetricDataRequest {
   std::vector<MetricQuery> queries;  // 1..500; the result's index is the query's
@@ -37,7 +59,8 @@ struct Datapoint {
   double value = 0;
 };
 
-enum class SeriesStatus { complete, partial, internal_error, forbidden };
+// `several`: an expression that stands for several series, which are nobody's value.
+enum class SeriesStatus { complete, partial, internal_error, forbidden, several };
 
 struct SeriesData {
   size_t query = 0;  // index into MetricDataRequest::queries
@@ -53,6 +76,8 @@ struct MetricDataPage {
 };
 
 inline constexpr size_t kMaxQueriesPerCall = 500;
+inline constexpr size_t kMaxExpressionBytes = 2048;
+inline constexpr size_t kMaxDimensionFilters = 10;  // of one ListMetrics
 inline constexpr size_t kMaxDimensions = 30;
 inline constexpr size_t kMaxDatapointsPerCall = 100800;
 
@@ -70,13 +95,20 @@ struct ListMetricsRequest {
   std::string metric{};
   std::vector<Dimension> dimensions{};  // filters; an empty value matches any
   bool recently_active = false;         // RecentlyActive=PT3H
+  std::string owning_account{};         // a linked account, whose metrics are listed; empty: one's own
   std::string next_token{};
 };
 
-/// Query ids are q0, q1, ... so that a result finds its query. Errors of encoding: invalid (no query or more
-/// than 500, an empty name, too many dimensions, a window or period that is not positive). Of decoding:
-/// corrupt (also an id that was not asked for, more results than queries, more points than AWS ever sends,
-/// timestamps without values).
+/// The datapoints AWS counts against its quota: those that the windows have room for, inputs of expressions
+/// included, whether there are any or not.
+[[nodiscard]] uint64_t estimated_datapoints(const MetricDataRequest& request);
+
+/// Query ids are q0, q1, ... so that a result finds its query; the inputs of q1's expression are q1_0, q1_1,
+/// ..., and are called so in it. Errors of encoding: invalid (no query or more than 500, an empty name, too
+/// many dimensions, a window or period that is not positive, inputs without an expression or with names that
+/// CloudWatch does not take). Of decoding: corrupt (also an id that was not asked for, more than 500 results,
+/// more points than AWS ever sends, timestamps without values). A query with several results has the status
+/// `several` in each of them.
 [[nodiscard]] Result<std::string> encode_get_metric_data(const MetricDataRequest& request);
 [[nodiscard]] Result<MetricDataPage> decode_get_metric_data(std::string_view json, size_t queries);
 [[nodiscard]] std::string encode_list_metrics(const ListMetricsRequest& request);

@@ -54,6 +54,85 @@ TEST(CloudWatchCodec, refuses_to_write_what_aws_would_refuse) {
   EXPECT_TRUE(refused([](auto& r) { r.queries[0].dimensions[0].value.clear(); }));
 }
 
+MetricDataRequest with_math() {
+  MetricDataRequest request = two_queries();
+  MetricQuery& math = request.queries.emplace_back();
+  math.period_seconds = 60;
+  math.account_id = "111111111111";
+  math.expression = "IF(errors >= 1, 100*errors/requests, 0) + SUM(METRICS( ))";
+  math.inputs = {{"errors", "AWS/X", "Errors", {{"A", "1"}}, "Sum"}, {"requests", "AWS/X", "All", {}, "p9"}};
+  return request;
+}
+
+TEST(CloudWatchCodec, writes_metric_math_with_inputs_of_its_own) {
+  const std::string body = encode_get_metric_data(with_math()).value();
+  EXPECT_NE(
+      body.find(
+          R"({"Id":"q2_0","MetricStat":{"Metric":{"Namespace":"AWS/X","MetricName":"Errors","Dimensions":[{"Name":"A",)"
+          R"("Value":"1"}]},"Period":60,"Stat":"Sum"},"AccountId":"111111111111","ReturnData":false},)"
+          R"({"Id":"q2_1","MetricStat":{"Metric":{"Namespace":"AWS/X","MetricName":"All"},"Period":60,"Stat":"p9"},)"
+          R"("AccountId":"111111111111","ReturnData":false},)"
+          R"json({"Id":"q2","Expression":"IF(q2_0 >= 1, 100*q2_0/q2_1, 0) + SUM([q2_0,q2_1])","ReturnData":true}])json"),
+      std::string::npos)
+      << body;
+}
+
+TEST(CloudWatchCodec, names_in_quotes_and_parts_of_words_are_not_inputs) {
+  MetricDataRequest request = with_math();
+  request.queries[2].expression = "SUM(METRICS(\"errors\")) + errors_ + errors";
+  EXPECT_NE(encode_get_metric_data(request)->find(R"json(SUM(METRICS(\"errors\")) + errors_ + q2_0")json"),
+            std::string::npos);
+  request.queries[2].expression = "errors + \"errors";
+  EXPECT_NE(encode_get_metric_data(request)->find(R"(q2_0 + \"errors")"), std::string::npos);
+}
+
+TEST(CloudWatchCodec, inputs_count_as_queries) {
+  MetricDataRequest request = with_math();
+  EXPECT_EQ(query_count(request.queries[0]), 1u);
+  EXPECT_EQ(query_count(request.queries[2]), 3u);
+  // Five minutes: one of 300 s, five of 60 s, and three times five.
+  EXPECT_EQ(estimated_datapoints(request), 1u + 5u + 15u);
+  request.end += 1;
+  EXPECT_EQ(estimated_datapoints(request), 2u + 6u + 18u) << "a period that has begun counts";
+  request.queries.resize(3 + 495, request.queries[0]);
+  EXPECT_TRUE(encode_get_metric_data(request));
+  request.queries.push_back(request.queries[0]);
+  EXPECT_FALSE(encode_get_metric_data(request)) << "501 with the inputs";
+}
+
+TEST(CloudWatchCodec, refuses_metric_math_that_aws_would_refuse) {
+  const auto refused = [](auto change) {
+    MetricDataRequest request = with_math();
+    change(request.queries[2]);
+    const auto got = encode_get_metric_data(request);
+    return !got && got.error().kind == ErrorKind::invalid;
+  };
+  EXPECT_TRUE(refused([](auto& q) { q.expression.clear(); }));
+  EXPECT_TRUE(refused([](auto& q) { q.inputs.clear(); }));
+  EXPECT_TRUE(refused([](auto& q) { q.inputs[0].name = "Errors"; }));
+  EXPECT_TRUE(refused([](auto& q) { q.inputs[0].name = "e-1"; }));
+  EXPECT_TRUE(refused([](auto& q) { q.inputs[0].metric.clear(); }));
+  EXPECT_TRUE(refused([](auto& q) { q.inputs[0].dimensions.push_back({"B", ""}); }));
+  EXPECT_TRUE(refused([](auto& q) { q.expression = std::string(2050, '('); }));
+}
+
+TEST(CloudWatchCodec, an_expression_of_several_series_has_no_value) {
+  const auto page = decode_get_metric_data(
+      R"({"MetricDataResults":[{"Id":"q1","Timestamps":[60],"Values":[1]},{"Id":"q0","Timestamps":[60],"Values":[2]},)"
+      R"({"Id":"q1","Timestamps":[60],"Values":[3]}]})",
+      2);
+  ASSERT_TRUE(page) << page.error().message;
+  ASSERT_EQ(page->series.size(), 3U);
+  EXPECT_EQ(page->series[0].status, SeriesStatus::several);
+  EXPECT_TRUE(page->series[0].points.empty());
+  EXPECT_EQ(page->series[1].status, SeriesStatus::complete);
+  EXPECT_EQ(page->series[1].points.size(), 1U);
+  EXPECT_EQ(page->series[2].status, SeriesStatus::several);
+  std::string many = R"({"MetricDataResults":[{"Id":"q0"})";
+  for (int times = 1; times < 501; ++times) many += R"(,{"Id":"q0"})";
+  EXPECT_FALSE(decode_get_metric_data(many + "]}", 1));
+}
+
 TEST(CloudWatchCodec, reads_series_in_any_order_and_with_unknown_fields) {
   const auto page = decode_get_metric_data(kReply, 2);
   ASSERT_TRUE(page) << page.error().message;
@@ -110,7 +189,6 @@ TEST(CloudWatchCodec, what_is_not_the_answer_is_corrupt) {
                                 R"({"MetricDataResults":[{"Id":"q1 "}]})",
                                 R"({"MetricDataResults":[{"Id":"q99999999999999999999"}]})",
                                 R"({"MetricDataResults":[{"Id":1}]})",
-                                R"({"MetricDataResults":[{"Id":"q0"},{"Id":"q1"},{"Id":"q0"}]})",
                                 R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[]}]})",
                                 R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":["1"]}]})",
                                 R"({"MetricDataResults":[{"Id":"q0","Timestamps":["1"],"Values":[1]}]})",
@@ -172,6 +250,14 @@ TEST(CloudWatchCodec, writes_list_metrics) {
   EXPECT_EQ(encode_list_metrics(request),
             R"({"Namespace":"AWS/EC2","MetricName":"CPUUtilization","Dimensions":[{"Name":"InstanceId"},)"
             R"({"Name":"A","Value":"b"}],"RecentlyActive":"PT3H","NextToken":"t"})");
+}
+
+TEST(CloudWatchCodec, lists_the_metrics_of_a_linked_account) {
+  ListMetricsRequest request;
+  request.namespace_ = "AWS/EC2";
+  request.owning_account = "111111111111";
+  EXPECT_EQ(encode_list_metrics(request),
+            R"({"Namespace":"AWS/EC2","IncludeLinkedAccounts":true,"OwningAccount":"111111111111"})");
 }
 
 TEST(CloudWatchCodec, reads_list_metrics) {

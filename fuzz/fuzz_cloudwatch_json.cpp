@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   constexpr size_t kQueries = 5;
   if (const auto page = cloudwatch::decode_get_metric_data(bytes, kQueries)) {
-    if (page->series.size() > kQueries) std::abort();
+    if (page->series.size() > cloudwatch::kMaxQueriesPerCall) std::abort();
     for (const auto& series : page->series) {
       if (series.query >= kQueries) std::abort();
       for (const auto& point : series.points) {

@@ -29,6 +29,9 @@ constexpr zbxmod::Item items[] = {
     item<ask_agent>("bakusoku.explain", any_parameters).test("web-1"),
     item<ask_agent>("aws.metric", any_parameters)
         .test("AWS/EC2,CPUUtilization,InstanceId=i-00000000000000000"),
+    item<ask_agent>("aws.math", any_parameters)
+        .test(
+            "errors/requests*100,\"errors=AWS/Lambda,Errors,,Sum\",\"requests=AWS/Lambda,Invocations,,Sum\""),
     item<ask_agent>("aws.discovery", any_parameters).test("ec2"),
     item<ask_agent>("aws.resource", any_parameters).test("ec2,i-00000000000000000,state"),
     item<ask_agent>("aws.ec2.name2id", any_parameters).test("web-1"),

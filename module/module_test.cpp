@@ -90,11 +90,11 @@ std::chrono::milliseconds since(Clock::time_point start) {
 }
 
 TEST_F(ModuleTest, HasTheItemsOfItsTable) {
-  EXPECT_THAT(
-      module_.keys(),
-      ElementsAre("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "bakusoku.stats", "bakusoku.status",
-                  "bakusoku.explain", "aws.metric", "aws.discovery", "aws.resource", "aws.ec2.name2id",
-                  "weblog.requests", "weblog.status", "weblog.bytes", "weblog.time", "weblog.state"));
+  EXPECT_THAT(module_.keys(),
+              ElementsAre("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "bakusoku.stats",
+                          "bakusoku.status", "bakusoku.explain", "aws.metric", "aws.math", "aws.discovery",
+                          "aws.resource", "aws.ec2.name2id", "weblog.requests", "weblog.status",
+                          "weblog.bytes", "weblog.time", "weblog.state"));
 }
 
 TEST_F(ModuleTest, EchoesWithoutAnAgent) {

@@ -4,7 +4,7 @@ import unittest
 
 from lab import Agentd, LabTestCase
 
-KEYS = ("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "aws.ec2.name2id", "aws.metric", "aws.discovery",
+KEYS = ("bakusoku.echo", "bakusoku.ping", "bakusoku.version", "aws.ec2.name2id", "aws.metric", "aws.math", "aws.discovery",
         "aws.resource", "bakusoku.status", "bakusoku.explain", "weblog.requests", "weblog.status", "weblog.bytes",
         "weblog.time", "weblog.state")
 
