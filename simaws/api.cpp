@@ -220,8 +220,8 @@ std::optional<Position> read_token(std::string_view token, std::string_view kind
   if (size <= 0) return std::nullopt;
   std::string plain(reinterpret_cast<const char*>(bytes.data()), static_cast<size_t>(size));
   // EVP_DecodeBlock counts the padding as bytes.
-  plain.resize(plain.size() -
-               static_cast<size_t>(std::min<std::ptrdiff_t>(2, std::count(token.begin(), token.end(), '='))));
+  const auto padding = static_cast<size_t>(std::count(token.begin(), token.end(), '='));
+  plain.erase(plain.size() - std::min({padding, size_t{2}, plain.size()}));
   scramble(plain);
   std::array<std::string_view, 5> parts;
   std::string_view rest = plain;

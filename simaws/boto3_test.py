@@ -281,6 +281,23 @@ class AsBotoSeesIt(unittest.TestCase):
         query = {'Id': 'odd', 'MetricStat': {'Metric': odd[0], 'Period': 60, 'Stat': 'Sum'}}
         self.assertEqual(len(self.metrics(end - 600, end, [query])['odd'][1]), 10)
 
+    def test_expressions_are_computed(self):
+        end = int(time.time()) // 300 * 300 - 300
+        low, high = cpu_query(3, 'low', 'Minimum'), cpu_query(3, 'high', 'Maximum')
+        for query in (low, high):
+            query['ReturnData'] = False
+        before = self.sim.stats()
+        got = self.metrics(end - 900, end, [{'Id': 'range', 'Expression': '(qhigh - qlow) / 2'}, low, high])
+        after = self.sim.stats()
+        self.assertEqual(list(got), ['range'])
+        self.assertEqual(got['range'][0], [end - 300, end - 600, end - 900])
+        for at, value in zip(*got['range']):
+            micro = samples('AWS/EC2', 'CPUUtilization', {'InstanceId': instance_id(3)}, at, 300, 1_000_000, 98_000_000, 10_000)
+            self.assertAlmostEqual(value, (max(micro) - min(micro)) / 2e6, places=9)
+        self.assertEqual(after['metrics_billed'] - before['metrics_billed'], 1)
+        message = self.refused('ValidationError', lambda: self.metrics(end - 900, end, [{'Id': 'e', 'Expression': 'm9 + 1'}]), 400)
+        self.assertIn("'m9'", message)
+
     # STS and signatures
 
     def test_who_am_i(self):
@@ -397,6 +414,52 @@ class AsBotoSeesIt(unittest.TestCase):
 
 
 class WithOptions(unittest.TestCase):
+    def test_a_monitoring_account_reads_the_accounts_linked_to_it(self):
+        sim = Simulator('--linked-accounts', '111111111111')
+        try:
+            cloudwatch, end = sim.client('cloudwatch'), int(time.time()) // 60 * 60
+            listed = cloudwatch.list_metrics(Namespace='Sim/App', MetricName='Temperature', IncludeLinkedAccounts=True)
+            self.assertEqual(listed['OwningAccounts'], ['000000000000', '111111111111'])
+            stat = {'Metric': listed['Metrics'][1], 'Period': 60, 'Stat': 'Sum'}
+            results = cloudwatch.get_metric_data(StartTime=utc(end - 300), EndTime=utc(end), MetricDataQueries=[
+                {'Id': f'a{account}', 'AccountId': account, 'MetricStat': stat}
+                for account in ('000000000000', '111111111111', '222222222222')])['MetricDataResults']
+            self.assertEqual([r['StatusCode'] for r in results], ['Complete', 'Complete', 'Forbidden'])
+            self.assertNotEqual(results[0]['Values'], results[1]['Values'])
+            self.assertEqual(results[2]['Values'], [])
+        finally:
+            sim.stop()
+
+    def test_each_account_has_its_own_fleet_and_an_organization_lists_them(self):
+        sim = Simulator('--organization', '30')
+        try:
+            pages = list(sim.client('organizations', 'us-east-1').get_paginator('list_accounts').paginate())
+            accounts = [account for page in pages for account in page['Accounts']]
+            self.assertEqual([len(page['Accounts']) for page in pages], [20, 11])
+            active = [account['Id'] for account in accounts if account['Status'] == 'ACTIVE']
+            role = f'arn:aws:iam::{active[1]}:role/reader'
+            issued = sim.client('sts').assume_role(RoleArn=role, RoleSessionName='test')['Credentials']
+            mine = {'key': issued['AccessKeyId'], 'secret': issued['SecretAccessKey'], 'token': issued['SessionToken']}
+            theirs = sim.client('ec2', **mine).describe_instances(MaxResults=5)['Reservations'][0]
+            self.assertEqual(theirs['OwnerId'], active[1])
+            own = sim.client('ec2').describe_instances(MaxResults=5)['Reservations'][0]
+            self.assertNotEqual(own['Instances'][0]['InstanceId'], theirs['Instances'][0]['InstanceId'])
+            self.assertEqual(sim.stats()['accounts'][active[1]][REGION]['calls'], {'ec2.DescribeInstances': 1})
+        finally:
+            sim.stop()
+
+    def test_points_are_published_late(self):
+        sim = Simulator('--publish', 'AWS/EC2=3600', '--late', '0:0', '--revise', '0.5:60')
+        try:
+            cloudwatch, end = sim.client('cloudwatch'), int(time.time()) // 300 * 300
+            values = cloudwatch.get_metric_data(StartTime=utc(end - 3000), EndTime=utc(end), MetricDataQueries=[cpu_query(0, 0)])
+            self.assertEqual(values['MetricDataResults'][0]['Values'], [])
+            sim.get('/simaws/publication', method='POST', data=b'')
+            values = cloudwatch.get_metric_data(StartTime=utc(end - 3000), EndTime=utc(end), MetricDataQueries=[cpu_query(0, 0)])
+            self.assertEqual(len(values['MetricDataResults'][0]['Values']), 10)
+        finally:
+            sim.stop()
+
     def test_throttle_lets_a_burst_through_and_then_refuses(self):
         sim = Simulator('--throttle', '3')
         try:

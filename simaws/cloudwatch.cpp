@@ -86,6 +86,7 @@ bool read_metric_stat(QueryParts& parts, Path& path, const std::string& value) {
     } else if (field == "MetricName") {
       parts.query.metric = value;
     } else if (field == "Dimensions") {
+      if (path.done()) return value.empty();  // how the query protocol writes an empty list
       const auto index = path.member();
       return index && read_dimension(parts.dimensions[*index], path.next(), value);
     } else {
@@ -172,6 +173,7 @@ ApiResult<ListMetrics> decode_list_metrics_query(const Call& call) {
     } else if (first == "OwningAccount") {
       out.owning_account = value;
     } else if (first == "Dimensions") {
+      if (path.done() && value.empty()) continue;  // an empty list
       const auto index = path.member();
       const std::string_view field = path.next();
       if (!index || (field != "Name" && field != "Value")) return malformed(name);

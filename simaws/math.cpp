@@ -523,11 +523,6 @@ tl::expected<Expression, std::string> parse(std::string_view text) {
   return Parser(text).whole();
 }
 
-void collect_ids(const Expression& expression, std::vector<std::string>& ids) {
-  if (expression->kind == Kind::id) ids.push_back(expression->name);
-  for (const auto& part : expression->parts) collect_ids(part, ids);
-}
-
 tl::expected<Value, std::string> evaluate(const Expression& expression, const Scope& scope) {
   return Evaluation(scope).of(*expression);
 }

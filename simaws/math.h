@@ -45,9 +45,6 @@ struct Scope {
   std::function<std::vector<TimeSeries>(std::string_view part)> metrics{};  // those whose id holds `part`
 };
 
-/// The ids that the expression names.
-void collect_ids(const Expression& expression, std::vector<std::string>& ids);
-
 /// Errors: a message; which errors there are does not depend on the points.
 [[nodiscard]] tl::expected<Value, std::string> evaluate(const Expression& expression, const Scope& scope);
 

@@ -175,11 +175,5 @@ TEST(Math, DepthAndLengthAreBounded) {
   EXPECT_EQ(scalar(sum), 1001);
 }
 
-TEST(Math, IdsOfAnExpressionAreKnown) {
-  std::vector<std::string> ids;
-  collect_ids(*parse("IF(m1 > SUM([m2, m3]), FILL(e4, REPEAT), 0)"), ids);
-  EXPECT_THAT(ids, ElementsAre("m1", "m2", "m3", "e4"));
-}
-
 }  // namespace
 }  // namespace bakusoku::simaws::math
