@@ -7,6 +7,7 @@
 #include <asio/io_context.hpp>
 #include <filesystem>
 #include <mutex>
+#include <set>
 
 #include "agent/agent.h"
 #include "base/log.h"
@@ -35,12 +36,40 @@ class ReportingTest : public testing::Test {
     }
     const std::lock_guard lock(mutex_);
     sent_ = request;
+    all_sent_ += request + '\n';
     wire.write(zabbix::encode_frame(
         R"({"response":"success","info":"processed: 1; failed: 0; total: 1; seconds spent: 0.000055"})"));
   }
   std::string sent() {
     const std::lock_guard lock(mutex_);
     return sent_;
+  }
+  // What the second server got.
+  void answer_too(zabbix::Wire& wire) {
+    const std::string request = wire.read_frame();
+    const std::lock_guard lock(mutex_);
+    if (request.find("\"sender data\"") != std::string::npos) sent_too_ += request + '\n';
+    wire.write(zabbix::encode_frame(
+        R"({"response":"success","info":"processed: 1; failed: 0; total: 1; seconds spent: 0.000055"})"));
+  }
+  std::string config_text(const std::string& servers, const std::string& more) const {
+    return "[agent]\nsocket = \"" + folder_ + "/agent.sock\"\n[zabbix]\nserver = \"" + servers +
+           "\"\nhostname = \"h\"\nstate_dir = \"" + folder_ + "\"\n" + more;
+  }
+  static std::string address(const zabbix::ScriptedPeer& peer) {
+    return "127.0.0.1:" + std::to_string(peer.endpoint().port);
+  }
+  static void reload(Agent& agent, const std::string& text) {
+    auto config = parse_config(text, "test.toml");
+    ASSERT_TRUE(config) << config.error().message;
+    const auto done = agent.reload(std::move(*config));
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  template <typename Done>
+  void run_until(Done done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(done()) << "not in time";
   }
   std::string trapper_file() const {
     return folder_ + "/trapper-127.0.0.1_" + std::to_string(peer_.endpoint().port) + ".db";
@@ -73,6 +102,8 @@ class ReportingTest : public testing::Test {
   std::string folder_;
   std::mutex mutex_;
   std::string sent_;
+  std::string all_sent_;  // every request with values
+  std::string sent_too_;
   zabbix::ScriptedPeer peer_{[this](zabbix::Wire& wire) { answer(wire); }};
   asio::io_context io_;
 };
@@ -97,6 +128,82 @@ TEST_F(ReportingTest, WhatTheIntakeTookIsDeliveredAlsoWhenTheIntakeIsGone) {
 TEST_F(ReportingTest, WithoutIntakeAndSendsThereIsNoTrapperFile) {
   const auto running = agent();
   EXPECT_FALSE(std::filesystem::exists(trapper_file()));
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t times = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++times;
+  return times;
+}
+
+std::set<std::string> clocks(const std::string& text) {
+  std::set<std::string> found;
+  for (size_t at = text.find("\"clock\":"); at != std::string::npos; at = text.find("\"clock\":", at + 1))
+    found.insert(text.substr(at + 8, 10));
+  return found;
+}
+
+TEST_F(ReportingTest, AServerThatComesGetsItemsAndOneThatStaysMissesNone) {
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); });
+  const std::string send =
+      "resend_window = 0\n[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = "
+      "\"1s\"\n";
+  const auto running = agent(send);
+  const auto locked = [this](const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return text;
+  };
+  run_until([&] { return clocks(locked(all_sent_)).size() >= 2; });
+  const Reporting::Destination* const first = running->reporting()->destinations().at(0).get();
+  reload(*running, config_text(address(peer_) + "," + address(second), send));
+  ASSERT_EQ(running->reporting()->destinations().size(), 2u);
+  EXPECT_EQ(running->reporting()->destinations().at(0).get(), first);
+  run_until([&] { return clocks(locked(sent_too_)).size() >= 2 && clocks(locked(all_sent_)).size() >= 5; });
+  // Every second once: none is lost or doubled around the change.
+  const std::set<std::string> got = clocks(locked(all_sent_));
+  EXPECT_EQ(count(locked(all_sent_), "\"host\":"), got.size());
+  EXPECT_EQ(std::stoll(*got.rbegin()) - std::stoll(*got.begin()) + 1, static_cast<int64_t>(got.size()));
+}
+
+TEST_F(ReportingTest, AServerThatLeavesIsLeftAloneAndItsSpoolStays) {
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); });
+  const std::string send =
+      "[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = \"1s\"\n";
+  const auto running = agent(send);
+  run_until_sent();
+  reload(*running, config_text(address(second), send));
+  run_until([&] {
+    const std::lock_guard lock(mutex_);
+    return !sent_too_.empty();
+  });
+  ASSERT_EQ(running->reporting()->destinations().size(), 1u);
+  EXPECT_EQ(running->reporting()->destinations().at(0)->name, address(second));
+  EXPECT_TRUE(std::filesystem::exists(trapper_file()));
+  // Written there again, it goes on from its file.
+  reload(*running, config_text(address(peer_), send));
+  {
+    const std::lock_guard lock(mutex_);
+    sent_.clear();
+  }
+  run_until_sent();
+  EXPECT_THAT(sent(), HasSubstr("\"shop\""));
+}
+
+TEST_F(ReportingTest, AStaticItemThatChangesGoesByItsNewInterval) {
+  const std::string before =
+      "[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.echo[a]\"\ninterval = \"1h\"\n";
+  const auto running = agent(before);
+  run_until_sent();
+  {
+    const std::lock_guard lock(mutex_);
+    sent_.clear();
+  }
+  reload(*running, config_text(address(peer_),
+                               "[[send]]\nhost = \"shop\"\nkey = \"other\"\nitem = \"bakusoku.echo[b]\"\n"
+                               "interval = \"1h\"\n"));
+  run_until_sent();
+  EXPECT_THAT(sent(), HasSubstr(R"("key":"other","value":"b")"));
+  EXPECT_EQ(running->reporting()->checks().count(), 1u);
 }
 
 TEST_F(ReportingTest, AStaticItemGoesToItsTrapperItem) {

@@ -113,14 +113,7 @@ bool Targets::apply(Plan plan) {
   bool other_targets = rebuild;
   std::vector<Account*> wanted;
   for (Plan::Planned& planned : plan.accounts) {
-    const auto known = std::find_if(accounts_.begin(), accounts_.end(), [&](const auto& one) {
-      return one->name == planned.config.name && !one->member;
-    });
-    if (known == accounts_.end()) {
-      accounts_.push_back(std::make_unique<Account>());
-      accounts_.back()->name = planned.config.name;
-    }
-    Account& account = known == accounts_.end() ? *accounts_.back() : **known;
+    Account& account = account_named(planned.config.name, false);
     wanted.push_back(&account);
     if (!rebuild && account.client && account.asleep.empty() && account.config == planned.config) {
       account.client->set_quota_share(aws_.quota_share);
@@ -232,14 +225,7 @@ void Targets::set_members(const OrganizationConfig& config, const std::vector<Me
     made_of.external_id = config.external_id;
     made_of.region = first_of(config.regions);
     made_of.regions = config.regions;
-    const auto known = std::find_if(accounts_.begin(), accounts_.end(),
-                                    [&](const auto& one) { return one->member && one->name == member.id; });
-    if (known == accounts_.end()) {
-      accounts_.push_back(std::make_unique<Account>());
-      accounts_.back()->name = id;
-      accounts_.back()->member = true;
-    }
-    Account& one = known == accounts_.end() ? *accounts_.back() : **known;
+    Account& one = account_named(id, true);
     std::string also = how_often[member.name] == 1 ? member.name : std::string();
     changed = changed || one.also_named != also;
     one.also_named = std::move(also);
@@ -259,6 +245,17 @@ void Targets::set_members(const OrganizationConfig& config, const std::vector<Me
   members_unknown_.clear();
   name_accounts();
   if (changed) ++revision_;
+}
+
+// The one of that name, asleep or not, or a new one that is nothing yet.
+Account& Targets::account_named(const std::string& name, bool member) {
+  for (const auto& one : accounts_) {
+    if (one->name == name && one->member == member) return *one;
+  }
+  Account& fresh = *accounts_.emplace_back(std::make_unique<Account>());
+  fresh.name = name;
+  fresh.member = member;
+  return fresh;
 }
 
 // What the file names goes before members of the same name, and ids before names.

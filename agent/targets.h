@@ -140,6 +140,7 @@ class Targets {
   void build(Account& account, Account* source);
   void retire(Account& account);
   void sleep(Account& account, std::string why);
+  [[nodiscard]] Account& account_named(const std::string& name, bool member);
   void name_accounts();
   [[nodiscard]] Result<Account*> find_account(std::string_view name) const;
   [[nodiscard]] Result<Target*> target(Account& account, std::string_view region);
