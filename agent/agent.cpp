@@ -25,6 +25,20 @@ constexpr unsigned kTicksBetweenForgetting = 60;
 constexpr std::chrono::seconds kRegionRetry{60};
 constexpr std::chrono::milliseconds kWeblogPause{250};
 
+Collect::Listed listed_by(Existence& existence) {
+  using Is = Collect::Listed::Is;
+  Collect::Listed listed;
+  listed.is = [&existence](const Series& series) {
+    const Existence::Is is = existence.of(series);
+    return is == Existence::Is::there ? Is::there : is == Existence::Is::absent ? Is::absent : Is::unknown;
+  };
+  listed.learn = [&existence](const Target& target, std::vector<Series*> series, Deadline deadline) {
+    return existence.learn(target, std::move(series), deadline);
+  };
+  listed.wants = [&existence](const Series& series) { existence.want(series); };
+  return listed;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config,
@@ -53,14 +67,17 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       accounts_seen_(targets_->revision()),
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
+      existence_(io, config_.metrics.list, clock),
       collect_(io, demand_, config_.metrics, clock),
-      explain_(Explain::Parts{io, demand_, collect_, config_.metrics, clock}),
+      explain_(Explain::Parts{io, demand_, collect_, existence_, config_.metrics, clock}),
       status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
       weblogs_(config_.weblog, clock),
-      items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_,
-                          weblogs_, clock}),
+      items_(Items::Parts{*targets_, inventories_, demand_, collect_, existence_, board_, stats_, explain_,
+                          status_, weblogs_, clock}),
       socket_entrance_(io, items_, board_, stats_),
-      passive_entrance_(io, items_, stats_) {}
+      passive_entrance_(io, items_, stats_) {
+  collect_.listed = listed_by(existence_);
+}
 
 Result<void> Agent::open_entrances() {
   if (auto opened = socket_entrance_.open(config_.agent); !opened) return opened;
@@ -196,6 +213,7 @@ asio::awaitable<void> Agent::tick_loop() {
       if (accounts_seen_ != targets_->revision()) look_again();
       items_.keep_board();
       inventories_.tick();
+      existence_.tick();
       collect_.tick();
       if (reporting_) reporting_->tick();
       status_.tick();

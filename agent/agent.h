@@ -3,7 +3,8 @@
 //   ask      entrance (socket | passive port | `bakusoku get --direct`) -> Items, the one table of keys
 //              -> Inventories (resources of a target)   for names, facts and discovery
 //              -> Logs (access logs that are followed) for weblog.*
-//              -> Demand (metric series) -> Collect -> GetMetricData   for metrics
+//              -> Demand (metric series) -> Collect -> GetMetricData   for metrics,
+//                 but for those that Existence knows not to be there
 //            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
 //   report   Reporting: asks Zabbix which items it wants (Active), collects them (Checks), keeps the values
 //            (Spool), brings them to Zabbix (Delivery)
@@ -22,6 +23,7 @@
 #include "agent/demand.h"
 #include "agent/entrance_passive.h"
 #include "agent/entrance_socket.h"
+#include "agent/existence.h"
 #include "agent/explain.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
@@ -67,6 +69,7 @@ class Agent {
   [[nodiscard]] Board& board() { return board_; }
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] Collect& collect() { return collect_; }
+  [[nodiscard]] Existence& existence() { return existence_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
   [[nodiscard]] Organization& organization() { return organization_; }
   [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
@@ -90,6 +93,7 @@ class Agent {
   Stats stats_;
   Inventories inventories_;
   Demand demand_;
+  Existence existence_;
   Collect collect_;
   Board board_;
   Explain explain_;

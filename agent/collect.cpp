@@ -213,6 +213,25 @@ void Collect::read_ahead(Group& group) {
 
 void Collect::start(Group& group, std::vector<Series*> wanted) {
   try {
+    if (listed.is) {
+      std::vector<Series*> unknown;
+      std::erase_if(wanted, [&](Series* series) {
+        if (series->ask_gap != 0) listed.wants(*series);
+        const Listed::Is is = listed.is(*series);
+        if (is == Listed::Is::absent) settle_absent(*series);
+        if (is == Listed::Is::unknown) unknown.push_back(series);
+        return is != Listed::Is::there;
+      });
+      if (!unknown.empty()) {
+        auto known = std::make_shared<Event>(io_);
+        // Not what they were gathered under, which is set for those that are known.
+        for (Series* series : unknown) {
+          if (const auto gathered = std::exchange(series->reading, known)) gathered->set();
+        }
+        spawn(io_, "learning which metrics there are", learn(group, std::move(unknown)));
+      }
+      if (wanted.empty()) return;
+    }
     enqueue(group, wanted);
   } catch (const std::bad_alloc&) {
     for (Series* series : wanted) {
@@ -223,6 +242,33 @@ void Collect::start(Group& group, std::vector<Series*> wanted) {
     return;
   }
   start_workers(lanes_.find(group.target)->second);
+}
+
+asio::awaitable<void> Collect::learn(Group& group, std::vector<Series*> wanted) {
+  constexpr std::chrono::seconds kLongest{1};
+  co_await listed.learn(*group.target, wanted, steady_clock::now() + kLongest);
+  std::erase_if(wanted, [&](Series* series) {
+    const bool absent = listed.is(*series) == Listed::Is::absent;
+    if (absent) settle_absent(*series);
+    return absent;
+  });
+  if (wanted.empty()) co_return;
+  enqueue(group, wanted);
+  start_workers(lanes_.find(group.target)->second);
+}
+
+void Collect::settle_absent(Series& series) {
+  const int64_t at = now();
+  const Window window = reading_window(at, series.group->period, config_.delay.count());
+  series.read_until = static_cast<Seconds32>(window.end);
+  series.point_clock = 0;
+  series.point_value = 0;
+  series.last_read = static_cast<Seconds32>(at);
+  series.answered = 0;
+  series.set_failure(nullptr);
+  if (series.fed) readings_.push_back(Reading{&series, window, {}, nullptr, false});
+  read_.push_back(&series);
+  if (const auto reading = std::exchange(series.reading, nullptr)) reading->set();
 }
 
 // All or, when it throws, nothing.

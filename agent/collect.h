@@ -8,6 +8,7 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -38,6 +39,17 @@ class Collect {
   Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock);
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
+
+  /// What is known of which metrics CloudWatch has. A series without is not asked for: it counts as read and
+  /// empty. Null functions: nothing is known.
+  struct Listed {
+    enum class Is { unknown, there, absent };
+    std::function<Is(const Series&)> is;  // never waits
+    std::function<asio::awaitable<void>(const Target&, std::vector<Series*>, Deadline)>
+        learn;                                 // of those that are unknown
+    std::function<void(const Series&)> wants;  // it is read regularly
+  };
+  Listed listed;
 
   /// True when what is known of the series is the newest there can be; its point or failure may be answered
   /// at once.
@@ -112,6 +124,8 @@ class Collect {
   void read_ahead(Group& group);
   void start(Group& group, std::vector<Series*> wanted);
   void enqueue(Group& group, const std::vector<Series*>& wanted);
+  [[nodiscard]] asio::awaitable<void> learn(Group& group, std::vector<Series*> wanted);
+  void settle_absent(Series& series);
   [[nodiscard]] asio::awaitable<void> work(Lane& lane);
   void start_workers(Lane& lane);
   [[nodiscard]] asio::awaitable<void> read(Batch& batch);

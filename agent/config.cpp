@@ -262,6 +262,7 @@ Result<void> read_metrics(const toml::table& table, std::string_view file, Metri
   reader.duration("gather", into.gather, milliseconds(0), milliseconds(1000));
   reader.duration("delay", into.delay, milliseconds(0), std::chrono::hours(1));
   reader.duration("catch_up", into.catch_up, milliseconds(0), std::chrono::hours(24 * 455));
+  reader.duration("list", into.list, milliseconds(0), std::chrono::hours(24 * 7));
   return reader.finish();
 }
 

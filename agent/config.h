@@ -53,6 +53,7 @@ struct MetricsConfig {
   std::chrono::milliseconds gather{5};   // how long first demands wait for company
   std::chrono::seconds delay{120};       // publication delay: a period is read that long after its end
   std::chrono::seconds catch_up{86400};  // how far back is read what active items missed
+  std::chrono::seconds list{6 * 3600};   // between two readings of which metrics there are; 0: never
 };
 
 /// The active agent: which items Zabbix wants, and the way of their values back. Without a server there is

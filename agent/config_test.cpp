@@ -169,6 +169,7 @@ interval = 60
 [metrics]
 gather = "10ms"
 delay = "3m"
+list = "2h"
 [[account]]
 name = "other"
 role_arn = "arn:aws:iam::123456789012:role/monitor"
@@ -185,6 +186,7 @@ region = "us-east-1"
   EXPECT_EQ(config->inventory.interval, std::chrono::minutes(1));
   EXPECT_EQ(config->metrics.gather, std::chrono::milliseconds(10));
   EXPECT_EQ(config->metrics.delay, std::chrono::minutes(3));
+  EXPECT_EQ(config->metrics.list, std::chrono::hours(2));
   ASSERT_EQ(config->accounts.size(), 1u);
   EXPECT_EQ(config->accounts[0].external_id, "x");
 }

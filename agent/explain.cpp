@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/existence.h"
 #include "agent/items.h"
 #include "agent/metric_key.h"
 #include "agent/reporting.h"
@@ -143,6 +144,10 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   const int64_t behind = parts_.collect.behind(series);
   if (behind != 0 && behind < newest_final(now, group.period, facts.delay) - kLookBackPeriods * group.period)
     facts.behind_from = behind;
+  if (parts_.existence.of(series) == Existence::Is::absent) {
+    facts.absent = true;
+    facts.looks_again = parts_.existence.looks_again(series);
+  }
   if (series.failure()) {
     facts.failure = series.failure()->message;
     facts.retry = parts_.collect.held_until(series);

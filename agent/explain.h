@@ -17,6 +17,7 @@
 
 namespace bakusoku::agent {
 
+class Existence;
 class Reporting;
 
 class Explain {
@@ -25,6 +26,7 @@ class Explain {
     asio::io_context& io;
     const Demand& demand;
     const Collect& collect;
+    const Existence& existence;
     const MetricsConfig& metrics;
     Clock clock;
   };

@@ -151,6 +151,17 @@ void say_series(Words& words, const SeriesFacts& series) {
 }
 
 void say_reading(Words& words, const SeriesFacts& series) {
+  if (series.absent) {
+    words.say(
+        "missing",
+        "CloudWatch lists no such metric in this region and account, so it is not asked for, which would "
+        "cost as much as one that is there. It is looked for again {}. A new metric is listed up to 15 "
+        "minutes late, one that was silent for two weeks no more: does the resource exist, and publish it "
+        "under exactly these dimensions?{}",
+        words.coming(series.looks_again),
+        series.missing_is_zero ? " Until then it counts as 0 (<missing> is zero)." : "");
+    return;
+  }
   if (series.last_read != 0) {
     words.say("reading", "CloudWatch was last asked {} for the periods from {} to {}.",
               words.moment(series.last_read), words.clock(series.window_start),
@@ -370,6 +381,7 @@ std::string series_json(const SeriesFacts& series) {
   json.add("window_start", series.window_start).add("window_end", series.window_end);
   if (series.point_clock != 0) json.add("clock", series.point_clock).add("value", series.point_value);
   json.add("reading", series.reading).add("next_reading", series.next_reading);
+  if (series.absent) json.add("absent", true).add("looks_again", series.looks_again);
   if (!series.failure.empty()) json.add("failure", series.failure).add("retry", series.retry);
   return json.add("last_asked", series.last_asked).finish();
 }

@@ -79,6 +79,17 @@ ItemFacts with(const std::function<void(DestinationFacts&, SeriesFacts&)>& chang
   return facts;
 }
 
+TEST(Explanation, OfAMetricThatCloudWatchDoesNotList) {
+  ItemFacts facts = healthy();
+  facts.series->absent = true;
+  facts.series->looks_again = kNow + 300;
+  facts.series->point_clock = 0;
+  const std::string json = explanation_json(facts);
+  EXPECT_THAT(json, HasSubstr("CloudWatch lists no such metric"));
+  EXPECT_THAT(json, HasSubstr(fmt::format("\"looks_again\":{}", kNow + 300)));
+  EXPECT_THAT(json, Not(HasSubstr("last asked")));
+}
+
 TEST(Explanation, OfADeliveredValueTellsItsWholeWay) {
   const ItemFacts facts = healthy();
   EXPECT_EQ(state_of(facts), ItemState::delivered);

@@ -314,6 +314,15 @@ Result<Found> Items::value_of(const Wanted& wanted) const {
     if (const auto span = parts_.collect.current_span(series)) lease = Lease{wanted, nullptr, *span};
     return Found(std::move(*text), lease);
   }
+  if (parts_.existence.of(series) == Existence::Is::absent) {
+    const int64_t again = parts_.existence.looks_again(series);
+    return fail(
+        ErrorKind::not_found,
+        "CloudWatch lists no metric {} in {}, so it is not asked for; it is looked for again at {}. Does "
+        "the resource exist there, and publish this metric under exactly these dimensions?",
+        series.description(), series.group->target->description(),
+        clock_text(WallTime(std::chrono::seconds(again))));
+  }
   return fail(ErrorKind::not_found,
               "CloudWatch has no datapoint of {} (period {} s) in {} for the last {} periods until {}; does "
               "the resource "

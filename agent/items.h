@@ -14,6 +14,7 @@
 #include "agent/collect.h"
 #include "agent/demand.h"
 #include "agent/event.h"
+#include "agent/existence.h"
 #include "agent/inventory.h"
 #include "agent/metric_key.h"
 #include "agent/stats.h"
@@ -62,6 +63,7 @@ class Items {
     Inventories& inventories;
     Demand& demand;
     Collect& collect;
+    const Existence& existence;
     Board& board;
     Stats& stats;
     const Explain& explain;

@@ -26,7 +26,8 @@ class ItemsTest : public testing::Test {
     ASSERT_TRUE(set_up_log("off", false));
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
-    auto config = parse_config("", "");
+    // What is read and what not is the matter here; what is listed is in existence_test.cpp.
+    auto config = parse_config("[metrics]\nlist = 0\n", "");
     ASSERT_TRUE(config);
     auto agent = Agent::create(io_, std::move(*config), simulator_->environment(),
                                [this] { return std::chrono::system_clock::now() + later_; });
@@ -463,6 +464,37 @@ TEST_F(ItemsTest, AnswersAreUtf8WhateverTheKeyHolds) {
   const auto known = agent_->items().answer_now(key);
   ASSERT_TRUE(known);
   EXPECT_EQ(known->text, first);
+}
+
+TEST_F(ItemsTest, MetricMathIsOneSeriesOfTheSameCall) {
+  start();
+  const std::string instance = "InstanceId=" + value("aws.ec2.name2id[web-1]");
+  const auto of = [&](const std::string& metric) { return "AWS/EC2," + metric + "," + instance + ",Sum"; };
+  const std::string inputs = ",\"in=" + of("NetworkIn") + "\",\"out=" + of("NetworkOut") + "\",missing=zero]";
+  const auto answers = ask({"aws.metric[" + of("NetworkIn") + "]", "aws.metric[" + of("NetworkOut") + "]",
+                            "aws.math[2*in+out" + inputs, "aws.math[\"SUM([in,out])\"" + inputs});
+  for (const Answer& answer : answers) ASSERT_TRUE(answer.supported) << answer.text;
+  const double in = std::stod(answers[0].text);
+  const double out = std::stod(answers[1].text);
+  EXPECT_GT(in, 0);
+  EXPECT_NEAR(std::stod(answers[2].text), 2 * in + out, (in + out) * 1e-9);
+  EXPECT_NEAR(std::stod(answers[3].text), in + out, (in + out) * 1e-9);
+  EXPECT_EQ(stat("metrics.calls"), "1");
+  EXPECT_EQ(stat("metrics.billed"), "2") << "the metrics, not the expressions";
+  EXPECT_THAT(error("aws.math[in+x" + inputs), HasSubstr("aws.math: the expression (parameter 1): at 'x'"));
+}
+
+TEST_F(ItemsTest, ALinkedAccountsMetricIsAskedForWithItsNumber) {
+  start({"--linked-accounts", "111111111111"});
+  const std::string metric = "aws.metric[Sim/App,Latency,Service=checkout;Stage=prod,Average,60,,";
+  const auto answers =
+      ask({metric + "]", metric + "111111111111]", metric + "222222222222]", metric + "prod/111111111111]"});
+  EXPECT_TRUE(answers[0].supported) << answers[0].text;
+  EXPECT_TRUE(answers[1].supported) << answers[1].text;
+  EXPECT_NE(answers[0].text, answers[1].text) << "each account has values of its own";
+  EXPECT_THAT(answers[2].text, HasSubstr("access to this metric is forbidden"));
+  EXPECT_THAT(answers[3].text, HasSubstr("no account 'prod'"));
+  EXPECT_EQ(stat("metrics.calls"), "1");
 }
 
 TEST_F(ItemsTest, FactsOfAResource) {

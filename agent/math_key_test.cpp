@@ -159,7 +159,7 @@ TEST(Expression, OfNotOneSeriesIsRefusedInWords) {
       {"SELECT AVG(A) FROM N", "SELECT finds any number of series"},
       {"sum([a,b_2])", "functions are written in capitals"},
       {"SUM()", "SUM needs a parameter"},
-      {"a+1.2.3+b_2", "at ..3+b_2.: what is this"},
+      {"a+1.2.3+b_2", "at '.3+b_2': what is this"},
       {"a+2x+b_2", "this is no number"},
       {"a+.+b_2", "this is no number"},
       {"\"a", "a quote is not closed"},

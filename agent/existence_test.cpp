@@ -1,0 +1,466 @@
+// Which metrics there are, as CloudWatch lists them: against a server that says so, and counts what it is
+// asked.
+#include "agent/existence.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <cstdlib>
+#include <mutex>
+
+#include "agent/agent.h"
+#include "aws/scripted_server.h"
+#include "base/log.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using Is = Existence::Is;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// As much of CloudWatch as ListMetrics is, and a GetMetricData without datapoints.
+class CloudWatch {
+ public:
+  CloudWatch() : server_([this](const aws::SeenRequest& request) { return answer(request); }) {}
+
+  void add(const std::string& metric, const std::string& instance = {}, const std::string& owner = {}) {
+    const std::lock_guard lock(mutex_);
+    Metric added{owner, R"("MetricName":")" + metric + "\"", {}};
+    if (!instance.empty()) added.dimension = R"({"Name":"InstanceId","Value":")" + instance + "\"}";
+    metrics_.push_back(std::move(added));
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    metrics_.clear();
+  }
+  void fail_with(const std::string& code) {
+    const std::lock_guard lock(mutex_);
+    code_ = code;
+  }
+  void wait(milliseconds time) {
+    const std::lock_guard lock(mutex_);
+    wait_ = time;
+  }
+
+  [[nodiscard]] std::string url() const { return server_.url(); }
+  // The bodies of the calls of an action since the last look.
+  std::vector<std::string> take(const std::string& action) {
+    std::vector<std::string> bodies;
+    const auto seen = server_.seen();
+    for (size_t at = looked_[action]; at < seen.size(); ++at) {
+      if (seen[at].headers.at("x-amz-target").ends_with("." + action)) bodies.push_back(seen[at].body);
+    }
+    looked_[action] = seen.size();
+    return bodies;
+  }
+
+ private:
+  struct Metric {
+    std::string owner;
+    std::string name;       // as JSON
+    std::string dimension;  // as JSON
+  };
+
+  static constexpr size_t kPage = 5;
+
+  aws::Script answer(const aws::SeenRequest& request) {
+    const std::lock_guard lock(mutex_);
+    if (request.headers.at("x-amz-target").ends_with(".GetMetricData")) return data(request.body);
+    aws::Script script = code_.empty() ? list(request.body)
+                                       : aws::reply(400, R"({"__type":")" + code_ + R"(","message":"no"})");
+    script.wait_before = wait_;
+    return script;
+  }
+
+  [[nodiscard]] aws::Script list(const std::string& body) const {
+    std::vector<std::string> found;
+    for (const Metric& metric : metrics_) {
+      const bool same_owner = metric.owner.empty()
+                                  ? body.find("OwningAccount") == std::string::npos
+                                  : body.find(R"("OwningAccount":")" + metric.owner) != std::string::npos;
+      const bool same_name =
+          body.find("MetricName") == std::string::npos || body.find(metric.name) != std::string::npos;
+      const bool same_dimension =
+          body.find("Dimensions") == std::string::npos ||
+          (!metric.dimension.empty() && body.find(metric.dimension) != std::string::npos);
+      if (!same_owner || !same_name || !same_dimension) continue;
+      found.push_back(R"({"Namespace":"N",)" + metric.name + R"(,"Dimensions":[)" + metric.dimension + "]}");
+    }
+    const size_t token = body.find(R"("NextToken":")");
+    const size_t from = token == std::string::npos ? 0 : std::stoul(body.substr(token + 13));
+    std::string reply = R"({"Metrics":[)";
+    for (size_t at = from; at < std::min(from + kPage, found.size()); ++at)
+      reply += (at == from ? "" : ",") + found[at];
+    reply += "]";
+    if (from + kPage < found.size()) reply += R"(,"NextToken":")" + std::to_string(from + kPage) + "\"";
+    return aws::reply(200, reply + "}");
+  }
+
+  static aws::Script data(const std::string& body) {
+    std::string reply = R"({"MetricDataResults":[)";
+    for (size_t query = 0; body.find("\"Id\":\"q" + std::to_string(query) + "\"") != std::string::npos;
+         ++query)
+      reply += (query == 0 ? R"({"Id":"q)" : R"(,{"Id":"q)") + std::to_string(query) + R"("})";
+    return aws::reply(200, reply + "]}");
+  }
+
+  std::mutex mutex_;
+  std::vector<Metric> metrics_;
+  std::string code_;
+  milliseconds wait_{0};
+  std::map<std::string, size_t> looked_;
+  aws::ScriptedServer server_;
+};
+
+class ExistenceTest : public testing::Test {
+ protected:
+  ExistenceTest() {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+      ::unsetenv(name);
+  }
+
+  void start(const std::string& metrics = {}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    auto config = parse_config("[metrics]\n" + metrics, "");
+    ASSERT_TRUE(config);
+    Environment environment;
+    environment.variables = {{"AWS_ACCESS_KEY_ID", "AKID"},
+                             {"AWS_SECRET_ACCESS_KEY", "secret"},
+                             {"AWS_ENDPOINT_URL", aws_.url()},
+                             {"AWS_REGION", "eu-west-1"},
+                             {"AWS_MAX_ATTEMPTS", "1"},
+                             {"AWS_CONFIG_FILE", "/nonexistent/config"},
+                             {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+    auto agent = Agent::create(io_, std::move(*config), environment,
+                               [this] { return std::chrono::system_clock::now() + later_; });
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+  }
+
+  Existence& existence() { return agent_->existence(); }
+
+  Series& series_of(const std::string& key) {
+    const auto wanted = agent_->items().metric_behind(key);
+    EXPECT_TRUE(wanted && *wanted) << key;
+    return *(**wanted).series;
+  }
+  Series& series(const std::string& metric, const std::string& instance = {},
+                 const std::string& account = {}) {
+    return series_of(fmt::format("aws.metric[N,{},{},Average,60,,{}]", metric,
+                                 instance.empty() ? "" : "InstanceId=" + instance, account));
+  }
+
+  // True when the wait was over in time.
+  bool learn(const std::vector<Series*>& series, milliseconds time = seconds(20)) {
+    bool ended = false;
+    const auto begun = std::chrono::steady_clock::now();
+    asio::co_spawn(io_, existence().learn(*series.front()->group->target, series, begun + time),
+                   [&](const std::exception_ptr& failure) {
+                     EXPECT_FALSE(failure);
+                     ended = true;
+                     io_.stop();
+                   });
+    io_.restart();
+    io_.run_for(time + seconds(10));
+    EXPECT_TRUE(ended);
+    return std::chrono::steady_clock::now() - begun < time;
+  }
+
+  // As the agent's loop does it, faster.
+  template <typename Condition>
+  void run_until(Condition&& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    bool done = condition();
+    for (; !done && std::chrono::steady_clock::now() < deadline; done = condition()) {
+      existence().tick();
+      io_.restart();
+      io_.run_for(milliseconds(2));
+    }
+    EXPECT_TRUE(done) << "not in time";
+  }
+  void tick(const Series& until, Is wanted) {
+    run_until([&] { return existence().of(until) == wanted; });
+  }
+  [[nodiscard]] int64_t now() const { return unix_seconds(std::chrono::system_clock::now() + later_); }
+  void run(milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+  }
+
+  CloudWatch aws_;
+  seconds later_{0};
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+};
+
+TEST_F(ExistenceTest, AFewMetricsAreLookedForByTheirDimensions) {
+  aws_.add("There", "i-1");
+  aws_.add("Other", "i-2");
+  start();
+  Series& there = series("There", "i-1");
+  Series& gone = series("Gone", "i-1");
+  EXPECT_EQ(existence().of(there), Is::unknown);
+  EXPECT_TRUE(learn({&there, &gone}));
+  EXPECT_EQ(existence().of(there), Is::there);
+  EXPECT_EQ(existence().of(gone), Is::absent);
+  const auto calls = aws_.take("ListMetrics");
+  ASSERT_EQ(calls.size(), 1u) << "both have the same dimensions";
+  EXPECT_EQ(calls[0], R"({"Namespace":"N","Dimensions":[{"Name":"InstanceId","Value":"i-1"}]})");
+  EXPECT_TRUE(learn({&there, &gone}));
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty()) << "it is known";
+}
+
+TEST_F(ExistenceTest, ManyMetricsAreListedWithAllPages) {
+  for (int at = 0; at < 23; ++at) aws_.add("M", "i-" + std::to_string(at));
+  start();
+  size_t counted = 0;
+  existence().on_listed = [&](const Target& target) {
+    EXPECT_EQ(target.region, "eu-west-1");
+    ++counted;
+  };
+  std::vector<Series*> all;
+  for (int at = 0; at < 30; ++at) all.push_back(&series("M", "i-" + std::to_string(at)));
+  EXPECT_TRUE(learn(all));
+  for (size_t at = 0; at < all.size(); ++at)
+    EXPECT_EQ(existence().of(*all[at]), at < 23 ? Is::there : Is::absent) << at;
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 5u);
+  EXPECT_EQ(counted, 5u);
+  EXPECT_EQ(existence().metrics_there(), 23u);
+  EXPECT_EQ(existence().metrics_absent(), 7u);
+  // What the list is too fresh to doubt.
+  Series& one_more = series("M", "i-30");
+  EXPECT_TRUE(learn({&one_more}));
+  EXPECT_EQ(existence().of(one_more), Is::absent);
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+TEST_F(ExistenceTest, WhatAppearsIsFoundAtAGrowingInterval) {
+  aws_.add("Old", "i-1");
+  start();
+  Series& fresh = series("New", "i-1");
+  learn({&fresh});
+  ASSERT_EQ(existence().of(fresh), Is::absent);
+  for (const int64_t gap : {300, 600, 1200, 2400, 3600, 3600}) {
+    const int64_t again = existence().looks_again(fresh);
+    ASSERT_NEAR(static_cast<double>(again - now()), static_cast<double>(gap), 5)
+        << "seconds, and the test's own";
+    later_ += seconds(again - now());
+    (void)learn({&fresh});  // somebody wants it still
+    run_until([&] { return existence().looks_again(fresh) != again; });
+  }
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 7u);
+  aws_.add("New", "i-1");
+  later_ += seconds(existence().looks_again(fresh) - now());
+  tick(fresh, Is::there);
+  EXPECT_EQ(existence().looks_again(fresh), 0);
+}
+
+TEST_F(ExistenceTest, WhatManyMissIsLookedForInTheListOfTheRecentlyActive) {
+  for (int at = 0; at < 8; ++at) aws_.add("M", "i-" + std::to_string(at));
+  start();
+  std::vector<Series*> all;
+  for (int at = 0; at < 20; ++at) all.push_back(&series("M", "i-" + std::to_string(at)));
+  learn(all);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 2u);
+  aws_.add("M", "i-15");
+  later_ += seconds(301);
+  tick(*all[15], Is::there);
+  const auto calls = aws_.take("ListMetrics");
+  ASSERT_EQ(calls.size(), 2u) << "two pages, not twelve instances";
+  for (const auto& call : calls) EXPECT_THAT(call, HasSubstr("PT3H"));
+  EXPECT_EQ(existence().of(*all[16]), Is::absent);
+}
+
+TEST_F(ExistenceTest, WhatVanishesFromAWholeListIsAbsent) {
+  aws_.add("M", "i-1");
+  aws_.add("M", "i-2");
+  start("list = \"2h\"");
+  Series& stays = series("M", "i-1");
+  Series& goes = series("M", "i-2");
+  for (Series* one : {&stays, &goes}) existence().want(*one);
+  tick(stays, Is::there);
+  const auto calls = aws_.take("ListMetrics");
+  ASSERT_EQ(calls.size(), 1u) << "what is wanted regularly is worth a list";
+  EXPECT_EQ(calls[0], R"({"Namespace":"N"})");
+  aws_.clear();
+  aws_.add("M", "i-1");
+  later_ += seconds(6400);
+  existence().tick();
+  run(milliseconds(10));
+  EXPECT_EQ(existence().of(goes), Is::there);
+  later_ += seconds(801);
+  tick(goes, Is::unknown);
+  learn({&goes});
+  EXPECT_EQ(existence().of(goes), Is::absent);
+  EXPECT_EQ(existence().of(stays), Is::there);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u) << "the list has just said so";
+}
+
+TEST_F(ExistenceTest, WhatNobodyWantsIsNotListedAgain) {
+  aws_.add("M", "i-1");
+  start();
+  Series& one = series("M", "i-1");
+  existence().want(one);
+  tick(one, Is::there);
+  later_ += std::chrono::hours(25);
+  existence().tick();
+  EXPECT_EQ(existence().metrics_there(), 0u);
+  aws_.take("ListMetrics");
+  run(milliseconds(10));
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+TEST_F(ExistenceTest, DeniedIsUnknownAndNotAskedAgainForAnHour) {
+  aws_.fail_with("AccessDeniedException");
+  start();
+  Series& one = series("M", "i-1");
+  EXPECT_TRUE(learn({&one})) << "nobody waits for what does not come";
+  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
+  existence().want(one);
+  existence().tick();
+  EXPECT_TRUE(learn({&one}));
+  run(milliseconds(10));
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+  aws_.fail_with("");
+  aws_.add("M", "i-1");
+  later_ += seconds(3601);
+  existence().want(one);
+  tick(one, Is::there);
+}
+
+TEST_F(ExistenceTest, WhatWasAbsentIsNotBelievedForEver) {
+  start();
+  Series& one = series("M", "i-1");
+  learn({&one});
+  ASSERT_EQ(existence().of(one), Is::absent);
+  aws_.fail_with("AccessDeniedException");
+  (void)aws_.take("ListMetrics");
+  for (const int minutes : {6, 61}) {
+    later_ += std::chrono::minutes(minutes);
+    run_until([&] { return !aws_.take("ListMetrics").empty(); });
+    run(milliseconds(20));
+    EXPECT_EQ(existence().of(one), Is::absent) << "for a while";
+  }
+  later_ += std::chrono::minutes(61);
+  tick(one, Is::unknown);
+}
+
+TEST_F(ExistenceTest, AnAnswerThatDoesNotComeHoldsNobodyUp) {
+  aws_.wait(milliseconds(700));
+  aws_.add("M", "i-1");
+  start();
+  Series& one = series("M", "i-1");
+  EXPECT_FALSE(learn({&one}, milliseconds(50)));
+  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_TRUE(learn({&one})) << "it comes all the same";
+  EXPECT_EQ(existence().of(one), Is::there);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u) << "one listing at a time";
+}
+
+TEST_F(ExistenceTest, LinkedAccountsHaveListsOfTheirOwn) {
+  aws_.add("M", "i-1");
+  aws_.add("M", "i-2", "111111111111");
+  start();
+  Series& own = series("M", "i-2");
+  Series& linked = series("M", "i-2", "111111111111");
+  learn({&own, &linked});
+  EXPECT_EQ(existence().of(own), Is::absent);
+  EXPECT_EQ(existence().of(linked), Is::there);
+  const auto calls = aws_.take("ListMetrics");
+  ASSERT_EQ(calls.size(), 2u);
+  EXPECT_THAT(calls[0] + calls[1],
+              HasSubstr(R"("IncludeLinkedAccounts":true,"OwningAccount":"111111111111")"));
+}
+
+TEST_F(ExistenceTest, MetricMathIsThereWhenOneOfItsMetricsIs) {
+  aws_.add("A", "i-1");
+  start();
+  const auto math = [&](const std::string& a, const std::string& b) -> Series& {
+    return series_of(fmt::format(R"(aws.math[a+b,"a=N,{},InstanceId=i-1","b=N,{},InstanceId=i-1"])", a, b));
+  };
+  Series& half = math("A", "B");
+  Series& none = math("B", "C");
+  EXPECT_EQ(existence().of(half), Is::unknown);
+  learn({&half, &none});
+  EXPECT_EQ(existence().of(half), Is::there);
+  EXPECT_EQ(existence().of(none), Is::absent);
+  EXPECT_NE(existence().looks_again(none), 0);
+}
+
+TEST_F(ExistenceTest, ZeroNeverLists) {
+  start("list = 0");
+  Series& one = series("M", "i-1");
+  existence().want(one);
+  existence().tick();
+  EXPECT_TRUE(learn({&one}));
+  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+// What the agent makes of it.
+class AbsentMetrics : public ExistenceTest {
+ protected:
+  Answer ask(const std::string& key) {
+    Answer answer;
+    bool ended = false;
+    asio::co_spawn(io_, agent_->items().answer(key, std::chrono::steady_clock::now() + seconds(20)),
+                   [&](const std::exception_ptr& failure, Answer came) {
+                     EXPECT_FALSE(failure);
+                     answer = std::move(came);
+                     ended = true;
+                     io_.stop();
+                   });
+    io_.restart();
+    io_.run_for(seconds(25));
+    EXPECT_TRUE(ended) << key;
+    return answer;
+  }
+};
+
+TEST_F(AbsentMetrics, AreNotAskedFor) {
+  aws_.add("There", "i-1");
+  start();
+  const Answer there = ask("aws.metric[N,There,InstanceId=i-1,Average,60,,,zero]");
+  EXPECT_TRUE(there.supported) << there.text;
+  const auto calls = aws_.take("GetMetricData");
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_THAT(calls[0], HasSubstr("There"));
+  const Answer absent = ask("aws.metric[N,Absent,InstanceId=i-1,Average,60]");
+  EXPECT_FALSE(absent.supported);
+  EXPECT_THAT(absent.text, HasSubstr("CloudWatch lists no metric N Absent (InstanceId=i-1)"));
+  EXPECT_THAT(aws_.take("GetMetricData"), IsEmpty());
+  const Answer zero = ask("aws.metric[N,Absent,InstanceId=i-1,Average,60,,,zero]");
+  EXPECT_TRUE(zero.supported) << zero.text;
+  EXPECT_EQ(zero.text, "0") << "as if CloudWatch had answered nothing";
+  EXPECT_THAT(aws_.take("GetMetricData"), IsEmpty());
+  EXPECT_EQ(agent_->collect().counters().metrics_billed, 1u);
+}
+
+TEST_F(AbsentMetrics, AreAskedForOnceTheyAppear) {
+  start();
+  const std::string key = "aws.metric[N,M,InstanceId=i-1,Average,60,,,zero]";
+  EXPECT_EQ(ask(key).text, "0");
+  EXPECT_THAT(aws_.take("GetMetricData"), IsEmpty());
+  aws_.add("M", "i-1");
+  later_ += seconds(301);
+  tick(series_of(key), Is::there);
+  EXPECT_EQ(ask(key).text, "0");
+  EXPECT_THAT(aws_.take("GetMetricData"), Not(IsEmpty()));
+}
+
+TEST_F(AbsentMetrics, AreAskedForWhenNobodyMayList) {
+  aws_.fail_with("AccessDeniedException");
+  start();
+  EXPECT_EQ(ask("aws.metric[N,M,InstanceId=i-1,Average,60,,,zero]").text, "0");
+  EXPECT_EQ(aws_.take("GetMetricData").size(), 1u);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
