@@ -45,14 +45,16 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       targets_(std::move(targets)),
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
-      collect_(io, demand_, config_.metrics, clock),
-      explain_(Explain::Parts{io, demand_, collect_, config_.metrics, clock}),
+      collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
+      explain_(Explain::Parts{io, demand_, collect_, clock}),
       status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_,
                           weblogs_, clock}),
       socket_entrance_(io, items_, board_, stats_),
-      passive_entrance_(io, items_, stats_) {}
+      passive_entrance_(io, items_, stats_) {
+  demand_.set_priorities(priorities(config_.priorities));
+}
 
 Result<void> Agent::open_entrances() {
   if (auto opened = socket_entrance_.open(config_.agent); !opened) return opened;
@@ -64,7 +66,7 @@ void Agent::forget_unasked() {
   if (reporting_) reporting_->tick();
   demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
     board_.withdraw(series);
-    collect_.read_from(series, 0);
+    collect_.forget(series);
   });
 }
 

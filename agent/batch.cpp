@@ -15,72 +15,60 @@ auto metric_of(const Series* series) {
 }
 
 // End of the run of one metric's statistics that begins at `from`.
-size_t end_of_metric(const std::vector<Series*>& sorted, size_t from) {
+size_t end_of_metric(const std::vector<Due>& sorted, size_t from) {
   size_t end = from + 1;
-  while (end < sorted.size() && metric_of(sorted[end]) == metric_of(sorted[from])) ++end;
+  while (end < sorted.size() && metric_of(sorted[end].series) == metric_of(sorted[from].series)) ++end;
   return end;
 }
 
-void sort_by_metric(std::vector<Series*>& series) {
-  std::sort(series.begin(), series.end(), [](const Series* a, const Series* b) {
-    return std::tuple(metric_of(a), a->name->statistic) < std::tuple(metric_of(b), b->name->statistic);
+void sort_by_metric(std::vector<Due>& due) {
+  std::sort(due.begin(), due.end(), [](const Due& a, const Due& b) {
+    return std::tuple(a.series->place, metric_of(a.series), a.series->name->statistic) <
+           std::tuple(b.series->place, metric_of(b.series), b.series->name->statistic);
   });
+}
+
+auto kind_of(const Due& due) {
+  return std::tuple(due.series->group->period, due.window.start, due.window.end);
 }
 
 }  // namespace
 
-int64_t newest_final(int64_t now, int64_t period, int64_t delay) {
-  const int64_t until = now - delay;
-  return until - until % period;
-}
-
-Window reading_window(int64_t now, int64_t period, int64_t delay) {
-  const int64_t end = newest_final(now, period, delay);
-  return Window{end - kLookBackPeriods * period, end};
-}
-
-Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay, int64_t reach) {
-  constexpr int64_t kDay = 86400;
-  const int64_t kept = period < 60     ? 3 * 3600
-                       : period < 300  ? 15 * kDay
-                       : period < 3600 ? 63 * kDay
-                                       : 455 * kDay;
-  constexpr int64_t kMostPeriods =
-      aws::cloudwatch::kMaxDatapointsPerCall / aws::cloudwatch::kMaxQueriesPerCall;
-  const Window usual = reading_window(now, period, delay);
-  const int64_t periods = (usual.end - from) / period;
-  const int64_t step = (periods <= 8 * kLookBackPeriods ? kLookBackPeriods : kMostPeriods / 5) * period;
-  const int64_t shared = usual.end - (usual.end - from + step - 1) / step * step;
-  int64_t start = std::max({shared, now - kept + period, now - reach});
-  start = std::min(start - start % period, usual.start);
-  return Window{start, std::min(usual.end, start + kMostPeriods * period)};
-}
-
-bool is_catching_up(const Window& window, int64_t period) {
-  constexpr int64_t kSomePeriods = 4 * kLookBackPeriods;
-  return window.end - window.start > kSomePeriods * period;
-}
-
-std::vector<Batch> plan_batches(Group& group, std::vector<Series*> wanted, Window window) {
-  sort_by_metric(wanted);
+std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
+  std::stable_sort(due.begin(), due.end(),
+                   [](const Due& a, const Due& b) { return kind_of(a) < kind_of(b); });
   std::vector<Batch> batches;
-  for (size_t from = 0; from < wanted.size();) {
-    // More statistics of one metric than fit a call are split: they are billed apart anyway.
-    const size_t end = std::min(end_of_metric(wanted, from), from + aws::cloudwatch::kMaxQueriesPerCall);
-    if (batches.empty() ||
-        batches.back().series.size() + (end - from) > aws::cloudwatch::kMaxQueriesPerCall) {
-      batches.push_back(Batch{.group = &group, .window = window, .series = {}});
+  for (size_t from = 0; from < due.size();) {
+    size_t end = from + 1;
+    while (end < due.size() && kind_of(due[end]) == kind_of(due[from])) ++end;
+    std::vector<Due> part(due.begin() + static_cast<ptrdiff_t>(from),
+                          due.begin() + static_cast<ptrdiff_t>(end));
+    sort_by_metric(part);
+    const Window window = part.front().window;
+    const auto points = static_cast<size_t>((window.end - window.start) / part.front().series->group->period);
+    const size_t most =
+        std::clamp<size_t>(aws::cloudwatch::kMaxDatapointsPerCall / std::max<size_t>(points, 1), 1,
+                           aws::cloudwatch::kMaxQueriesPerCall);
+    bool fresh = true;
+    for (size_t at = 0; at < part.size();) {
+      // More statistics of one metric than fit a call are split: they are billed apart anyway.
+      const size_t until = std::min(end_of_metric(part, at), at + most);
+      if (fresh || batches.back().due.size() + (until - at) > most) {
+        batches.push_back(Batch{&target, window, {}});
+        fresh = false;
+      }
+      auto& into = batches.back().due;
+      into.insert(into.end(), part.begin() + static_cast<ptrdiff_t>(at),
+                  part.begin() + static_cast<ptrdiff_t>(until));
+      at = until;
     }
-    auto& series = batches.back().series;
-    series.insert(series.end(), wanted.begin() + static_cast<ptrdiff_t>(from),
-                  wanted.begin() + static_cast<ptrdiff_t>(end));
     from = end;
   }
   return batches;
 }
 
 uint64_t billed_metrics(const Batch& batch) {
-  std::vector<Series*> sorted = batch.series;
+  std::vector<Due> sorted = batch.due;
   sort_by_metric(sorted);
   uint64_t billed = 0;
   for (size_t from = 0; from < sorted.size();) {
@@ -89,6 +77,15 @@ uint64_t billed_metrics(const Batch& batch) {
     from = end;
   }
   return billed;
+}
+
+aws::cloudwatch::MetricDataRequest request_of(const Batch& batch) {
+  aws::cloudwatch::MetricDataRequest request;
+  request.start = batch.window.start;
+  request.end = batch.window.end;
+  request.queries.reserve(batch.due.size());
+  for (const Due& due : batch.due) request.queries.push_back(due.series->query());
+  return request;
 }
 
 }  // namespace bakusoku::agent

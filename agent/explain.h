@@ -25,7 +25,6 @@ class Explain {
     asio::io_context& io;
     const Demand& demand;
     const Collect& collect;
-    const MetricsConfig& metrics;
     Clock clock;
   };
 
