@@ -1,7 +1,8 @@
-// Bodies of calls to the simulator, as JSON and as forms, through decoding, AWS's limits and the answer.
+// Bodies of calls to the simulator, as JSON, CBOR and forms, through decoding, AWS's limits and the answer.
 #include <cstdint>
 
 #include "simaws/cloudwatch.h"
+#include "simaws/cloudwatch_cbor.h"
 #include "simaws/cloudwatch_json.h"
 #include "simaws/ec2.h"
 #include "simaws/http.h"
@@ -13,6 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto request = decode_get_metric_data_json(bytes))
     static_cast<void>(check_get_metric_data(*request));
   static_cast<void>(decode_list_metrics_json(bytes));
+  if (const auto request = decode_get_metric_data_cbor(bytes))
+    static_cast<void>(check_get_metric_data(*request));
+  static_cast<void>(decode_list_metrics_cbor(bytes));
+  static_cast<void>(parse_publication(bytes));
   auto form = parse_form(bytes);
   if (!form) return 0;
   Call call;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "simaws/cbor.h"
 #include "simaws/fleet.h"
 #include "simaws/signature.h"
 
@@ -87,17 +88,39 @@ Reply write_query_error(const ApiError& error, std::string_view request_id) {
   return reply;
 }
 
-Reply write_json_error(const ApiError& error) {
+std::string_view json_type(const ApiError& error) {
   std::string_view type = error.code;
   if (const Names* names = names_of(error.code)) type = names->json;
   for (const auto& [query, json] : kModelNames) {
     if (error.code == query) type = json;
   }
-  Reply reply;
-  reply.status = error.status >= 500 ? error.status : 400;
-  reply.body = "{\"__type\":" + json_string(type) + ",\"message\":" + json_string(error.message) + "}";
+  return type;
+}
+
+void add_query_error(Reply& reply, const ApiError& error) {
   reply.headers.emplace_back("x-amzn-query-error", fmt::format("{};{}", query_code(error),
                                                                error.status >= 500 ? "Receiver" : "Sender"));
+}
+
+Reply write_json_error(const ApiError& error, bool query_compatible) {
+  Reply reply;
+  reply.status = error.status >= 500 ? error.status : 400;
+  reply.body = "{\"__type\":" + json_string(json_type(error)) +
+               (query_compatible ? ",\"message\":" : ",\"Message\":") + json_string(error.message) + "}";
+  if (query_compatible) add_query_error(reply, error);
+  return reply;
+}
+
+Reply write_cbor_error(const ApiError& error) {
+  Reply reply;
+  reply.status = error.status >= 500 ? error.status : 400;
+  cbor::append_map(reply.body, 2);
+  cbor::append_text(reply.body, "__type");
+  cbor::append_text(reply.body, fmt::format("com.amazonaws.cloudwatch#{}", json_type(error)));
+  cbor::append_text(reply.body, "message");
+  cbor::append_text(reply.body, error.message);
+  reply.headers.emplace_back("smithy-protocol", "rpc-v2-cbor");
+  add_query_error(reply, error);
   return reply;
 }
 
@@ -124,6 +147,10 @@ const char* content_type(Protocol protocol) {
       return "text/xml";
     case Protocol::json:
       return "application/x-amz-json-1.0";
+    case Protocol::json11:
+      return "application/x-amz-json-1.1";
+    case Protocol::cbor:
+      return "application/cbor";
   }
   return "text/plain";
 }
@@ -131,7 +158,8 @@ const char* content_type(Protocol protocol) {
 Reply write_error(Protocol protocol, const ApiError& error, std::string_view request_id) {
   Reply reply = protocol == Protocol::ec2     ? write_ec2_error(error, request_id)
                 : protocol == Protocol::query ? write_query_error(error, request_id)
-                                              : write_json_error(error);
+                : protocol == Protocol::cbor  ? write_cbor_error(error)
+                                              : write_json_error(error, protocol == Protocol::json);
   reply.content_type = content_type(protocol);
   return reply;
 }

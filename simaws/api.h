@@ -12,7 +12,7 @@
 
 namespace bakusoku::simaws {
 
-enum class Protocol { ec2, query, json };
+enum class Protocol { ec2, query, json, json11, cbor };  // json: AWS JSON 1.0; cbor: Smithy's RPC
 
 /// A refusal. `code` is the query protocol's; write_error knows what the other two call it.
 struct ApiError {
@@ -32,13 +32,15 @@ using ApiResult = tl::expected<T, ApiError>;
 /// One call after authentication.
 struct Call {
   Protocol protocol = Protocol::query;
-  std::string service;  // as signed: "ec2", "monitoring", "sts"
+  std::string service;  // as signed: "ec2", "monitoring", "sts", "organizations"
   std::string action;
   std::string region;
   Parameters parameters{};  // of the two form protocols, Action and Version included
-  std::string body{};       // JSON
+  std::string body{};       // JSON or CBOR
   std::string request_id{};
   int64_t now = 0;  // unix seconds, as the simulator's clock has it
+  double precise_now = 0;
+  std::string account = "000000000000";  // of the caller
 
   /// The parameter's value, or nullptr.
   [[nodiscard]] const std::string* parameter(std::string_view name) const;

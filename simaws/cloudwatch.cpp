@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "base/json.h"
+#include "simaws/cbor.h"
+#include "simaws/cloudwatch_cbor.h"
 #include "simaws/cloudwatch_json.h"
+#include "simaws/math.h"
 
 namespace bakusoku::simaws {
 namespace {
@@ -15,6 +20,7 @@ namespace {
 constexpr int64_t kHour = 3600;
 constexpr int64_t kDay = 24 * kHour;
 constexpr int64_t kMaxMember = 100'000;
+constexpr size_t kMaxCountedNamespaces = 1000;  // their names are the asker's
 
 // ---- the query protocol
 
@@ -161,6 +167,10 @@ ApiResult<ListMetrics> decode_list_metrics_query(const Call& call) {
       out.recently_active = value;
     } else if (first == "NextToken") {
       out.next_token = value;
+    } else if (first == "IncludeLinkedAccounts") {
+      out.include_linked = value == "true";
+    } else if (first == "OwningAccount") {
+      out.owning_account = value;
     } else if (first == "Dimensions") {
       const auto index = path.member();
       const std::string_view field = path.next();
@@ -254,9 +264,7 @@ ApiResult<void> check_query(const MetricDataQuery& query, size_t number) {
         query.id, at));
   if (query.has_stat == !query.expression.empty())
     return invalid(fmt::format("Exactly one of MetricStat and Expression must be specified for {}.", at));
-  if (!query.expression.empty())
-    return invalid(fmt::format(
-        "Error in expression '{}': simaws, a simulator, does not evaluate expressions.", query.id));
+  if (!query.expression.empty()) return {};
   const std::string stat = at + ".MetricStat";
   if (!valid_name(query.name_space) || query.name_space.front() == ':')
     return invalid(
@@ -283,7 +291,7 @@ ApiResult<void> check_query(const MetricDataQuery& query, size_t number) {
 std::string metric_key(const MetricDataQuery& query) {
   Dimensions sorted = query.dimensions;
   std::sort(sorted.begin(), sorted.end());
-  std::string key = query.name_space + '\n' + query.metric + '\n';
+  std::string key = query.account + '\n' + query.name_space + '\n' + query.metric + '\n';
   for (const auto& dimension : sorted) key += dimension.name + '=' + dimension.value + '\n';
   return key;
 }
@@ -336,9 +344,26 @@ int64_t steps_before(const Window& window, int64_t period, bool ascending, int64
 
 struct SeriesResult {
   const MetricDataQuery* query = nullptr;
+  std::string label{};  // empty: the query's
   const char* status = "Complete";
   std::string message{};
-  std::vector<std::pair<int64_t, int64_t>> points{};  // start, millionths
+  std::vector<std::pair<int64_t, int64_t>> points{};   // start, millionths: of a metric
+  std::vector<std::pair<int64_t, double>> computed{};  // of an expression
+
+  [[nodiscard]] size_t size() const { return points.size() + computed.size(); }
+  [[nodiscard]] int64_t time(size_t at) const {
+    return computed.empty() ? points[at].first : computed[at].first;
+  }
+  [[nodiscard]] double value(size_t at) const {
+    return computed.empty() ? static_cast<double>(points[at].second) / 1e6 : computed[at].second;
+  }
+  void append_value(std::string& out, size_t at) const {
+    if (computed.empty()) {
+      append_millionths(out, points[at].second);
+    } else {
+      fmt::format_to(std::back_inserter(out), "{}", computed[at].second);
+    }
+  }
 };
 
 struct Page {
@@ -347,24 +372,216 @@ struct Page {
   uint64_t datapoints = 0;
 };
 
-uint64_t binding_of(const GetMetricData& request, std::string_view region) {
-  uint64_t out =
-      fnv1a(region) ^ mix(static_cast<uint64_t>(*request.start)) ^ mix(~static_cast<uint64_t>(*request.end));
+uint64_t binding_of(const GetMetricData& request, const World& world, std::string_view region) {
+  uint64_t out = fnv1a(place(world, region)) ^ mix(static_cast<uint64_t>(*request.start)) ^
+                 mix(~static_cast<uint64_t>(*request.end));
   for (const auto& query : request.queries) {
     out = mix(out ^ fnv1a(query.id));
+    out = mix(out ^ fnv1a(query.expression));
     out = mix(out ^ fnv1a(metric_key(query)));
     out = mix(out ^ fnv1a(query.stat) ^ static_cast<uint64_t>(query.period));
   }
   return out;
 }
 
+// What the metric of a query is, for whoever asks.
+struct Found {
+  const char* status = "Complete";
+  std::optional<Series> series{};
+  int64_t delay = 0;  // of publication
+};
+
+// Reads the metrics of one request: of the caller's account and of those linked to it.
+class Reader {
+ public:
+  Reader(const World& world, const Call& call, const GetMetricData& request, const MetricDataFault& fault)
+      : world_(world), call_(call), request_(request), fault_(fault) {}
+
+  Found find(size_t at) {
+    const auto& query = request_.queries[at];
+    Found out;
+    if (fault_.internal && at % 2 == 1) {
+      out.status = "InternalError";
+      return out;
+    }
+    const World* world = world_of(query.account);
+    if ((fault_.forbidden && at % 2 == 1) || world == nullptr) {
+      out.status = "Forbidden";
+      return out;
+    }
+    out.series = find_series(*world, call_.region, query.name_space, query.metric, query.dimensions);
+    if (out.series && !query.unit.empty() && query.unit != out.series->shape().unit) out.series.reset();
+    out.delay = world->publication.delay(query.name_space);
+    return out;
+  }
+  [[nodiscard]] Window window(int64_t period) const {
+    return window_of(*request_.start, *request_.end, period, call_.now);
+  }
+  /// The point as it is shown now, in millionths; nothing when there is none, or none yet.
+  [[nodiscard]] std::optional<int64_t> point(const Found& found, const Statistic& statistic, int64_t period,
+                                             int64_t start) const {
+    const auto short_period = static_cast<int32_t>(period);
+    const auto value = found.series->point(statistic, short_period, start);
+    if (!value) return value;
+    const Publication& publication = world_.publication;
+    const uint64_t hash = found.series->hash();
+    const int64_t end = found.series->end_of(short_period, start);
+    if (publication.visible_from(hash, start, end, found.delay) > call_.now) return std::nullopt;
+    return publication.shown(hash, start, end, *value, call_.now);
+  }
+  /// All of a metric's points, as expressions see them.
+  math::TimeSeries series(size_t at) {
+    const auto& query = request_.queries[at];
+    const Window grid = window(query.period);
+    math::TimeSeries out;
+    out.label = query.label.empty() ? query.metric : query.label;
+    out.period = query.period;
+    out.first = grid.first;
+    out.count = grid.count;
+    const Found found = find(at);
+    out.status = found.status;
+    const auto statistic = parse_statistic(query.stat);
+    if (!found.series || !statistic) return out;
+    for (int64_t step = 0; step < grid.count; ++step) {
+      const int64_t start = grid.first + step * query.period;
+      if (const auto value = point(found, *statistic, query.period, start))
+        out.points.emplace_back(start, static_cast<double>(*value) / 1e6);
+    }
+    return out;
+  }
+
+ private:
+  // Nullptr: not an account that the caller may read.
+  const World* world_of(const std::string& account) {
+    if (account.empty() || account == world_.account) return &world_;
+    if (!world_.is_linked(account)) return nullptr;
+    const auto found = linked_.find(account);
+    if (found != linked_.end()) return &found->second;
+    return &linked_.emplace(account, world_.of(account)).first->second;
+  }
+
+  const World& world_;
+  const Call& call_;
+  const GetMetricData& request_;
+  const MetricDataFault& fault_;
+  std::map<std::string, World> linked_;
+};
+
+// Evaluates the request's expressions, each once, in the order in which they need each other.
+class Expressions {
+ public:
+  using ReadSeries = std::function<math::TimeSeries(size_t at)>;
+
+  Expressions(const GetMetricData& request, ReadSeries read) : request_(request), read_(std::move(read)) {
+    for (size_t at = 0; at < request.queries.size(); ++at) ids_.emplace(request.queries[at].id, at);
+    scope_.find = [this](std::string_view id) { return value_of(id); };
+    scope_.metrics = [this](std::string_view part) {
+      std::vector<math::TimeSeries> out;
+      for (const auto& query : request_.queries) {
+        if (!query.has_stat || query.id.find(part) == std::string::npos) continue;
+        if (const auto* value = value_of(query.id)) out.push_back(std::get<math::TimeSeries>(*value));
+      }
+      return out;
+    };
+  }
+  Expressions(const Expressions&) = delete;
+  Expressions& operator=(const Expressions&) = delete;
+
+  /// Errors: ValidationError.
+  ApiResult<const math::Value*> of(const MetricDataQuery& query) {
+    const math::Value* value = value_of(query.id);
+    if (!error_.empty()) return invalid(error_);
+    return value;
+  }
+
+ private:
+  const math::Value* value_of(std::string_view id) {
+    const auto known = values_.find(id);
+    if (known != values_.end()) return &known->second;
+    const auto found = ids_.find(id);
+    if (found == ids_.end() || !error_.empty()) return nullptr;
+    const auto& query = request_.queries[found->second];
+    if (query.has_stat) return &values_.emplace(query.id, read_(found->second)).first->second;
+    if (!under_way_.insert(id).second) {
+      error_ = fmt::format("Error in expression '{}': It refers to itself.", id);
+      return nullptr;
+    }
+    const auto parsed = math::parse(query.expression);
+    auto value = parsed ? math::evaluate(*parsed, scope_) : tl::unexpected(parsed.error());
+    under_way_.erase(id);
+    if (!value) {
+      if (error_.empty()) error_ = fmt::format("Error in expression '{}': {}.", id, value.error());
+      return nullptr;
+    }
+    return &values_.emplace(query.id, *std::move(value)).first->second;
+  }
+
+  const GetMetricData& request_;
+  ReadSeries read_;
+  math::Scope scope_{};
+  std::map<std::string_view, size_t> ids_;
+  std::map<std::string, math::Value, std::less<>> values_;
+  std::set<std::string_view> under_way_;
+  std::string error_;
+};
+
+ApiResult<void> check_expressions(const GetMetricData& request) {
+  Expressions expressions(request, [&](size_t at) {
+    math::TimeSeries out;
+    out.period = request.queries[at].period;
+    return out;
+  });
+  for (const auto& query : request.queries) {
+    if (query.has_stat) continue;
+    const auto value = expressions.of(query);
+    if (!value) return tl::unexpected(value.error());
+    if (query.return_data && std::holds_alternative<double>(**value))
+      return invalid(
+          fmt::format("Error in expression '{}': The result of an expression must be a time series or an "
+                      "array of time series.",
+                      query.id));
+  }
+  return {};
+}
+
+// One entry of the answer: a metric, or one series of an expression's result.
+struct Entry {
+  size_t at = 0;  // of the query
+  const math::TimeSeries* computed = nullptr;
+  bool one_of_several = false;
+};
+
+std::vector<Entry> entries_of(const MetricDataQuery& query, size_t at, const math::Value& value) {
+  if (const auto* series = std::get_if<math::TimeSeries>(&value)) return {{at, series, false}};
+  std::vector<Entry> out;
+  if (const auto* array = std::get_if<std::vector<math::TimeSeries>>(&value)) {
+    for (const auto& one : *array) out.push_back({at, &one, array->size() > 1 || query.label.empty()});
+  }
+  return out;
+}
+
 ApiResult<Page> answer(const World& world, const Call& call, const GetMetricData& request,
                        const MetricDataFault& fault) {
-  const uint64_t binding = binding_of(request, call.region);
+  Reader reader(world, call, request, fault);
+  Expressions expressions(request, [&](size_t at) { return reader.series(at); });
+  std::vector<Entry> entries;
+  entries.reserve(request.queries.size());
+  for (size_t at = 0; at < request.queries.size(); ++at) {
+    const auto& query = request.queries[at];
+    if (!query.return_data) continue;
+    if (query.has_stat) {
+      entries.push_back({at, nullptr, false});
+      continue;
+    }
+    const auto value = expressions.of(query);
+    if (!value) return tl::unexpected(value.error());
+    for (const auto& entry : entries_of(query, at, **value)) entries.push_back(entry);
+  }
   Position from;
+  const uint64_t binding = binding_of(request, world, call.region);
   if (!request.next_token.empty()) {
     const auto position = read_token(request.next_token, "gmd", binding);
-    if (!position || position->first >= request.queries.size())
+    if (!position || position->first >= entries.size())
       return refuse("InvalidNextToken", "The next token specified is invalid.");
     from = *position;
   }
@@ -372,46 +589,63 @@ ApiResult<Page> answer(const World& world, const Call& call, const GetMetricData
   auto room = static_cast<uint64_t>(request.max_datapoints.value_or(kMaxDatapoints));
   if (fault.partial && request.next_token.empty()) {
     uint64_t points = 0;
-    for (const auto& query : request.queries)
-      points += static_cast<uint64_t>(window_of(*request.start, *request.end, query.period, call.now).count);
+    for (const auto& entry : entries) {
+      points += entry.computed != nullptr
+                    ? entry.computed->points.size()
+                    : static_cast<uint64_t>(reader.window(request.queries[entry.at].period).count);
+    }
     room = std::min(room, std::max<uint64_t>(points / 2, 1));
   }
   Page page;
-  for (size_t at = static_cast<size_t>(from.first); at < request.queries.size(); ++at) {
-    const auto& query = request.queries[at];
-    if (!query.return_data) continue;
+  page.results.reserve(entries.size());
+  for (size_t number = static_cast<size_t>(from.first); number < entries.size(); ++number) {
+    const Entry& entry = entries[number];
+    const auto& query = request.queries[entry.at];
     SeriesResult& result = page.results.emplace_back();
     result.query = &query;
+    if (entry.one_of_several) {
+      result.label = query.label.empty() ? entry.computed->label : query.label + " " + entry.computed->label;
+    }
     if (!page.next_token.empty()) {
       result.status = "PartialData";
       continue;
     }
-    if (fault.internal && at % 2 == 1) {
-      result.status = "InternalError";
+    const bool resumed = number == from.first && from.second > 0;
+    const auto full = [&](int64_t start) {
+      if (page.datapoints < room) return false;
+      result.status = "PartialData";
+      page.next_token = make_token("gmd", number, static_cast<uint64_t>(start), binding);
+      return true;
+    };
+    if (entry.computed != nullptr) {
+      const auto& points = entry.computed->points;
+      result.status = entry.computed->status;
+      if (result.status != std::string_view("Complete")) continue;
+      for (size_t step = 0; step < points.size(); ++step) {
+        const auto& one = points[ascending ? step : points.size() - 1 - step];
+        const auto since = static_cast<int64_t>(from.second);
+        if (resumed && (ascending ? one.first < since : one.first > since)) continue;
+        if (full(one.first)) break;
+        result.computed.push_back(one);
+        ++page.datapoints;
+      }
       continue;
     }
-    if ((fault.forbidden && at % 2 == 1) || (!query.account.empty() && query.account != kAccount)) {
-      result.status = "Forbidden";
+    const Found found = reader.find(entry.at);
+    result.status = found.status;
+    if (found.status == std::string_view("Forbidden"))
       result.message = "The account is not authorized to read this metric.";
-      continue;
-    }
-    const auto series = find_series(world, call.region, query.name_space, query.metric, query.dimensions);
-    if (!series || (!query.unit.empty() && query.unit != series->shape().unit)) continue;
+    if (!found.series) continue;
     const auto statistic = parse_statistic(query.stat);
-    const Window window = window_of(*request.start, *request.end, query.period, call.now);
+    const Window window = reader.window(query.period);
     // The token holds the next point's time, not its number: the window moves while the asker pages.
-    const bool resumed = at == from.first && from.second > 0;
     int64_t step =
         resumed ? steps_before(window, query.period, ascending, static_cast<int64_t>(from.second)) : 0;
     for (; step < window.count; ++step) {
       const int64_t start = window.first + (ascending ? step : window.count - 1 - step) * query.period;
-      const auto point = series->point(*statistic, static_cast<int32_t>(query.period), start);
+      const auto point = reader.point(found, *statistic, query.period, start);
       if (!point) continue;
-      if (page.datapoints == room) {
-        result.status = "PartialData";
-        page.next_token = make_token("gmd", at, static_cast<uint64_t>(start), binding);
-        break;
-      }
+      if (full(start)) break;
       result.points.emplace_back(start, *point);
       ++page.datapoints;
     }
@@ -419,8 +653,11 @@ ApiResult<Page> answer(const World& world, const Call& call, const GetMetricData
   return page;
 }
 
-std::string label_of(const MetricDataQuery& query) {
-  return query.label.empty() ? query.metric : query.label;
+std::string_view label_of(const SeriesResult& result) {
+  const auto& query = *result.query;
+  if (!result.label.empty()) return result.label;
+  if (!query.label.empty()) return query.label;
+  return query.has_stat ? query.metric : query.id;
 }
 
 // 1732305600 -> 1.7323056E9, as AWS's JSON protocols write times.
@@ -449,7 +686,7 @@ std::string write_json(const Page& page) {
     out += "{\"Id\":\"";
     out += result.query->id;
     out += "\",\"Label\":";
-    append_json_string(out, label_of(*result.query));
+    append_json_string(out, label_of(result));
     if (!result.message.empty()) {
       out += ",\"Messages\":[{\"Code\":\"Forbidden\",\"Value\":";
       append_json_string(out, result.message);
@@ -458,14 +695,14 @@ std::string write_json(const Page& page) {
     out += ",\"StatusCode\":\"";
     out += result.status;
     out += "\",\"Timestamps\":[";
-    for (size_t at = 0; at < result.points.size(); ++at) {
+    for (size_t at = 0; at < result.size(); ++at) {
       if (at > 0) out += ',';
-      append_epoch(out, result.points[at].first);
+      append_epoch(out, result.time(at));
     }
     out += "],\"Values\":[";
-    for (size_t at = 0; at < result.points.size(); ++at) {
+    for (size_t at = 0; at < result.size(); ++at) {
       if (at > 0) out += ',';
-      append_millionths(out, result.points[at].second);
+      result.append_value(out, at);
     }
     out += "]}";
   }
@@ -475,6 +712,45 @@ std::string write_json(const Page& page) {
     append_json_string(out, page.next_token);
   }
   out += '}';
+  return out;
+}
+
+std::string write_cbor(const Page& page) {
+  std::string out;
+  out.reserve(page.results.size() * 120 + page.datapoints * 20);
+  cbor::append_map(out, page.next_token.empty() ? 2 : 3);
+  cbor::append_text(out, "Messages");
+  cbor::append_array(out, 0);
+  cbor::append_text(out, "MetricDataResults");
+  cbor::append_array(out, page.results.size());
+  for (const auto& result : page.results) {
+    cbor::append_map(out, result.message.empty() ? 5 : 6);
+    cbor::append_text(out, "Id");
+    cbor::append_text(out, result.query->id);
+    cbor::append_text(out, "Label");
+    cbor::append_text(out, label_of(result));
+    if (!result.message.empty()) {
+      cbor::append_text(out, "Messages");
+      cbor::append_array(out, 1);
+      cbor::append_map(out, 2);
+      cbor::append_text(out, "Code");
+      cbor::append_text(out, "Forbidden");
+      cbor::append_text(out, "Value");
+      cbor::append_text(out, result.message);
+    }
+    cbor::append_text(out, "StatusCode");
+    cbor::append_text(out, result.status);
+    cbor::append_text(out, "Timestamps");
+    cbor::append_array(out, result.size());
+    for (size_t at = 0; at < result.size(); ++at) cbor::append_time(out, result.time(at));
+    cbor::append_text(out, "Values");
+    cbor::append_array(out, result.size());
+    for (size_t at = 0; at < result.size(); ++at) cbor::append_double(out, result.value(at));
+  }
+  if (!page.next_token.empty()) {
+    cbor::append_text(out, "NextToken");
+    cbor::append_text(out, page.next_token);
+  }
   return out;
 }
 
@@ -495,7 +771,7 @@ std::string write_xml(const Page& page, const Call& call) {
   for (const auto& result : page.results) {
     out += "<member>";
     append_element(out, "Id", result.query->id);
-    append_element(out, "Label", label_of(*result.query));
+    append_element(out, "Label", label_of(result));
     append_element(out, "StatusCode", result.status);
     if (!result.message.empty()) {
       out += "<Messages><member><Code>Forbidden</Code>";
@@ -503,11 +779,11 @@ std::string write_xml(const Page& page, const Call& call) {
       out += "</member></Messages>";
     }
     out += "<Timestamps>";
-    for (const auto& [start, value] : result.points) append_element(out, "member", format_iso(start));
+    for (size_t at = 0; at < result.size(); ++at) append_element(out, "member", format_iso(result.time(at)));
     out += "</Timestamps><Values>";
-    for (const auto& [start, value] : result.points) {
+    for (size_t at = 0; at < result.size(); ++at) {
       out += "<member>";
-      append_millionths(out, value);
+      result.append_value(out, at);
       out += "</member>";
     }
     out += "</Values></member>";
@@ -518,19 +794,53 @@ std::string write_xml(const Page& page, const Call& call) {
   return out;
 }
 
+// Counts a first page as AWS does, before anything is read: AWS bills what it answers, and its quota is of
+// what it would have to read.
+ApiResult<void> admit(const Call& call, const GetMetricData& request, CloudWatchCounters& counters,
+                      Usage& usage) {
+  constexpr int64_t kRecent = 3 * kHour;
+  const uint64_t estimated = estimated_datapoints(request);
+  RegionUsage& region = usage.of(call.account, call.region);
+  if (estimated > static_cast<uint64_t>(kMaxDatapoints)) ++region.violations["datapoints"];
+  if (auto allowed = usage.admit_datapoints(call, estimated, call.now - *request.start <= kRecent); !allowed)
+    return allowed;
+  const auto requested =
+      static_cast<uint64_t>(std::count_if(request.queries.begin(), request.queries.end(),
+                                          [](const MetricDataQuery& query) { return query.has_stat; }));
+  region.estimated += estimated;
+  region.estimated_peak.add(estimated, call.precise_now);
+  region.requested += requested;
+  region.requested_peak.add(requested, call.precise_now);
+  counters.metrics_requested += requested;
+  for (const auto& [name_space, billed] : billed_by_namespace(request)) {
+    counters.metrics_billed += billed;
+    region.billed += billed;
+    auto found = region.billed_by_namespace.find(name_space);
+    if (found == region.billed_by_namespace.end()) {
+      if (region.billed_by_namespace.size() >= kMaxCountedNamespaces) continue;
+      found = region.billed_by_namespace.emplace(name_space, 0).first;
+    }
+    found->second += billed;
+  }
+  return {};
+}
+
 ApiResult<std::string> get_metric_data(const World& world, const Call& call, const MetricDataFault& fault,
-                                       CloudWatchCounters& counters, size_t& queries) {
+                                       CloudWatchCounters& counters, Usage& usage, size_t& queries) {
   const auto request = decode_get_metric_data(call);
   if (!request) return tl::unexpected(request.error());
   queries = request->queries.size();
+  if (queries > kMaxQueries) ++usage.of(call.account, call.region).violations["queries"];
   if (auto checked = check_get_metric_data(*request); !checked) return tl::unexpected(checked.error());
+  if (request->next_token.empty()) {
+    if (auto allowed = admit(call, *request, counters, usage); !allowed)
+      return tl::unexpected(allowed.error());
+  }
   const auto page = answer(world, call, *request, fault);
   if (!page) return tl::unexpected(page.error());
-  if (request->next_token.empty()) {
-    counters.metrics_requested += request->queries.size();
-    counters.metrics_billed += billed_metrics(*request);
-  }
   counters.datapoints += page->datapoints;
+  usage.of(call.account, call.region).datapoints += page->datapoints;
+  if (call.protocol == Protocol::cbor) return write_cbor(*page);
   return call.protocol == Protocol::json ? write_json(*page) : write_xml(*page, call);
 }
 
@@ -574,15 +884,57 @@ ApiResult<void> check_list_metrics(const ListMetrics& request) {
 // The slots that can match: one instance's when the filters name it, else all.
 std::pair<size_t, size_t> slots_for(const World& world, const Call& call, const ListMetrics& request) {
   for (const auto& filter : request.dimensions) {
-    if (filter.name != "InstanceId" || !filter.value) continue;
-    const auto index = index_of(world, call.region, *filter.value);
-    return index ? slots_of_instance(*index) : std::pair<size_t, size_t>{0, 0};
+    if (!filter.value) continue;
+    if (filter.name == "InstanceId") {
+      const auto index = index_of(world, call.region, *filter.value);
+      return index ? slots_of_instance(*index) : std::pair<size_t, size_t>{0, 0};
+    }
+    if (filter.name == "VolumeId") {
+      const auto index = index_of_volume(world, call.region, *filter.value);
+      return index ? slots_of_volume(world, *index) : std::pair<size_t, size_t>{0, 0};
+    }
   }
   return {0, metric_slots(world)};
 }
 
+std::string write_metrics_cbor(const std::vector<MetricName>& metrics, const std::vector<std::string>& owners,
+                               const std::string& next_token) {
+  std::string out;
+  cbor::append_map(out, 1 + (owners.empty() ? 0 : 1) + (next_token.empty() ? 0 : 1));
+  cbor::append_text(out, "Metrics");
+  cbor::append_array(out, metrics.size());
+  for (const auto& metric : metrics) {
+    cbor::append_map(out, 3);
+    cbor::append_text(out, "Namespace");
+    cbor::append_text(out, metric.namespace_);
+    cbor::append_text(out, "MetricName");
+    cbor::append_text(out, metric.metric);
+    cbor::append_text(out, "Dimensions");
+    cbor::append_array(out, metric.dimensions.size());
+    for (const auto& dimension : metric.dimensions) {
+      cbor::append_map(out, 2);
+      cbor::append_text(out, "Name");
+      cbor::append_text(out, dimension.name);
+      cbor::append_text(out, "Value");
+      cbor::append_text(out, dimension.value);
+    }
+  }
+  if (!owners.empty()) {
+    cbor::append_text(out, "OwningAccounts");
+    cbor::append_array(out, owners.size());
+    for (const auto& owner : owners) cbor::append_text(out, owner);
+  }
+  if (!next_token.empty()) {
+    cbor::append_text(out, "NextToken");
+    cbor::append_text(out, next_token);
+  }
+  return out;
+}
+
+// `owners`: an account for each metric, or nothing.
 std::string write_metrics(const Call& call, const std::vector<MetricName>& metrics,
-                          const std::string& next_token) {
+                          const std::vector<std::string>& owners, const std::string& next_token) {
+  if (call.protocol == Protocol::cbor) return write_metrics_cbor(metrics, owners, next_token);
   const bool json = call.protocol == Protocol::json;
   std::string out = json ? "{\"Metrics\":[" : begin_xml(call.action) + "<Metrics>";
   bool first = true;
@@ -613,6 +965,18 @@ std::string write_metrics(const Call& call, const std::vector<MetricName>& metri
     first = false;
   }
   out += json ? "]" : "</Metrics>";
+  if (!owners.empty()) {
+    out += json ? ",\"OwningAccounts\":[" : "<OwningAccounts>";
+    for (const auto& owner : owners) {
+      if (json) {
+        if (&owner != owners.data()) out += ',';
+        append_json_string(out, owner);
+      } else {
+        append_element(out, "member", owner);
+      }
+    }
+    out += json ? "]" : "</OwningAccounts>";
+  }
   if (!next_token.empty()) {
     if (json) {
       out += ",\"NextToken\":" + json_string(next_token);
@@ -624,43 +988,66 @@ std::string write_metrics(const Call& call, const std::vector<MetricName>& metri
   return out;
 }
 
+// The caller's world, and with IncludeLinkedAccounts those linked to it; one when OwningAccount names it.
+std::vector<World> worlds_of(const World& world, const ListMetrics& request) {
+  std::vector<World> out{world};
+  if (request.include_linked && world.account == kAccount) {
+    for (const auto& account : world.linked) out.push_back(world.of(account));
+  }
+  if (!request.owning_account.empty())
+    std::erase_if(out, [&](const World& one) { return one.account != request.owning_account; });
+  return out;
+}
+
 ApiResult<std::string> list_metrics(const World& world, const Call& call) {
   const auto request = decode_list_metrics(call);
   if (!request) return tl::unexpected(request.error());
   if (auto checked = check_list_metrics(*request); !checked) return tl::unexpected(checked.error());
-  uint64_t binding = fnv1a(call.region + '\n' + request->name_space + '\n' + request->metric + '\n' +
-                           request->recently_active);
+  uint64_t binding = fnv1a(place(world, call.region) + '\n' + request->name_space + '\n' + request->metric +
+                           '\n' + request->recently_active + '\n' + request->owning_account +
+                           (request->include_linked ? "\nlinked" : ""));
   for (const auto& filter : request->dimensions) {
     binding = mix(binding ^ fnv1a(filter.name + '=' + filter.value.value_or("*")));
   }
-  auto [at, end] = slots_for(world, call, *request);
+  Position from;
   if (!request->next_token.empty()) {
     const auto position = read_token(request->next_token, "lm", binding);
-    if (!position || position->first > end) return refuse("InvalidParameterValue", "Invalid nextToken");
-    at = static_cast<size_t>(position->first);
+    if (!position) return refuse("InvalidParameterValue", "Invalid nextToken");
+    from = *position;
   }
   std::vector<MetricName> page;
+  std::vector<std::string> owners;
   std::string next_token;
-  for (; at < end; ++at) {
-    auto metric = metric_at(world, call.region, at);
-    if (!metric || !listed(*metric, *request)) continue;
-    if (page.size() == kMetricsPerPage) {
-      next_token = make_token("lm", at, 0, binding);
-      break;
+  const std::vector<World> worlds = worlds_of(world, *request);
+  for (size_t number = static_cast<size_t>(from.second); number < worlds.size() && next_token.empty();
+       ++number) {
+    const World& one = worlds[number];
+    const auto [first, end] = slots_for(one, call, *request);
+    size_t at = number == from.second ? std::max(first, static_cast<size_t>(from.first)) : first;
+    for (; at < end; ++at) {
+      auto metric = metric_at(one, call.region, at);
+      if (!metric || !listed(*metric, *request)) continue;
+      if (page.size() == kMetricsPerPage) {
+        next_token = make_token("lm", at, number, binding);
+        break;
+      }
+      page.push_back(*std::move(metric));
+      if (request->include_linked) owners.push_back(one.account);
     }
-    page.push_back(*std::move(metric));
   }
-  return write_metrics(call, page, next_token);
+  return write_metrics(call, page, owners, next_token);
 }
 
 }  // namespace
 
 ApiResult<GetMetricData> decode_get_metric_data(const Call& call) {
+  if (call.protocol == Protocol::cbor) return decode_get_metric_data_cbor(call.body);
   return call.protocol == Protocol::json ? decode_get_metric_data_json(call.body)
                                          : decode_get_metric_data_query(call);
 }
 
 ApiResult<ListMetrics> decode_list_metrics(const Call& call) {
+  if (call.protocol == Protocol::cbor) return decode_list_metrics_cbor(call.body);
   return call.protocol == Protocol::json ? decode_list_metrics_json(call.body)
                                          : decode_list_metrics_query(call);
 }
@@ -694,22 +1081,48 @@ ApiResult<void> check_get_metric_data(const GetMetricData& request) {
   }
   if (!any_returned)
     return invalid("At least one of the elements in MetricDataQueries must have ReturnData true.");
-  return {};
+  return check_expressions(request);
+}
+
+uint64_t estimated_datapoints(const GetMetricData& request) {
+  uint64_t out = 0;
+  for (const auto& query : request.queries) {
+    if (query.has_stat)
+      out += static_cast<uint64_t>((*request.end - *request.start + query.period - 1) / query.period);
+  }
+  return out;
+}
+
+std::map<std::string_view, uint64_t> billed_by_namespace(const GetMetricData& request) {
+  constexpr uint64_t kStatisticsPerBilledMetric = 5;
+  struct Metric {
+    std::string_view name_space;
+    std::set<std::string_view> statistics;
+  };
+  std::unordered_map<std::string, Metric> metrics;
+  metrics.reserve(request.queries.size());
+  for (const auto& query : request.queries) {
+    if (!query.has_stat) continue;
+    Metric& metric = metrics[metric_key(query)];
+    metric.name_space = query.name_space;
+    metric.statistics.insert(query.stat);
+  }
+  std::map<std::string_view, uint64_t> out;
+  for (const auto& [key, metric] : metrics)
+    out[metric.name_space] +=
+        (metric.statistics.size() + kStatisticsPerBilledMetric - 1) / kStatisticsPerBilledMetric;
+  return out;
 }
 
 uint64_t billed_metrics(const GetMetricData& request) {
-  constexpr uint64_t kStatisticsPerBilledMetric = 5;
-  std::map<std::string, std::set<std::string_view>> statistics;
-  for (const auto& query : request.queries) statistics[metric_key(query)].insert(query.stat);
   uint64_t out = 0;
-  for (const auto& [metric, of_metric] : statistics)
-    out += (of_metric.size() + kStatisticsPerBilledMetric - 1) / kStatisticsPerBilledMetric;
+  for (const auto& [name_space, billed] : billed_by_namespace(request)) out += billed;
   return out;
 }
 
 ApiResult<std::string> call_cloudwatch(const World& world, const Call& call, const MetricDataFault& fault,
-                                       CloudWatchCounters& counters, size_t& queries) {
-  if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, queries);
+                                       CloudWatchCounters& counters, Usage& usage, size_t& queries) {
+  if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, usage, queries);
   if (call.action == "ListMetrics") return list_metrics(world, call);
   return refuse("InvalidAction", fmt::format("Could not find operation {} for version {}. (simaws, a "
                                              "simulator, knows GetMetricData and ListMetrics.)",

@@ -1,14 +1,17 @@
-// The simulated Amazon CloudWatch, API 2010-08-01: GetMetricData and ListMetrics, in AWS JSON 1.0 and in the
-// query protocol. Decoding, AWS's limits, and answering are pure.
+// The simulated Amazon CloudWatch, API 2010-08-01: GetMetricData and ListMetrics, in AWS JSON 1.0, in
+// CBOR and in the query protocol. Decoding, AWS's limits, and answering are pure.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "simaws/api.h"
 #include "simaws/synthetic.h"
+#include "simaws/usage.h"
 
 namespace bakusoku::simaws {
 
@@ -57,10 +60,12 @@ struct ListMetrics {
   std::vector<DimensionFilter> dimensions{};
   std::string recently_active{};
   std::string next_token{};
+  bool include_linked = false;
+  std::string owning_account{};
 };
 
 struct CloudWatchCounters {
-  uint64_t metrics_requested = 0;  // queries of first pages
+  uint64_t metrics_requested = 0;  // metrics of first pages, not expressions
   uint64_t metrics_billed = 0;     // as AWS bills: up to five statistics of one metric in a request are one
   uint64_t datapoints = 0;
 };
@@ -78,12 +83,19 @@ struct MetricDataFault {
 /// AWS's limits; errors name the member concerned.
 [[nodiscard]] ApiResult<void> check_get_metric_data(const GetMetricData& request);
 
-/// How many metrics AWS would bill for the request.
-[[nodiscard]] uint64_t billed_metrics(const GetMetricData& request);
+/// How many datapoints AWS's quota takes the request for: window / period for each metric.
+[[nodiscard]] uint64_t estimated_datapoints(const GetMetricData& request);
 
-/// The body of a successful reply. `queries` receives the number of queries (for the log).
+/// How many metrics AWS would bill for the request: expressions are free, their metrics are not.
+[[nodiscard]] uint64_t billed_metrics(const GetMetricData& request);
+/// The same, by namespace.
+[[nodiscard]] std::map<std::string_view, uint64_t> billed_by_namespace(const GetMetricData& request);
+
+/// The body of a successful reply. `world` is the caller's account's. `queries` receives the number of
+/// queries (for the log).
 [[nodiscard]] ApiResult<std::string> call_cloudwatch(const World& world, const Call& call,
                                                      const MetricDataFault& fault,
-                                                     CloudWatchCounters& counters, size_t& queries);
+                                                     CloudWatchCounters& counters, Usage& usage,
+                                                     size_t& queries);
 
 }  // namespace bakusoku::simaws

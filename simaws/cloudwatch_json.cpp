@@ -151,6 +151,10 @@ ApiResult<ListMetrics> decode_list_metrics_json(std::string_view json) {
       reader.text(member, out.recently_active, key);
     } else if (key == "NextToken") {
       reader.text(member, out.next_token, key);
+    } else if (key == "IncludeLinkedAccounts") {
+      reader.boolean(member, out.include_linked, key);
+    } else if (key == "OwningAccount") {
+      reader.text(member, out.owning_account, key);
     } else if (key == "Dimensions") {
       reader.array(member, key, [&](const element& item) {
         DimensionFilter& filter = out.dimensions.emplace_back();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace bakusoku::simaws {
@@ -301,7 +302,7 @@ ApiResult<std::string> describe_instances(const World& world, const Call& call, 
       open = reservation_of(index);
       out += fmt::format(
           "<item><reservationId>r-0{:016x}</reservationId><ownerId>{}</ownerId><groupSet/><instancesSet>",
-          mix(fnv1a(call.region) + *open), kAccount);
+          mix(fnv1a(place(world, call.region)) + *open), world.account);
     }
     append_instance(out, world, call, one, index);
     ++listed;
@@ -314,28 +315,81 @@ ApiResult<std::string> describe_instances(const World& world, const Call& call, 
   return out;
 }
 
+// Regions that an account has to opt in to; of those that are not simulated the first three are listed with
+// AllRegions, as not opted in.
+constexpr std::array<std::string_view, 16> kOptIn{
+    "af-south-1",     "ap-southeast-3", "me-south-1",     "ap-east-1",   "ap-east-2",    "ap-south-2",
+    "ap-southeast-4", "ap-southeast-5", "ap-southeast-7", "ca-west-1",   "eu-central-2", "eu-south-1",
+    "eu-south-2",     "il-central-1",   "me-central-1",   "mx-central-1"};
+constexpr size_t kListedNotOptedIn = 3;
+
+bool needs_opt_in(std::string_view region) {
+  return std::find(kOptIn.begin(), kOptIn.end(), region) != kOptIn.end();
+}
+
+struct Region {
+  std::string name;
+  const char* opt_in_status;
+};
+
+std::vector<Region> all_regions(const World& world) {
+  std::vector<Region> out;
+  for (const auto& name : world.regions)
+    out.push_back({name, needs_opt_in(name) ? "opted-in" : "opt-in-not-required"});
+  for (size_t at = 0; at < kListedNotOptedIn; ++at) {
+    if (!world.has_region(kOptIn[at])) out.push_back({std::string(kOptIn[at]), "not-opted-in"});
+  }
+  return out;
+}
+
 ApiResult<std::string> describe_regions(const World& world, const Call& call) {
   std::vector<std::string> names;
-  std::vector<Filter> filters;
+  std::map<int64_t, std::pair<std::string, std::vector<std::string>>> filters;
+  bool all = false;
   for (const auto& [name, value] : call.parameters) {
-    if (name == "Action" || name == "Version" || name == "DryRun" || name == "AllRegions") continue;
+    if (name == "Action" || name == "Version" || name == "DryRun") continue;
+    if (name == "AllRegions") {
+      all = value == "true";
+      continue;
+    }
+    if (const auto filter = indexed(name, "Filter."); filter && filter->second == "Name") {
+      filters[filter->first].first = value;
+      continue;
+    } else if (filter && filter->second.starts_with("Value.")) {
+      filters[filter->first].second.push_back(value);
+      continue;
+    }
     const auto region = indexed(name, "RegionName.");
     if (!region || !region->second.empty())
       return refuse("UnknownParameter", fmt::format("The parameter {} is not recognized", name));
-    if (!world.has_region(value))
-      return refuse("InvalidParameterValue", fmt::format("Invalid region(s): {}", value));
     names.push_back(value);
+  }
+  const std::vector<Region> regions = all_regions(world);
+  for (const auto& name : names) {
+    if (std::none_of(regions.begin(), regions.end(), [&](const Region& one) { return one.name == name; }))
+      return refuse("InvalidParameterValue", fmt::format("Invalid region(s): {}", name));
+  }
+  for (const auto& [index, filter] : filters) {
+    if (filter.first != "region-name" && filter.first != "opt-in-status")
+      return refuse("InvalidParameterValue", fmt::format("The filter '{}' is invalid", filter.first));
   }
   std::string out = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeRegionsResponse "
       "xmlns=\"{}\"><requestId>{}</requestId><regionInfo>",
       kXmlns, call.request_id);
-  for (const auto& region : world.regions) {
-    if (!names.empty() && std::find(names.begin(), names.end(), region) == names.end()) continue;
+  for (const auto& region : regions) {
+    const bool named = std::find(names.begin(), names.end(), region.name) != names.end();
+    const bool enabled = region.opt_in_status != std::string_view("not-opted-in");
+    const bool passes = std::all_of(filters.begin(), filters.end(), [&](const auto& filter) {
+      const auto& [of, values] = filter.second;
+      const std::string_view has = of == "region-name" ? std::string_view(region.name) : region.opt_in_status;
+      return std::find(values.begin(), values.end(), has) != values.end();
+    });
+    if (!passes || (!names.empty() && !named) || (!enabled && !all && !named)) continue;
     out += fmt::format(
         "<item><regionName>{0}</regionName><regionEndpoint>ec2.{0}.amazonaws.com</"
-        "regionEndpoint><optInStatus>opt-in-not-required</optInStatus></item>",
-        region);
+        "regionEndpoint><optInStatus>{1}</optInStatus></item>",
+        region.name, region.opt_in_status);
   }
   out += "</regionInfo></DescribeRegionsResponse>";
   return out;

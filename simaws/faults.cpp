@@ -69,6 +69,27 @@ Result<void> read_value(FaultRule& rule, std::string_view value, std::string_vie
   return {};
 }
 
+// "ACTION@123456789012@eu-west-1": either place, or both, in any order.
+Result<void> read_action(FaultRule& rule, std::string_view action, std::string_view text) {
+  const size_t end = action.find('@');
+  rule.action = action.substr(0, end);
+  std::string_view places = end == std::string_view::npos ? std::string_view() : action.substr(end);
+  while (!places.empty()) {
+    places.remove_prefix(1);
+    const size_t next = places.find('@');
+    const std::string_view place = places.substr(0, next);
+    places = next == std::string_view::npos ? std::string_view() : places.substr(next);
+    const bool digits = place.find_first_not_of("0123456789") == std::string_view::npos;
+    if (place.empty() || (digits && place.size() != 12))
+      return fail(ErrorKind::invalid, "fault '{}': '{}' is neither a region nor an account of 12 digits",
+                  text, place);
+    (digits ? rule.account : rule.region) = place;
+  }
+  if (rule.action.empty())
+    return fail(ErrorKind::invalid, "fault '{}': an action is missing before '@'", text);
+  return {};
+}
+
 Result<FaultRule> parse_rule(std::string_view text) {
   const size_t first = text.find(':');
   if (first == std::string_view::npos || first == 0) {
@@ -77,7 +98,7 @@ Result<FaultRule> parse_rule(std::string_view text) {
                 text);
   }
   FaultRule rule;
-  rule.action = text.substr(0, first);
+  if (auto read = read_action(rule, text.substr(0, first), text); !read) return fail(read.error());
   std::string_view kind = text.substr(first + 1);
   std::optional<std::string_view> when;
   if (const size_t second = kind.find(':'); second != std::string_view::npos) {
@@ -130,10 +151,13 @@ Result<std::vector<FaultRule>> parse_faults(std::string_view spec) {
   return out;
 }
 
-std::map<FaultKind, int64_t> Faults::decide(std::string_view service, std::string_view action) {
+std::map<FaultKind, int64_t> Faults::decide(std::string_view service, std::string_view action,
+                                            std::string_view account, std::string_view region) {
   std::map<FaultKind, int64_t> out;
   for (auto& rule : rules_) {
     if (rule.action != "*" && rule.action != service && rule.action != action) continue;
+    if (!rule.account.empty() && rule.account != account) continue;
+    if (!rule.region.empty() && rule.region != region) continue;
     if (rule.probability) {
       random_ += 0x9E3779B97F4A7C15ull;
       if (static_cast<double>(mix(random_) >> 11) * 0x1p-53 >= *rule.probability) continue;

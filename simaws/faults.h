@@ -1,7 +1,7 @@
 // What shall go wrong: the --fault specification, and the decision for each request.
 //
 //   SPEC   = RULE *("," RULE) | ""
-//   RULE   = ACTION ":" KIND ["=" VALUE] [":" WHEN]
+//   RULE   = ACTION ["@" ACCOUNT] ["@" REGION] ":" KIND ["=" VALUE] [":" WHEN]
 //   ACTION = an API action (GetMetricData, DescribeInstances, AssumeRole, Metadata, ...), a service (ec2,
 //   monitoring,
 //            sts, imds) or *
@@ -44,6 +44,8 @@ enum class FaultKind {
 
 struct FaultRule {
   std::string action;
+  std::string account{};  // 12 digits; empty: all
+  std::string region{};   // empty: all
   FaultKind kind = FaultKind::throttle;
   int64_t value = 0;  // milliseconds (slow), seconds (skew)
   std::optional<double> probability{};
@@ -61,7 +63,8 @@ class Faults {
 
   void replace(std::vector<FaultRule> rules) { rules_ = std::move(rules); }
   /// The faults that happen to this request, with their values; counts them down.
-  [[nodiscard]] std::map<FaultKind, int64_t> decide(std::string_view service, std::string_view action);
+  [[nodiscard]] std::map<FaultKind, int64_t> decide(std::string_view service, std::string_view action,
+                                                    std::string_view account, std::string_view region);
 
  private:
   std::vector<FaultRule> rules_;

@@ -33,17 +33,17 @@ TEST(Faults, AMistakeIsNamed) {
 TEST(Faults, ACountRunsOut) {
   Faults faults(1);
   faults.replace(*parse_faults("DescribeInstances:throttle:2"));
-  EXPECT_TRUE(faults.decide("sts", "GetCallerIdentity").empty());
-  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances").contains(FaultKind::throttle));
-  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances").contains(FaultKind::throttle));
-  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances").empty());
+  EXPECT_TRUE(faults.decide("sts", "GetCallerIdentity", "", "").empty());
+  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances", "", "").contains(FaultKind::throttle));
+  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances", "", "").contains(FaultKind::throttle));
+  EXPECT_TRUE(faults.decide("ec2", "DescribeInstances", "", "").empty());
 }
 
 TEST(Faults, AProbabilityIsKeptRoughly) {
   Faults faults(1);
   faults.replace(*parse_faults("ec2:500:0.25"));
   int happened = 0;
-  for (int i = 0; i < 4000; ++i) happened += faults.decide("ec2", "DescribeRegions").empty() ? 0 : 1;
+  for (int i = 0; i < 4000; ++i) happened += faults.decide("ec2", "DescribeRegions", "", "").empty() ? 0 : 1;
   EXPECT_THAT(happened, testing::AllOf(testing::Gt(850), testing::Lt(1150)));
 }
 

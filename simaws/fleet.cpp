@@ -54,13 +54,59 @@ int state_code_of(size_t index) {
 }
 
 uint64_t id_key(const World& world, std::string_view region) {
-  return mix(fnv1a(fmt::format("{}\n{}", world.seed, region)));
+  return mix(fnv1a(fmt::format("{}\n{}", world.seed, place(world, region))));
+}
+
+uint64_t volume_key(const World& world, std::string_view region) {
+  return mix(fnv1a(fmt::format("{}\n{}\nvolumes", world.seed, place(world, region))));
+}
+
+// 16 hexadecimal digits, lower case.
+std::optional<uint64_t> parse_hex(std::string_view digits) {
+  if (digits.size() != 16) return std::nullopt;
+  uint64_t out = 0;
+  for (const char ch : digits) {
+    int digit = 0;
+    if (ch >= '0' && ch <= '9') {
+      digit = ch - '0';
+    } else if (ch >= 'a' && ch <= 'f') {
+      digit = ch - 'a' + 10;
+    } else {
+      return std::nullopt;
+    }
+    out = out << 4 | static_cast<uint64_t>(digit);
+  }
+  return out;
+}
+
+std::optional<size_t> index_behind(const World& world, std::string_view id, std::string_view prefix,
+                                   uint64_t key) {
+  if (!id.starts_with(prefix)) return std::nullopt;
+  const auto mixed = parse_hex(id.substr(prefix.size()));
+  if (!mixed) return std::nullopt;
+  const uint64_t index = unmix(*mixed) ^ key;
+  if (index >= world.instances) return std::nullopt;
+  return static_cast<size_t>(index);
 }
 
 }  // namespace
 
 bool World::has_region(std::string_view region) const {
   return std::find(regions.begin(), regions.end(), region) != regions.end();
+}
+
+World World::of(std::string_view other) const {
+  World out = *this;
+  out.account = other;
+  return out;
+}
+
+bool World::is_linked(std::string_view other) const {
+  return account == kAccount && std::find(linked.begin(), linked.end(), other) != linked.end();
+}
+
+std::string place(const World& world, std::string_view region) {
+  return world.account == kAccount ? std::string(region) : fmt::format("{}@{}", region, world.account);
 }
 
 std::optional<std::string_view> Instance::name() const {
@@ -93,22 +139,15 @@ std::string instance_id(const World& world, std::string_view region, size_t inde
 }
 
 std::optional<size_t> index_of(const World& world, std::string_view region, std::string_view id) {
-  if (id.size() != 19 || !id.starts_with("i-0")) return std::nullopt;
-  uint64_t mixed = 0;
-  for (const char ch : id.substr(3)) {
-    int digit = 0;
-    if (ch >= '0' && ch <= '9') {
-      digit = ch - '0';
-    } else if (ch >= 'a' && ch <= 'f') {
-      digit = ch - 'a' + 10;
-    } else {
-      return std::nullopt;
-    }
-    mixed = mixed << 4 | static_cast<uint64_t>(digit);
-  }
-  const uint64_t index = unmix(mixed) ^ id_key(world, region);
-  if (index >= world.instances) return std::nullopt;
-  return static_cast<size_t>(index);
+  return index_behind(world, id, "i-0", id_key(world, region));
+}
+
+std::string volume_id(const World& world, std::string_view region, size_t index) {
+  return fmt::format("vol-0{:016x}", mix(index ^ volume_key(world, region)));
+}
+
+std::optional<size_t> index_of_volume(const World& world, std::string_view region, std::string_view id) {
+  return index_behind(world, id, "vol-0", volume_key(world, region));
 }
 
 bool is_running(size_t index) { return state_code_of(index) == kRunning; }

@@ -10,16 +10,25 @@
 #include <utility>
 #include <vector>
 
+#include "simaws/publication.h"
+
 namespace bakusoku::simaws {
 
 inline constexpr const char* kAccount = "000000000000";
 
-/// What the command line chose.
+/// What the command line chose, and the account looked at.
 struct World {
   uint64_t seed = 1;
   std::vector<std::string> regions{"eu-west-1"};
-  size_t instances = 50;  // in each region
+  size_t instances = 50;              // in each region
+  std::string account = kAccount;     // whose fleet and metrics these are
+  std::vector<std::string> linked{};  // source accounts whose metrics kAccount may read
+  Publication publication{};
+  size_t organization = 0;  // member accounts beside kAccount; 0: no organization
 
+  /// The same world, as another account has it.
+  [[nodiscard]] World of(std::string_view other) const;
+  [[nodiscard]] bool is_linked(std::string_view other) const;
   [[nodiscard]] bool has_region(std::string_view region) const;
 };
 
@@ -52,6 +61,12 @@ struct Instance {
 /// Nothing when no instance of the region has this id.
 [[nodiscard]] std::optional<size_t> index_of(const World& world, std::string_view region,
                                              std::string_view id);
+/// The volume of a running instance: vol-0 and 16 hexadecimal digits.
+[[nodiscard]] std::string volume_id(const World& world, std::string_view region, size_t index);
+[[nodiscard]] std::optional<size_t> index_of_volume(const World& world, std::string_view region,
+                                                    std::string_view id);
+/// "REGION" of kAccount, "REGION@ACCOUNT" of others: what ids and series are hashed from.
+[[nodiscard]] std::string place(const World& world, std::string_view region);
 /// Whether the instance runs (only then has it metrics), and its type, without building the rest.
 [[nodiscard]] bool is_running(size_t index);
 [[nodiscard]] const char* type_of(size_t index);

@@ -20,9 +20,10 @@ using namespace bakusoku::simaws;
 
 constexpr const char* kFooter = R"(Faults
   SPEC   = RULE[,RULE...]
-  RULE   = ACTION:KIND[=VALUE][:WHEN]
+  RULE   = ACTION[@ACCOUNT][@REGION]:KIND[=VALUE][:WHEN]
   ACTION   an API action (DescribeInstances, GetMetricData, AssumeRole, ...), Metadata (IMDS), Container,
-           a service (ec2, monitoring, sts, imds), or * for everything
+           a service (ec2, monitoring, sts, organizations, imds), or * for everything
+  ACCOUNT  the caller's, 12 digits; of AssumeRole the role's
   WHEN     0.25 (a probability, written with a point) or 3 (the next 3 requests); left out: always
   KIND     throttle       AWS's throttling error            500, 503     AWS's error bodies with that status
            denied         AWS's refusal, naming the permission            expired      expired credentials
@@ -37,6 +38,8 @@ constexpr const char* kFooter = R"(Faults
 At run time
   curl http://127.0.0.1:PORT/simaws/stats                              what was asked, and what AWS would bill
   curl --data 'GetMetricData:hang:1' http://127.0.0.1:PORT/simaws/faults   replaces the faults
+  curl --data 'AWS/EC2=90,late=0.1:300' http://127.0.0.1:PORT/simaws/publication   as --publish, --late, --revise
+  curl --data 60 http://127.0.0.1:PORT/simaws/instances                how many there are from now on
 
 simaws is a simulator: nothing it answers is real, and its default keys are good for nothing else.
 docs/simaws.md describes its instances, metrics, roles and tokens.)";
@@ -47,6 +50,9 @@ struct Options {
   int64_t delay_ms = 0;
   std::string secret_key = kDefaultSecretKey;
   std::string fault;
+  std::string publish;
+  std::string revise;
+  std::string late;
   std::string log;
   bool print_env = false;
 };
@@ -59,7 +65,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("P");
   app.add_option("--instances", options.simulator.world.instances, "EC2 instances in each region")
       ->capture_default_str()
-      ->check(CLI::Range(0, 10'000'000))
+      ->check(CLI::Range(int64_t{0}, kMaxInstances))
       ->type_name("N");
   app.add_option("--regions", options.simulator.world.regions,
                  "regions, separated by commas; the first is the instance's own")
@@ -74,10 +80,34 @@ void add_options(CLI::App& app, Options& options) {
          "requests per second, for each action and region, before throttling (burst: the same number)")
       ->check(CLI::Range(0.0, 1e9))
       ->type_name("R");
+  app.add_option("--quotas", options.simulator.quotas,
+                 "apply AWS's own quotas of calls and datapoints a second, or that share of them")
+      ->expected(0, 1)
+      ->default_str("1")
+      ->check(CLI::Range(0.0, 1000.0))
+      ->type_name("SHARE");
+  app.add_option("--organization", options.simulator.world.organization,
+                 "member accounts that Organizations lists beside account 000000000000; 0: no organization")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 10'000))
+      ->type_name("N");
   app.add_option("--delay", options.delay_ms, "milliseconds before each API answer")
       ->check(CLI::Range(0, 3'600'000))
       ->type_name("MS");
   app.add_option("--fault", options.fault, "what goes wrong, see below")->type_name("SPEC");
+  app.add_option(
+         "--publish", options.publish,
+         "seconds after a period's end until its point can be seen: of all, or NAMESPACE=SECONDS, ...")
+      ->type_name("TEXT");
+  app.add_option("--late", options.late, "that share of the points can be seen only SECONDS after the end")
+      ->type_name("FRACTION:SECONDS");
+  app.add_option("--revise", options.revise,
+                 "that share of the points is shown with another value until SECONDS after the end (120)")
+      ->type_name("FRACTION[:SECONDS]");
+  app.add_option("--linked-accounts", options.simulator.world.linked,
+                 "source accounts whose metrics account 000000000000 may read, separated by commas")
+      ->delimiter(',')
+      ->type_name("a,b");
   app.add_option("--log", options.log, "append one JSON line for each request; never holds a secret")
       ->type_name("FILE");
   app.add_option("--access-key", options.simulator.access_key, "the one long-lived access key id")
@@ -116,7 +146,19 @@ int complain(std::string_view message) {
   return 1;
 }
 
+// Publication of the three options, as one text.
+Result<Publication> publication_of(const Options& options) {
+  std::string text = options.publish;
+  for (const auto& [name, value] : {std::pair("late", &options.late), std::pair("revise", &options.revise)}) {
+    if (!value->empty()) text += fmt::format("{}{}={}", text.empty() ? "" : ",", name, *value);
+  }
+  return parse_publication(text);
+}
+
 int run(Options& options) {
+  auto publication = publication_of(options);
+  if (!publication) return complain(publication.error().message);
+  options.simulator.world.publication = *std::move(publication);
   auto rules = parse_faults(options.fault);
   if (!rules) return complain(rules.error().message);
   options.simulator.secret_key = Secret(options.secret_key);
@@ -156,6 +198,10 @@ int main(int argc, char** argv) {
     if (!valid_region(region)) return complain(fmt::format("--regions: '{}' is not a region name", region));
   }
   if (options.simulator.world.regions.empty()) return complain("--regions: name at least one region");
+  for (const auto& account : options.simulator.world.linked) {
+    if (account.size() != 12 || account.find_first_not_of("0123456789") != std::string::npos)
+      return complain(fmt::format("--linked-accounts: '{}' is not an account of 12 digits", account));
+  }
   if (!valid_access_key(options.simulator.access_key))
     return complain("--access-key: 16 to 128 letters and digits, as AWS has it");
   if (options.print_env) {

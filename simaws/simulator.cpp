@@ -11,10 +11,17 @@ namespace bakusoku::simaws {
 namespace {
 
 constexpr int64_t kAllowedSkew = int64_t{5} * 60;
+constexpr std::string_view kRpcPrefix = "/service/";
+constexpr std::string_view kRpcOperation = "operation/";
+// Errors that do not mean that the call broke a limit.
+const std::vector<std::string> kNotTheCallersFault{"Throttling", "InternalFailure", "ServiceUnavailable",
+                                                   "ExpiredToken", "AccessDenied"};
 constexpr size_t kMaxCountedActions = 1000;  // action names are the asker's: the table of counters is bounded
 
 const char* permission_prefix(std::string_view service) {
-  return service == "monitoring" ? "cloudwatch" : service == "ec2" ? "ec2" : "sts";
+  if (service == "monitoring") return "cloudwatch";
+  if (service == "organizations") return "organizations";
+  return service == "ec2" ? "ec2" : "sts";
 }
 
 // RFC 9110: Sun, 22 Nov 2026 20:35:50 GMT
@@ -101,7 +108,9 @@ ApiResult<void> check_scope(const World& world, const Authorization& authorizati
     return refuse("SignatureDoesNotMatch",
                   fmt::format("Credential should be scoped to correct service: '{}'.", service), 403);
   }
-  if (!world.has_region(authorization.region)) {
+  const bool known = service == "organizations" ? authorization.region == kOrganizationsRegion
+                                                : world.has_region(authorization.region);
+  if (!known) {
     return refuse("SignatureDoesNotMatch",
                   fmt::format("Credential should be scoped to a valid region, not '{}'. (simaws, a "
                               "simulator, was started with --regions {}.)",
@@ -118,7 +127,8 @@ Simulator::Simulator(SimulatorOptions options, Clock clock)
       clock_(std::move(clock)),
       vault_(options_.access_key, options_.secret_key),
       metadata_(options_.world, vault_, options_.credential_seconds),
-      faults_(options_.world.seed) {}
+      faults_(options_.world.seed),
+      usage_(options_.quotas) {}
 
 Outcome Simulator::handle(Request request) {
   ++requests_;
@@ -136,7 +146,7 @@ Outcome Simulator::handle(Request request) {
     outcome.action = path == kContainerPath ? "Container" : "Metadata";
     auto reply = metadata_.answer(request, now);
     outcome.reply = reply ? *std::move(reply) : Reply{404};
-    const auto faults = faults_.decide(outcome.service, outcome.action);
+    const auto faults = faults_.decide(outcome.service, outcome.action, "", "");
     if (faults.contains(FaultKind::internal_500)) outcome.reply = Reply{500};
     if (faults.contains(FaultKind::unavailable_503)) outcome.reply = Reply{503};
     if (faults.contains(FaultKind::denied)) outcome.reply = Reply{403};
@@ -159,7 +169,9 @@ Outcome Simulator::handle_api(Request& request) {
   const std::string request_id = make_request_id(requests_);
   auto identified = identify(request);
   if (!identified) {
-    const Protocol protocol = request.header("X-Amz-Target") != nullptr ? Protocol::json : Protocol::query;
+    const Protocol protocol = request.path().starts_with(kRpcPrefix)      ? Protocol::cbor
+                              : request.header("X-Amz-Target") != nullptr ? Protocol::json
+                                                                          : Protocol::query;
     outcome.error_code = identified.error().code;
     outcome.reply = write_error(protocol, identified.error(), request_id);
     outcome.reply.headers.emplace_back("x-amzn-RequestId", request_id);
@@ -168,8 +180,11 @@ Outcome Simulator::handle_api(Request& request) {
   }
   Call call = *std::move(identified);
   call.request_id = request_id;
-  call.now = unix_seconds(clock_());
-  const auto faults = faults_.decide(call.service, call.action);
+  const WallTime clock = clock_();
+  call.now = unix_seconds(clock);
+  call.precise_now = std::chrono::duration<double>(clock.time_since_epoch()).count();
+  const auto [account, region] = place_of(request, call);
+  const auto faults = faults_.decide(call.service, call.action, account, region);
   for (const auto& [kind, value] : faults) ++faults_done_[std::string(to_string(kind))];
   outcome.delay = options_.delay;
   if (const auto slow = faults.find(FaultKind::slow); slow != faults.end())
@@ -183,6 +198,9 @@ Outcome Simulator::handle_api(Request& request) {
     body = tl::unexpected(authenticated.error());
   } else if (auto allowed = throttle(call); !allowed) {
     body = tl::unexpected(allowed.error());
+  } else if (auto admitted = usage_.admit_call(call); !admitted) {
+    ++faults_done_["throttled"];
+    body = tl::unexpected(admitted.error());
   } else if (faults.contains(FaultKind::throttle)) {
     body = refuse("Throttling", "Rate exceeded");
   } else if (faults.contains(FaultKind::internal_500)) {
@@ -205,18 +223,25 @@ Outcome Simulator::handle_api(Request& request) {
     fault.internal = faults.contains(FaultKind::internal_status);
     fault.forbidden = faults.contains(FaultKind::forbidden_status);
     call.body = std::move(request.body);
+    std::optional<World> other;
+    if (call.account != options_.world.account) other = options_.world.of(call.account);
+    const World& world = other ? *other : options_.world;
     if (call.service == "ec2") {
-      body = call_ec2(options_.world, call, ec2_);
+      body = call_ec2(world, call, ec2_);
     } else if (call.service == "monitoring") {
-      body = call_cloudwatch(options_.world, call, fault, cloudwatch_, outcome.queries);
+      body = call_cloudwatch(world, call, fault, cloudwatch_, usage_, outcome.queries);
+    } else if (call.service == "organizations") {
+      body = call_organizations(world, call);
     } else {
-      body = call_sts(vault_, call, *authenticated == nullptr ? nullptr : &(*authenticated)->identity,
+      body = call_sts(vault_, options_.world, call,
+                      *authenticated == nullptr ? nullptr : &(*authenticated)->identity,
                       options_.credential_seconds);
     }
   }
   const bool answered = body.has_value();
   if (answered) {
     outcome.reply = Reply{200, content_type(call.protocol), *std::move(body)};
+    if (call.protocol == Protocol::cbor) outcome.reply.headers.emplace_back("smithy-protocol", "rpc-v2-cbor");
   } else {
     outcome.error_code = body.error().code;
     outcome.reply = write_error(call.protocol, body.error(), request_id);
@@ -236,18 +261,75 @@ Outcome Simulator::handle_api(Request& request) {
   ActionCounters& counters = calls_[counted];
   ++counters.calls;
   if (!answered) ++counters.errors;
+  if (authenticated) count(call, answered ? "" : outcome.error_code, counted);
   outcome.service = std::move(call.service);
   outcome.action = std::move(call.action);
   outcome.region = std::move(call.region);
   return outcome;
 }
 
+void Simulator::count(const Call& call, std::string_view error, const std::string& counted) {
+  RegionUsage& usage = usage_.of(call.account, call.region);
+  ++usage.calls[counted];
+  if (error == "Throttling") ++usage.throttled;
+  if (call.action == "GetMetricData") usage.calls_peak.add(1, call.precise_now);
+  if (call.service == "monitoring" && !error.empty() && !contains(kNotTheCallersFault, error))
+    ++usage.violations["invalid"];
+}
+
+// The account and region that a fault may be limited to, before the signature is checked.
+std::pair<std::string, std::string> Simulator::place_of(const Request& request, const Call& call) const {
+  const auto* header = request.header("Authorization");
+  if (header == nullptr) return {};
+  const auto authorization = parse_authorization(*header);
+  if (!authorization) return {};
+  const Issued* issued = vault_.find(authorization->access_key);
+  std::string account = call.service == "sts" ? role_account(call) : "";
+  if (account.empty() && issued != nullptr) account = issued->identity.account;
+  return {std::move(account), authorization->region};
+}
+
+// Smithy's RPC: the service and the operation are in the path.
+ApiResult<Call> Simulator::identify_rpc(const Request& request) const {
+  Call call;
+  call.protocol = Protocol::cbor;
+  call.service = "monitoring";
+  std::string_view rest = request.path().substr(std::string_view(kRpcPrefix).size());
+  const size_t slash = rest.find('/');
+  const std::string_view service = rest.substr(0, slash);
+  rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  if (service != kCloudWatchTarget || !rest.starts_with(kRpcOperation) || rest.size() == kRpcOperation.size())
+    return refuse(
+        "InvalidAction",
+        fmt::format("There is no operation at {}. (simaws, a simulator, knows /service/{}/operation/*.)",
+                    request.path(), kCloudWatchTarget),
+        404);
+  const auto* protocol = request.header("smithy-protocol");
+  if (request.method != "POST" || protocol == nullptr || *protocol != "rpc-v2-cbor" ||
+      !media_type_is(request, "application/cbor"))
+    return refuse("InvalidAction",
+                  "The operation must be sent as POST with smithy-protocol rpc-v2-cbor and Content-Type "
+                  "application/cbor.",
+                  404);
+  call.action = rest.substr(kRpcOperation.size());
+  return call;
+}
+
 // Which protocol, service and action: by the target header (JSON), else by Action and Version.
 ApiResult<Call> Simulator::identify(const Request& request) const {
   Call call;
+  if (request.path().starts_with(kRpcPrefix)) return identify_rpc(request);
   if (const auto* target = request.header("X-Amz-Target")) {
     call.protocol = Protocol::json;
     const size_t dot = target->find('.');
+    if (dot != std::string::npos && target->substr(0, dot) == kOrganizationsTarget &&
+        request.method == "POST" && request.path() == "/" &&
+        media_type_is(request, "application/x-amz-json-1.1")) {
+      call.protocol = Protocol::json11;
+      call.service = "organizations";
+      call.action = target->substr(dot + 1);
+      return call;
+    }
     if (request.method != "POST" || request.path() != "/" ||
         !media_type_is(request, "application/x-amz-json-1.0")) {
       return refuse("InvalidAction",
@@ -256,8 +338,9 @@ ApiResult<Call> Simulator::identify(const Request& request) const {
     }
     if (dot == std::string::npos || target->substr(0, dot) != kCloudWatchTarget)
       return refuse("InvalidAction",
-                    fmt::format("The target {} is not known. (simaws, a simulator, knows {}.*)", *target,
-                                kCloudWatchTarget),
+                    fmt::format("The target {} is not known. (simaws, a simulator, knows {}.* and "
+                                "{}.*)",
+                                *target, kCloudWatchTarget, kOrganizationsTarget),
                     404);
     call.service = "monitoring";
     call.action = target->substr(dot + 1);
@@ -311,6 +394,7 @@ ApiResult<const Issued*> Simulator::authenticate(const Request& request, Call& c
   if (!equal_secrets(sent, issued->session_token.reveal())) {
     return refuse("InvalidClientTokenId", "The security token included in the request is invalid.", 403);
   }
+  call.account = issued->identity.account;
   if (issued->expires != 0 && issued->expires <= now)
     return refuse("ExpiredToken", "The security token included in the request is expired", 403);
   if (auto checked = check_scope(options_.world, *authorization, call.service); !checked)
@@ -334,10 +418,10 @@ ApiResult<const Issued*> Simulator::authenticate(const Request& request, Call& c
 
 ApiResult<void> Simulator::throttle(const Call& call) {
   if (options_.throttle <= 0) return {};
-  const double now = std::chrono::duration<double>(clock_().time_since_epoch()).count();
+  const double now = call.precise_now;
   const double burst = std::max(1.0, options_.throttle);
-  auto [found, fresh] =
-      buckets_.try_emplace(call.service + "." + call.action + "." + call.region, Bucket{burst, now});
+  auto [found, fresh] = buckets_.try_emplace(
+      call.service + "." + call.action + "." + call.account + "." + call.region, Bucket{burst, now});
   Bucket& bucket = found->second;
   bucket.tokens = std::min(burst, bucket.tokens + std::max(0.0, now - bucket.filled) * options_.throttle);
   bucket.filled = now;
@@ -352,16 +436,32 @@ ApiResult<void> Simulator::throttle(const Call& call) {
 Reply Simulator::control(const Request& request) {
   const std::string_view path = request.path();
   if (path == "/simaws/stats" && request.method == "GET") return {200, "application/json", stats_json()};
+  std::string spec = request.body;
+  while (spec.ends_with('\n') || spec.ends_with('\r') || spec.ends_with(' ')) spec.pop_back();
+  if (path == "/simaws/publication" && request.method == "POST") {
+    auto publication = parse_publication(spec);
+    if (!publication)
+      return {400, "application/json", "{\"error\":" + json_string(publication.error().message) + "}\n"};
+    options_.world.publication = *std::move(publication);
+    return {200, "application/json", "{\"publication\":" + json_string(spec) + "}\n"};
+  }
+  if (path == "/simaws/instances" && request.method == "POST") {
+    const auto count = parse_integer(spec);
+    if (!count || *count < 0 || *count > kMaxInstances)
+      return {400, "application/json",
+              fmt::format("{{\"error\":\"write a number from 0 to {}\"}}\n", kMaxInstances)};
+    options_.world.instances = static_cast<size_t>(*count);
+    return {200, "application/json", fmt::format("{{\"instances\":{}}}\n", *count)};
+  }
   if (path == "/simaws/faults" && request.method == "POST") {
-    std::string spec = request.body;
-    while (spec.ends_with('\n') || spec.ends_with('\r') || spec.ends_with(' ')) spec.pop_back();
     auto rules = parse_faults(spec);
     if (!rules) return {400, "application/json", "{\"error\":" + json_string(rules.error().message) + "}\n"};
     faults_.replace(*std::move(rules));
     return {200, "application/json", "{\"faults\":" + json_string(spec) + "}\n"};
   }
   return {404, "application/json",
-          "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults\"}\n"};
+          "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
+          "/simaws/publication, /simaws/instances\"}\n"};
 }
 
 std::string Simulator::stats_json() const {
@@ -386,7 +486,7 @@ std::string Simulator::stats_json() const {
     append_json_string(out, kind);
     out += fmt::format(":{}", count);
   }
-  out += "}}\n";
+  out += "},\"accounts\":" + usage_.json() + "}\n";
   return out;
 }
 

@@ -18,8 +18,10 @@
 #include "simaws/fleet.h"
 #include "simaws/http.h"
 #include "simaws/metadata.h"
+#include "simaws/organizations.h"
 #include "simaws/signature.h"
 #include "simaws/sts.h"
+#include "simaws/usage.h"
 
 namespace bakusoku::simaws {
 
@@ -27,9 +29,12 @@ inline constexpr const char* kDefaultAccessKey = "AKIASIMAWS0000000000";
 /// Not a secret: the simulator's documented default, good for nothing else.
 inline constexpr const char* kDefaultSecretKey = "simaws/not/a/real/secret/0000000000000000";
 
+inline constexpr int64_t kMaxInstances = 10'000'000;
+
 struct SimulatorOptions {
   World world{};
-  double throttle = 0;  // requests a second for each action and region; 0: unlimited
+  double throttle = 0;  // requests a second for each action, account and region; 0: unlimited
+  double quotas = 0;    // the share of AWS's own quotas that is applied; 0: none is
   std::chrono::milliseconds delay{0};
   std::string access_key = kDefaultAccessKey;
   Secret secret_key{kDefaultSecretKey};
@@ -76,8 +81,11 @@ class Simulator {
 
   Reply control(const Request& request);
   ApiResult<Call> identify(const Request& request) const;
+  ApiResult<Call> identify_rpc(const Request& request) const;
+  void count(const Call& call, std::string_view error, const std::string& counted);
   ApiResult<const Issued*> authenticate(const Request& request, Call& call, int64_t now) const;
   ApiResult<void> throttle(const Call& call);
+  [[nodiscard]] std::pair<std::string, std::string> place_of(const Request& request, const Call& call) const;
   Outcome handle_api(Request& request);
 
   SimulatorOptions options_;
@@ -90,6 +98,7 @@ class Simulator {
   std::map<std::string, uint64_t> faults_done_;
   Ec2Counters ec2_;
   CloudWatchCounters cloudwatch_;
+  Usage usage_;
   uint64_t requests_ = 0;
   uint64_t connections_ = 0;
 };

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+
+#include "simaws/cbor.h"
 
 namespace bakusoku::simaws {
 namespace {
@@ -400,6 +403,456 @@ TEST_F(Simulated, ListMetricsHolds500APage) {
       ask(json("ListMetrics", R"({"Dimensions":[{"Name":"InstanceId","Value":"i-00000000000000000"}]})"))
           .body,
       HasSubstr("\"Metrics\":[]"));
+}
+
+std::string points_of(const Reply& reply, const std::string& id) {
+  return between(between(reply.body, "\"Id\":\"" + id + "\"", "}"), "\"Values\":[", "]");
+}
+
+TEST_F(Simulated, APointCanBeSeenOnlyAfterItsNamespacesPublication) {
+  const std::string two = metric_data(query("q"), kNow - 600, kNow);
+  const auto count = [&] { return points_of(ask(json("GetMetricData", two, Signer{.date = now_})), "q"); };
+  const std::string both = count();
+  EXPECT_THAT(both, HasSubstr(","));
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "AWS/EC2=90,Sim/App=10\n"}).status, 200);
+  EXPECT_THAT(count(), Not(HasSubstr(",")));
+  now_ = kNow + 89;
+  EXPECT_THAT(count(), Not(HasSubstr(",")));
+  now_ = kNow + 90;
+  EXPECT_EQ(count(), both);
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "soon"}).status, 400);
+  now_ = kNow;
+  EXPECT_THAT(count(), Not(HasSubstr(","))) << "a mistake changes nothing";
+  EXPECT_EQ(ask({"POST", "/simaws/publication", {}, "revise=1:60,late=0:0"}).status, 200);
+  const std::string early = count();
+  EXPECT_NE(early, both) << "the newer is not final yet";
+  EXPECT_EQ(early.substr(early.find(',')), both.substr(both.find(',')));
+  now_ = kNow + 60;
+  EXPECT_EQ(count(), both);
+}
+
+std::string expression(const std::string& id, const std::string& text, const std::string& more = "") {
+  return fmt::format(R"({{"Id":"{}","Expression":"{}"{}}})", id, text, more);
+}
+
+TEST_F(Simulated, ExpressionsAreComputedFromTheirMetricsAndAreFree) {
+  const std::string hidden = R"(,"ReturnData":false)";
+  const Reply reply = ask(json(
+      "GetMetricData",
+      metric_data(expression("e2", "e1 / 2") + "," + expression("e1", "(m1 + m2) * 10", R"(,"Label":"sum")") +
+                      "," + query("m1", hidden, "Minimum") + "," + query("m2", hidden, "Maximum"),
+                  kNow - 300, kNow)));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string id = instance_id(options().world, "eu-west-1", 0);
+  const auto of = [&](const char* stat) {
+    return *value(options().world, "eu-west-1", "AWS/EC2", "CPUUtilization", {{"InstanceId", id}}, stat, 300,
+                  kNow - 300);
+  };
+  const double sum = (of("Minimum") + of("Maximum")) * 10;
+  EXPECT_DOUBLE_EQ(std::stod(points_of(reply, "e1")), sum);
+  EXPECT_DOUBLE_EQ(std::stod(points_of(reply, "e2")), sum / 2);
+  EXPECT_THAT(reply.body, Not(HasSubstr("\"m1\"")));
+  EXPECT_THAT(reply.body, HasSubstr(R"("Id":"e1","Label":"sum")"));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr("\"metrics_requested\":2,\"metrics_billed\":1,"));
+}
+
+TEST_F(Simulated, AnArrayOfAnExpressionIsSeveralResultsThatPage) {
+  const std::string body = expression("e1", "FILL(METRICS(), 0)") + "," +
+                           query("m1", R"(,"ReturnData":false,"Label":"one")") + "," +
+                           query("m2", R"(,"ReturnData":false,"Label":"two")", "Sum");
+  const Reply whole = ask(json("GetMetricData", metric_data(body)));
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  EXPECT_THAT(whole.body, HasSubstr(R"("Id":"e1","Label":"one")"));
+  EXPECT_THAT(whole.body, HasSubstr(R"("Id":"e1","Label":"two")"));
+  const auto times = [](const Reply& reply) {
+    std::string out;
+    for (std::string rest = reply.body; rest.find("\"Timestamps\":[") != std::string::npos;
+         rest = rest.substr(rest.find("\"Values\"") + 8))
+      out += between(rest, "\"Timestamps\":[", "]") + ",";
+    while (out.find(",,") != std::string::npos) out.replace(out.find(",,"), 2, ",");
+    return out.starts_with(',') ? out.substr(1) : out;
+  };
+  std::string paged;
+  std::string token;
+  do {
+    const Reply page = ask(json(
+        "GetMetricData", metric_data(body, kNow - 3600, kNow,
+                                     fmt::format(R"(,"MaxDatapoints":7{})",
+                                                 token.empty() ? "" : ",\"NextToken\":\"" + token + "\""))));
+    ASSERT_EQ(page.status, 200) << page.body;
+    paged += times(page);
+    token = between(page.body, "\"NextToken\":\"", "\"");
+  } while (!token.empty());
+  EXPECT_EQ(paged, times(whole));
+}
+
+TEST_F(Simulated, OneBadExpressionFailsTheWholeCall) {
+  const std::string m1 = query("m1") + ",";
+  refused(metric_data(m1 + expression("e1", "m1 +")), "Error in expression 'e1'");
+  refused(metric_data(m1 + expression("e1", "m2")), "The id 'm2' is not one of the request");
+  refused(metric_data(m1 + expression("e1", "e2") + "," + expression("e2", "e1 + m1")), "refers to itself");
+  refused(metric_data(m1 + expression("e1", "SUM(m1)")), "must be a time series");
+  refused(metric_data(m1 + expression("e1", "SEARCH('x', 'Sum', 300)")), "does not know SEARCH");
+  refused(metric_data(m1 + expression("E1", "m1")), "expected pattern");
+  EXPECT_EQ(ask(json("GetMetricData", metric_data(m1 + expression("e1", "SUM(m1)", R"(,"ReturnData":false)") +
+                                                  "," + expression("e2", "m1 - e1"))))
+                .status,
+            200);
+}
+
+TEST_F(Simulated, AMonitoringAccountReadsTheAccountsLinkedToIt) {
+  SimulatorOptions linked = options();
+  linked.world.linked = {"111111111111", "222222222222"};
+  Simulator simulator = make(linked);
+  const auto query_of = [&](const std::string& id, const std::string& account) {
+    std::string out = query(id, R"(,"AccountId":")" + account + "\"");
+    if (account == kAccount) return out;
+    const std::string mine = instance_id(options().world, "eu-west-1", 0);
+    return out.replace(out.find(mine), mine.size(), instance_id(linked.world.of(account), "eu-west-1", 0));
+  };
+  const Reply reply =
+      simulator
+          .handle(json("GetMetricData",
+                       metric_data(query_of("own", kAccount) + "," + query_of("a", "111111111111") + "," +
+                                       query_of("b", "222222222222") + "," + query_of("c", "333333333333") +
+                                       "," + expression("e", "c + own"),
+                                   kNow - 300)))
+          .reply;
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_NE(points_of(reply, "own"), "");
+  EXPECT_NE(points_of(reply, "a"), "");
+  EXPECT_NE(points_of(reply, "a"), points_of(reply, "b"));
+  for (const char* id : {"c", "e"}) {
+    EXPECT_EQ(points_of(reply, id), "");
+    EXPECT_EQ(between(reply.body.substr(reply.body.find(fmt::format("\"Id\":\"{}\"", id))),
+                      "\"StatusCode\":\"", "\""),
+              "Forbidden")
+        << id;
+  }
+  const auto list = [&](const std::string& more) {
+    return simulator
+        .handle(json("ListMetrics", R"({"Namespace":"Sim/App","MetricName":"Temperature")" + more + "}"))
+        .reply.body;
+  };
+  EXPECT_THAT(list(""), Not(HasSubstr("OwningAccounts")));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true)"),
+              HasSubstr(R"("OwningAccounts":["000000000000","111111111111","222222222222"])"));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true,"OwningAccount":"222222222222")"),
+              HasSubstr(R"("OwningAccounts":["222222222222"])"));
+  EXPECT_THAT(list(R"(,"IncludeLinkedAccounts":true,"OwningAccount":"333333333333")"),
+              HasSubstr(R"("Metrics":[])"));
+}
+
+TEST_F(Simulated, LinkedAccountsPageOneAfterTheOther) {
+  SimulatorOptions linked = options();
+  linked.world.instances = 40;
+  linked.world.linked = {"111111111111"};
+  Simulator simulator = make(linked);
+  std::set<std::string> metrics;
+  size_t seen = 0;
+  std::string token;
+  do {
+    const std::string body =
+        simulator
+            .handle(json("ListMetrics", R"({"IncludeLinkedAccounts":true)" +
+                                            (token.empty() ? "" : ",\"NextToken\":\"" + token + "\"") + "}"))
+            .reply.body;
+    const std::string owners = between(body, "\"OwningAccounts\":[", "]");
+    size_t at_owner = 0;
+    for (std::string rest = body; rest.find("{\"Namespace\"") != std::string::npos; ++seen, at_owner += 15) {
+      rest = rest.substr(rest.find("{\"Namespace\"") + 1);
+      EXPECT_TRUE(metrics.insert(owners.substr(at_owner, 14) + between(rest, "Namespace", "]}")).second);
+    }
+    token = between(body, "\"NextToken\":\"", "\"");
+  } while (!token.empty());
+  size_t expected = 0;
+  for (size_t slot = 0; slot < metric_slots(linked.world); ++slot)
+    expected += metric_at(linked.world, "eu-west-1", slot).has_value();
+  EXPECT_EQ(seen, 2 * expected);
+}
+
+TEST_F(Simulated, VolumesAndBucketsHaveMetrics) {
+  const World& world = options().world;
+  const std::string volume = volume_id(world, "eu-west-1", 3);
+  EXPECT_EQ(index_of_volume(world, "eu-west-1", volume), 3u);
+  size_t listed = 0;
+  const std::string body =
+      ask(json("ListMetrics", R"({"Dimensions":[{"Name":"VolumeId","Value":")" + volume + "\"}]}")).body;
+  for (size_t at = body.find("AWS/EBS"); at != std::string::npos; at = body.find("AWS/EBS", at + 1)) ++listed;
+  EXPECT_EQ(listed, 8u);
+  const int64_t midnight = kNow / 86400 * 86400;
+  const std::string size =
+      R"({"Id":"s","MetricStat":{"Metric":{"Namespace":"AWS/S3","MetricName":"BucketSizeBytes","Dimensions":[{"Name":"BucketName","Value":"simaws-logs"},{"Name":"StorageType","Value":"StandardStorage"}]},"Period":86400,"Stat":"Average"}})";
+  const auto days = [&] {
+    const Reply reply =
+        ask(json("GetMetricData", metric_data(size, midnight - 2 * 86400, midnight), Signer{.date = now_}));
+    const std::string values = points_of(reply, "s");
+    return values.empty() ? 0 : 1 + std::count(values.begin(), values.end(), ',');
+  };
+  now_ = midnight + kStoragePublication - 1;
+  EXPECT_EQ(days(), 1) << "hours late";
+  now_ = midnight + kStoragePublication;
+  EXPECT_EQ(days(), 2);
+}
+
+Signer assumed(Simulator& simulator, const std::string& account) {
+  const std::string issued =
+      simulator
+          .handle(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::" + account + ":role/reader"))
+          .reply.body;
+  return {.key = between(issued, "<AccessKeyId>", "<"),
+          .secret = between(issued, "<SecretAccessKey>", "<"),
+          .token = between(issued, "<SessionToken>", "<")};
+}
+
+TEST_F(Simulated, EachAccountHasAFleetOfItsOwn) {
+  const Signer other = assumed(simulator_, "111111111111");
+  const auto first = [&](const Signer& signer) {
+    return between(ask(ec2("DescribeInstances&MaxResults=5", signer)).body, "<instanceId>", "<");
+  };
+  EXPECT_EQ(first({}), instance_id(options().world, "eu-west-1", 0));
+  EXPECT_EQ(first(other), instance_id(options().world.of("111111111111"), "eu-west-1", 0));
+  EXPECT_NE(first({}), first(other));
+  EXPECT_THAT(ask(ec2("DescribeInstances&MaxResults=5", other)).body,
+              HasSubstr("<ownerId>111111111111</ownerId>"));
+  (void)ask(json("GetMetricData", metric_data(query("q"), kNow - 600), other));
+  EXPECT_THAT(
+      simulator_.stats_json(),
+      HasSubstr(
+          R"("111111111111":{"eu-west-1":{"calls":{"ec2.DescribeInstances":3,"monitoring.GetMetricData":1},)"
+          R"("throttled":0,"requested":1,"billed":1,"billed_by_namespace":{"AWS/EC2":1})"));
+}
+
+TEST_F(Simulated, AFaultCanBeOfOneAccountOrRegion) {
+  const Signer other = assumed(simulator_, "111111111111");
+  const Signer elsewhere{.region = "us-east-1"};
+  EXPECT_EQ(
+      ask({"POST", "/simaws/faults", {}, "ListMetrics@us-east-1:denied,ListMetrics@111111111111:503"}).status,
+      200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}")).status, 200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}", other)).status, 503);
+  EXPECT_THAT(ask(json("ListMetrics", "{}", elsewhere)).body, HasSubstr("cloudwatch:ListMetrics"));
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "*@111111111111@us-east-1:denied"}).status, 200);
+  EXPECT_EQ(ask(json("ListMetrics", "{}", other)).status, 200);
+  Signer both = other;
+  both.region = "us-east-1";
+  EXPECT_THAT(ask(json("ListMetrics", "{}", both)).body,
+              HasSubstr("User: arn:aws:sts::111111111111:assumed-role/reader/test is not authorized to "
+                        "perform: cloudwatch:ListMetrics"));
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "AssumeRole@222222222222:500"}).status, 200);
+  EXPECT_EQ(ask(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::222222222222:role/r")).status, 500)
+      << "of AssumeRole the account is the role's";
+  EXPECT_EQ(ask(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::333333333333:role/r")).status, 200);
+  for (const char* bad : {"ListMetrics@:503", "@eu-west-1:503", "ListMetrics@1234:503"})
+    EXPECT_EQ(ask({"POST", "/simaws/faults", {}, bad}).status, 400) << bad;
+}
+
+TEST_F(Simulated, QuotasThrottleCallsAndEstimatedDatapoints) {
+  SimulatorOptions limited = options();
+  limited.quotas = 0.5;
+  Simulator simulator = make(limited);
+  std::string absent;
+  for (int at = 0; at < 100; ++at)
+    absent += fmt::format(
+        R"({}{{"Id":"q{}","MetricStat":{{"Metric":{{"Namespace":"None","MetricName":"m{}"}},"Period":60,"Stat":"Sum"}}}})",
+        at ? "," : "", at, at);
+  const auto ask_for = [&](int64_t seconds) {
+    return simulator
+        .handle(json("GetMetricData", metric_data(absent, now_ - seconds, now_), Signer{.date = now_}))
+        .reply.status;
+  };
+  EXPECT_EQ(ask_for(3 * 3600), 200);  // 18,000 points, although there are none
+  for (int at = 0; at < 4; ++at) EXPECT_EQ(ask_for(3 * 3600), 200);
+  EXPECT_EQ(ask_for(60 * 60), 400) << "90,000 a second is the half of AWS's quota";
+  for (int at = 0; at < 10; ++at)
+    EXPECT_EQ(ask_for(3 * 3600 + 60), 200) << at << ": older windows have a quota of their own";
+  EXPECT_EQ(ask_for(3 * 3600 + 60), 400);
+  now_ += 1;
+  int answered = 0;
+  for (int at = 0; at < 50; ++at) answered += ask_for(60) == 200;
+  EXPECT_EQ(answered, 25);
+  const std::string stats = simulator.stats_json();
+  EXPECT_THAT(
+      stats,
+      HasSubstr(R"("throttled":27,"requested":4000,"billed":4000,"billed_by_namespace":{"None":4000})"));
+  EXPECT_THAT(stats, HasSubstr(R"("violations":{})"));
+}
+
+TEST_F(Simulated, BrokenLimitsAreCounted) {
+  std::string many;
+  for (int at = 0; at < 501; ++at) many += (at ? "," : "") + query("q" + std::to_string(at));
+  (void)ask(json("GetMetricData", metric_data(many)));
+  (void)ask(json("GetMetricData", metric_data(query("q", "", "Sum", 60), kNow - 100'801 * 60)));
+  EXPECT_THAT(simulator_.stats_json(), HasSubstr(R"("violations":{"datapoints":1,"invalid":1,"queries":1})"));
+}
+
+Request organizations(const std::string& action, std::string body, Signer signer = {}) {
+  signer.region = "us-east-1";
+  return sign({"POST",
+               "/",
+               {{"Content-Type", "application/x-amz-json-1.1"},
+                {"X-Amz-Target", "AWSOrganizationsV20161128." + action}},
+               std::move(body)},
+              "organizations", signer);
+}
+
+TEST_F(Simulated, AnOrganizationListsItsAccountsInPages) {
+  EXPECT_THAT(ask(organizations("ListAccounts", "{}")).body, HasSubstr("AWSOrganizationsNotInUseException"));
+  SimulatorOptions with = options();
+  with.world.organization = 45;
+  Simulator simulator = make(with);
+  std::set<std::string> ids;
+  std::string token;
+  size_t pages = 0;
+  size_t suspended = 0;
+  do {
+    const Reply reply =
+        simulator
+            .handle(organizations("ListAccounts", token.empty() ? "{}" : R"({"NextToken":")" + token + "\"}"))
+            .reply;
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    EXPECT_EQ(reply.content_type, "application/x-amz-json-1.1");
+    for (std::string rest = reply.body; rest.find("{\"Id\":\"") != std::string::npos;) {
+      rest = rest.substr(rest.find("{\"Id\":\"") + 7);
+      EXPECT_TRUE(ids.insert(rest.substr(0, 12)).second);
+      suspended += between(rest, "\"Status\":\"", "\"") == "SUSPENDED";
+    }
+    token = between(reply.body, "\"NextToken\":\"", "\"");
+    ++pages;
+  } while (!token.empty() && pages < 10);
+  EXPECT_EQ(pages, 3u);
+  EXPECT_EQ(ids.size(), 46u);
+  EXPECT_EQ(suspended, 6u);
+  EXPECT_TRUE(ids.contains("000000000000"));
+  EXPECT_TRUE(ids.contains("200000000045"));
+  const auto status = [&](const std::string& body) {
+    return simulator.handle(organizations("ListAccounts", body)).reply.status;
+  };
+  EXPECT_EQ(status(R"({"MaxResults":1})"), 200);
+  EXPECT_EQ(status(R"({"MaxResults":21})"), 400);
+  EXPECT_EQ(status(R"({"NextToken":"x"})"), 400);
+  EXPECT_EQ(status("["), 400);
+  EXPECT_THAT(
+      simulator.handle(organizations("ListAccounts", "{}", assumed(simulator, "200000000001"))).reply.body,
+      HasSubstr("AccessDeniedException"));
+  EXPECT_EQ(simulator
+                .handle(sts("AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::" + member_account(3) +
+                            ":role/r"))
+                .reply.status,
+            403)
+      << "suspended";
+}
+
+TEST_F(Simulated, RegionsTellWhetherTheAccountHasOptedIn) {
+  SimulatorOptions with = options();
+  with.world.regions = {"eu-west-1", "af-south-1"};
+  Simulator simulator = make(with);
+  const auto regions = [&](const std::string& more) {
+    return simulator.handle(ec2("DescribeRegions" + more)).reply.body;
+  };
+  const std::string enabled = regions("");
+  EXPECT_THAT(enabled,
+              HasSubstr("eu-west-1.amazonaws.com</regionEndpoint><optInStatus>opt-in-not-required<"));
+  EXPECT_THAT(enabled, HasSubstr("af-south-1.amazonaws.com</regionEndpoint><optInStatus>opted-in<"));
+  EXPECT_THAT(enabled, Not(HasSubstr("not-opted-in")));
+  EXPECT_THAT(regions("&AllRegions=false"), Not(HasSubstr("not-opted-in")));
+  const std::string all = regions("&AllRegions=true");
+  EXPECT_THAT(all, HasSubstr("me-south-1.amazonaws.com</regionEndpoint><optInStatus>not-opted-in<"));
+  const std::string filtered =
+      regions("&AllRegions=true&Filter.1.Name=opt-in-status&Filter.1.Value.1=not-opted-in");
+  EXPECT_THAT(filtered, HasSubstr("me-south-1"));
+  EXPECT_THAT(filtered, Not(HasSubstr("eu-west-1")));
+  EXPECT_THAT(regions("&RegionName.1=nowhere-1"), HasSubstr("InvalidParameterValue"));
+}
+
+Request rpc(const std::string& action, std::string body, const Signer& signer = {}) {
+  return sign({"POST",
+               "/service/GraniteServiceVersion20100801/operation/" + action,
+               {{"Content-Type", "application/cbor"},
+                {"Accept", "application/cbor"},
+                {"smithy-protocol", "rpc-v2-cbor"}},
+               std::move(body)},
+              "monitoring", signer);
+}
+
+std::string metric_data_cbor(const std::string& id, int64_t start, int64_t end) {
+  std::string out;
+  cbor::append_map(out, 3);
+  cbor::append_text(out, "StartTime");
+  cbor::append_time(out, start);
+  cbor::append_text(out, "EndTime");
+  cbor::append_time(out, end);
+  cbor::append_text(out, "MetricDataQueries");
+  cbor::append_array(out, 1);
+  cbor::append_map(out, 2);
+  cbor::append_text(out, "Id");
+  cbor::append_text(out, id);
+  cbor::append_text(out, "MetricStat");
+  cbor::append_map(out, 3);
+  cbor::append_text(out, "Stat");
+  cbor::append_text(out, "Sum");
+  cbor::append_text(out, "Period");
+  out += std::string("\x18\x3C");  // 60
+  cbor::append_text(out, "Metric");
+  cbor::append_map(out, 2);
+  cbor::append_text(out, "Namespace");
+  cbor::append_text(out, "Sim/App");
+  cbor::append_text(out, "MetricName");
+  cbor::append_text(out, "Temperature");
+  return out;
+}
+
+TEST_F(Simulated, CborAnswersWhatJsonAnswers) {
+  const Reply reply = ask(rpc("GetMetricData", metric_data_cbor("q", kNow - 120, kNow)));
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.content_type, "application/cbor");
+  EXPECT_TRUE(std::any_of(reply.headers.begin(), reply.headers.end(),
+                          [](const Header& one) { return one == Header("smithy-protocol", "rpc-v2-cbor"); }));
+  const auto document = cbor::read(reply.body);
+  ASSERT_TRUE(document);
+  ASSERT_EQ(document->members.size(), 2u);
+  const auto& result = document->members[1].second.items.at(0);
+  ASSERT_EQ(result.members.size(), 5u);
+  EXPECT_EQ(result.members[0].second.text, "q");
+  EXPECT_EQ(result.members[2].second.text, "Complete");
+  ASSERT_EQ(result.members[4].second.items.size(), 2u);
+  for (size_t at = 0; at < 2; ++at) {
+    const auto start = static_cast<int64_t>(result.members[3].second.items[at].real);
+    EXPECT_EQ(result.members[3].second.items[at].tag, 1u);
+    EXPECT_EQ(result.members[4].second.items[at].real,
+              value(options().world, "eu-west-1", "Sim/App", "Temperature", {}, "Sum", 60, start));
+  }
+  std::string listing;
+  cbor::append_map(listing, 1);
+  cbor::append_text(listing, "MetricName");
+  cbor::append_text(listing, "Temperature");
+  const auto listed = cbor::read(ask(rpc("ListMetrics", listing)).body);
+  ASSERT_TRUE(listed);
+  ASSERT_EQ(listed->members[0].second.items.size(), 1u);
+  EXPECT_EQ(listed->members[0].second.items[0].members[0].second.text, "Sim/App");
+}
+
+TEST_F(Simulated, CborErrorsCarryTheQueryProtocolsCode) {
+  const auto code = [&](const Reply& reply) {
+    const auto found = std::find_if(reply.headers.begin(), reply.headers.end(),
+                                    [](const Header& one) { return one.first == "x-amzn-query-error"; });
+    return found == reply.headers.end() ? "" : found->second;
+  };
+  const Reply invalid = ask(rpc("GetMetricData", metric_data_cbor("Q", kNow - 60, kNow)));
+  EXPECT_EQ(invalid.status, 400);
+  EXPECT_EQ(code(invalid), "ValidationError;Sender");
+  const auto document = cbor::read(invalid.body);
+  ASSERT_TRUE(document);
+  EXPECT_EQ(document->members[0].second.text, "com.amazonaws.cloudwatch#ValidationException");
+  EXPECT_EQ(code(ask(rpc("GetMetricData", "\xFF"))), "SerializationException;Sender");
+  EXPECT_EQ(code(ask(rpc("PutMetricData", "\xA0"))), "InvalidAction;Sender");
+  EXPECT_EQ(
+      code(ask(rpc("GetMetricData", metric_data_cbor("q", kNow - 60, kNow), Signer{.secret = "wrong"}))),
+      "SignatureDoesNotMatch;Sender");
+  Request plain = rpc("ListMetrics", "\xA0");
+  plain.headers.erase(plain.headers.begin() + 2);
+  EXPECT_EQ(code(ask(std::move(plain))), "InvalidAction;Sender") << "without smithy-protocol";
+  EXPECT_EQ(code(ask(rpc("", "\xA0"))), "InvalidAction;Sender");
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "simaws/fleet.h"
+#include "simaws/organizations.h"
 
 namespace bakusoku::simaws {
 namespace {
@@ -136,13 +136,13 @@ const Issued& issue_for(Vault& vault, const Call& call, const RoleRequest& reque
   return vault.issue(identity_of(request, role_id), call.now + lifetime);
 }
 
-ApiResult<std::string> assume_role(Vault& vault, const Call& call, const Identity& caller,
+ApiResult<std::string> assume_role(Vault& vault, const World& world, const Call& call, const Identity& caller,
                                    int64_t lifetime_cap) {
   const auto request = read_role_request(call);
   if (!request) return tl::unexpected(request.error());
   const auto* external_id = call.parameter("ExternalId");
   const bool wants_external = request->role.name.find("external") != std::string::npos;
-  if (request->role.name == "denied" ||
+  if (request->role.name == "denied" || is_suspended_member(world, request->role.account) ||
       (wants_external && (external_id == nullptr || *external_id != kExternalId))) {
     return refuse("AccessDenied",
                   fmt::format("User: {} is not authorized to perform: sts:AssumeRole on resource: {}",
@@ -212,13 +212,19 @@ const Issued* Vault::find(std::string_view access_key) const {
   return found == issued_.end() ? nullptr : &found->second;
 }
 
-ApiResult<std::string> call_sts(Vault& vault, const Call& call, const Identity* caller,
+std::string role_account(const Call& call) {
+  const auto* arn = call.parameter("RoleArn");
+  const auto role = arn == nullptr ? std::nullopt : parse_role(*arn);
+  return role ? role->account : "";
+}
+
+ApiResult<std::string> call_sts(Vault& vault, const World& world, const Call& call, const Identity* caller,
                                 int64_t lifetime_cap) {
   if (call.action == "AssumeRoleWithWebIdentity")
     return assume_role_with_web_identity(vault, call, lifetime_cap);
   if (caller == nullptr)
     return refuse("MissingAuthenticationToken", "Request is missing Authentication Token", 403);
-  if (call.action == "AssumeRole") return assume_role(vault, call, *caller, lifetime_cap);
+  if (call.action == "AssumeRole") return assume_role(vault, world, call, *caller, lifetime_cap);
   if (call.action == "GetCallerIdentity") {
     std::string out = opening(call.action);
     append_element(out, "Arn", caller->arn);

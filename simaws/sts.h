@@ -12,6 +12,7 @@
 
 #include "base/secret.h"
 #include "simaws/api.h"
+#include "simaws/fleet.h"
 
 namespace bakusoku::simaws {
 
@@ -55,9 +56,12 @@ class Vault {
   std::deque<std::string> order_;
 };
 
+/// The account that the call is about: of the role to be assumed; empty where there is none.
+[[nodiscard]] std::string role_account(const Call& call);
+
 /// The body of a successful reply. `caller` is null for an unsigned call. `lifetime_cap` (seconds, 0: none)
 /// shortens what is issued, so that refreshing can be watched.
-[[nodiscard]] ApiResult<std::string> call_sts(Vault& vault, const Call& call, const Identity* caller,
-                                              int64_t lifetime_cap);
+[[nodiscard]] ApiResult<std::string> call_sts(Vault& vault, const World& world, const Call& call,
+                                              const Identity* caller, int64_t lifetime_cap);
 
 }  // namespace bakusoku::simaws

@@ -39,6 +39,24 @@ constexpr std::array<Shape, 18> kEc2{{
 }};
 constexpr size_t kCreditMetrics = 2;  // the last ones: of t3 instances only
 
+constexpr int32_t kFiveMinutes = 300;
+constexpr std::array<Shape, 8> kVolume{{
+    {"AWS/EBS", "VolumeReadBytes", "Bytes", 0, 4'000'000 * kOne, 4096 * kOne, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeWriteBytes", "Bytes", 0, 7'000'000 * kOne, 4096 * kOne, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeReadOps", "Count", 0, 1'000 * kOne, kOne, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeWriteOps", "Count", kOne, 2'000 * kOne, kOne, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeTotalReadTime", "Seconds", 0, 20 * kOne, kOne / 1000, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeTotalWriteTime", "Seconds", 0, 40 * kOne, kOne / 1000, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeIdleTime", "Seconds", 0, 300 * kOne, kOne / 100, kFiveMinutes, kFiveMinutes},
+    {"AWS/EBS", "VolumeQueueLength", "Count", 0, 8 * kOne, kOne / 1000, kFiveMinutes, kFiveMinutes},
+}};
+
+constexpr int32_t kDay = 86400;
+constexpr Shape kBucketSize{
+    "AWS/S3", "BucketSizeBytes", "Bytes", 1'000'000 * kOne, 8'000'000'000 * kOne, kOne, kDay, kDay};
+constexpr Shape kObjects{"AWS/S3", "NumberOfObjects", "Count", 100 * kOne, 5'000'000 * kOne, kOne, kDay,
+                         kDay};
+
 constexpr Shape kUsage{"AWS/Usage", "CallCount", "None", 0, 40 * kOne, kOne};
 constexpr Shape kInvocations{"AWS/Lambda", "Invocations", "Count", 0, 30 * kOne, kOne};
 constexpr Shape kErrors{"AWS/Lambda", "Errors", "Count", 0, kOne, kOne, 15, 60, Kind::flag};
@@ -79,6 +97,18 @@ const std::vector<AccountMetric>& account_metrics() {
   return kMetrics;
 }
 
+// What was added behind the instances' metrics, so that the positions of older ones stay.
+const std::vector<AccountMetric>& storage_metrics() {
+  static const std::vector<AccountMetric> kMetrics{
+      {&kBucketSize, {{"BucketName", "simaws-backup"}, {"StorageType", "StandardIAStorage"}}},
+      {&kBucketSize, {{"BucketName", "simaws-backup"}, {"StorageType", "StandardStorage"}}},
+      {&kObjects, {{"BucketName", "simaws-backup"}, {"StorageType", "AllStorageTypes"}}},
+      {&kBucketSize, {{"BucketName", "simaws-logs"}, {"StorageType", "StandardStorage"}}},
+      {&kObjects, {{"BucketName", "simaws-logs"}, {"StorageType", "AllStorageTypes"}}},
+  };
+  return kMetrics;
+}
+
 bool same(const Dimensions& sorted, const AccountMetric& metric) {
   return std::equal(
       sorted.begin(), sorted.end(), metric.dimensions.begin(), metric.dimensions.end(),
@@ -87,7 +117,8 @@ bool same(const Dimensions& sorted, const AccountMetric& metric) {
 
 uint64_t series_hash(const World& world, std::string_view region, const Shape& shape,
                      const Dimensions& sorted) {
-  std::string text = fmt::format("{}\n{}\n{}\n{}\n", world.seed, region, shape.namespace_, shape.metric);
+  std::string text =
+      fmt::format("{}\n{}\n{}\n{}\n", world.seed, place(world, region), shape.namespace_, shape.metric);
   for (const auto& dimension : sorted) {
     text += dimension.name;
     text += '=';
@@ -253,13 +284,14 @@ std::optional<int64_t> Series::sample(int64_t time) const {
   return shape_->low + shape_->span * level / 1023 / shape_->quantum * shape_->quantum;
 }
 
+int64_t Series::end_of(int32_t period, int64_t start) const {
+  return start + (period < 60 ? std::max(period, shape_->resolution) : period);
+}
+
 std::optional<int64_t> Series::point(const Statistic& statistic, int32_t period, int64_t start) const {
   if (start < 0 || period < 1) return std::nullopt;
-  int64_t end = start + period;
-  if (period < shape_->resolution && period < 60) {
-    if (start % shape_->resolution != 0) return std::nullopt;
-    end = start + shape_->resolution;
-  }
+  if (period < shape_->resolution && period < 60 && start % shape_->resolution != 0) return std::nullopt;
+  const int64_t end = end_of(period, start);
   const int64_t step = shape_->step;
   const int64_t first = (start + step - 1) / step * step;
   using K = Statistic::Kind;
@@ -310,7 +342,16 @@ std::optional<Series> find_series(const World& world, std::string_view region, s
     if (!index || !has_metric(*index, static_cast<size_t>(shape - kEc2.begin()))) return std::nullopt;
     return Series(*shape, series_hash(world, region, *shape, dimensions));
   }
-  for (const auto& account : account_metrics()) {
+  if (name_space == "AWS/EBS") {
+    if (dimensions.size() != 1 || dimensions[0].name != "VolumeId") return std::nullopt;
+    const auto* shape =
+        std::find_if(kVolume.begin(), kVolume.end(), [&](const Shape& s) { return metric == s.metric; });
+    if (shape == kVolume.end()) return std::nullopt;
+    const auto index = index_of_volume(world, region, dimensions[0].value);
+    if (!index || !is_running(*index)) return std::nullopt;
+    return Series(*shape, series_hash(world, region, *shape, dimensions));
+  }
+  for (const auto& account : name_space == "AWS/S3" ? storage_metrics() : account_metrics()) {
     if (name_space != account.shape->namespace_ || metric != account.shape->metric) continue;
     if (same(dimensions, account)) {
       return Series(*account.shape, series_hash(world, region, *account.shape, dimensions));
@@ -330,24 +371,46 @@ std::optional<double> value(const World& world, std::string_view region, std::st
   return static_cast<double>(*point) / static_cast<double>(kOne);
 }
 
-size_t metric_slots(const World& world) { return account_metrics().size() + world.instances * kEc2.size(); }
+size_t metric_slots(const World& world) {
+  return account_metrics().size() + world.instances * (kEc2.size() + kVolume.size()) +
+         storage_metrics().size();
+}
 
 std::optional<MetricName> metric_at(const World& world, std::string_view region, size_t slot) {
-  const auto& account = account_metrics();
-  if (slot < account.size()) {
-    MetricName out{account[slot].shape->namespace_, account[slot].shape->metric};
-    for (const auto& [name, text] : account[slot].dimensions) out.dimensions.push_back({name, text});
+  const auto named = [](const AccountMetric& metric) {
+    MetricName out{metric.shape->namespace_, metric.shape->metric};
+    for (const auto& [name, text] : metric.dimensions) out.dimensions.push_back({name, text});
     return out;
+  };
+  const auto& account = account_metrics();
+  if (slot < account.size()) return named(account[slot]);
+  slot -= account.size();
+  if (slot < world.instances * kEc2.size()) {
+    const size_t index = slot / kEc2.size();
+    const size_t metric = slot % kEc2.size();
+    if (!has_metric(index, metric)) return std::nullopt;
+    return MetricName{"AWS/EC2", kEc2[metric].metric, {{"InstanceId", instance_id(world, region, index)}}};
   }
-  const size_t index = (slot - account.size()) / kEc2.size();
-  const size_t metric = (slot - account.size()) % kEc2.size();
-  if (index >= world.instances || !has_metric(index, metric)) return std::nullopt;
-  return MetricName{"AWS/EC2", kEc2[metric].metric, {{"InstanceId", instance_id(world, region, index)}}};
+  slot -= world.instances * kEc2.size();
+  if (slot < world.instances * kVolume.size()) {
+    const size_t index = slot / kVolume.size();
+    if (!is_running(index)) return std::nullopt;
+    return MetricName{
+        "AWS/EBS", kVolume[slot % kVolume.size()].metric, {{"VolumeId", volume_id(world, region, index)}}};
+  }
+  slot -= world.instances * kVolume.size();
+  if (slot < storage_metrics().size()) return named(storage_metrics()[slot]);
+  return std::nullopt;
 }
 
 std::pair<size_t, size_t> slots_of_instance(size_t index) {
   const size_t first = account_metrics().size() + index * kEc2.size();
   return {first, first + kEc2.size()};
+}
+
+std::pair<size_t, size_t> slots_of_volume(const World& world, size_t index) {
+  const size_t first = account_metrics().size() + world.instances * kEc2.size() + index * kVolume.size();
+  return {first, first + kVolume.size()};
 }
 
 void append_millionths(std::string& out, int64_t millionths) {

@@ -72,6 +72,9 @@ class Series {
   /// The sample at `time`, a multiple of the step, in millionths; nothing where a sparse series has none.
   [[nodiscard]] std::optional<int64_t> sample(int64_t time) const;
   [[nodiscard]] const Shape& shape() const { return *shape_; }
+  /// The seconds that a point's samples are from: [start, end), or of the resolution for shorter periods.
+  [[nodiscard]] int64_t end_of(int32_t period, int64_t start) const;
+  [[nodiscard]] uint64_t hash() const { return hash_; }
 
  private:
   const Shape* shape_;
@@ -83,7 +86,8 @@ class Series {
                                                 std::string_view name_space, std::string_view metric,
                                                 Dimensions dimensions);
 
-/// For tests: the value CloudWatch must answer, or nothing where there is no point. `statistic` is valid.
+/// For tests: the final value, whenever CloudWatch shows it (world.publication), or nothing where there is no
+/// point. `statistic` is valid.
 [[nodiscard]] std::optional<double> value(const World& world, std::string_view region,
                                           std::string_view name_space, std::string_view metric,
                                           const Dimensions& dimensions, std::string_view statistic,
@@ -99,8 +103,9 @@ struct MetricName {
 /// that does not run, a metric its type does not have).
 [[nodiscard]] size_t metric_slots(const World& world);
 [[nodiscard]] std::optional<MetricName> metric_at(const World& world, std::string_view region, size_t slot);
-/// The slots of one instance's metrics: [first, second).
+/// The slots of one instance's, and one volume's, metrics: [first, second).
 [[nodiscard]] std::pair<size_t, size_t> slots_of_instance(size_t index);
+[[nodiscard]] std::pair<size_t, size_t> slots_of_volume(const World& world, size_t index);
 
 /// `millionths` as the shortest decimal number, always with a point: "12.5", "3.0", "-0.000001".
 void append_millionths(std::string& out, int64_t millionths);
