@@ -68,8 +68,8 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
-      collect_(io, demand_, config_.metrics, clock),
-      explain_(Explain::Parts{io, demand_, collect_, existence_, config_.metrics, clock}),
+      collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
+      explain_(Explain::Parts{io, demand_, collect_, existence_, clock}),
       status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, existence_, board_, stats_, explain_,
@@ -77,6 +77,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {
   collect_.listed = listed_by(existence_);
+  demand_.set_priorities(priorities(config_.priorities));
 }
 
 Result<void> Agent::open_entrances() {
@@ -113,7 +114,9 @@ Result<void> Agent::reload(Config next) {
   use_accounts(std::move(*plan));
   if (other_organization || config_.organization.used) organization_.change(config_.organization);
   inventories_.set_interval(config_.inventory.interval);
-  collect_.set_config(config_.metrics);
+  collect_.configure(config_.metrics, static_cast<int>(config_.aws.calls_in_flight));
+  demand_.set_priorities(priorities(config_.priorities));
+  existence_.configure(config_.metrics.list);
   weblogs_.change(config_.weblog);
   if (accounts_seen_ != targets_->revision()) look_again();
   if (reporting_) {
@@ -153,7 +156,7 @@ void Agent::forget_unasked() {
   if (reporting_) reporting_->tick();
   demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
     board_.withdraw(series);
-    collect_.read_from(series, 0);
+    collect_.forget(series);
   });
 }
 

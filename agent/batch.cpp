@@ -250,38 +250,6 @@ void add_billed(const Series& series, std::vector<Billed>& into) {
 
 }  // namespace
 
-int64_t newest_final(int64_t now, int64_t period, int64_t delay) {
-  const int64_t until = now - delay;
-  return until - until % period;
-}
-
-Window reading_window(int64_t now, int64_t period, int64_t delay) {
-  const int64_t end = newest_final(now, period, delay);
-  return Window{end - kLookBackPeriods * period, end};
-}
-
-Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay, int64_t reach) {
-  constexpr int64_t kDay = 86400;
-  const int64_t kept = period < 60     ? 3 * 3600
-                       : period < 300  ? 15 * kDay
-                       : period < 3600 ? 63 * kDay
-                                       : 455 * kDay;
-  constexpr int64_t kMostPeriods =
-      aws::cloudwatch::kMaxDatapointsPerCall / aws::cloudwatch::kMaxQueriesPerCall;
-  const Window usual = reading_window(now, period, delay);
-  const int64_t periods = (usual.end - from) / period;
-  const int64_t step = (periods <= 8 * kLookBackPeriods ? kLookBackPeriods : kMostPeriods / 5) * period;
-  const int64_t shared = usual.end - (usual.end - from + step - 1) / step * step;
-  int64_t start = std::max({shared, now - kept + period, now - reach});
-  start = std::min(start - start % period, usual.start);
-  return Window{start, std::min(usual.end, start + kMostPeriods * period)};
-}
-
-bool is_catching_up(const Window& window, int64_t period) {
-  constexpr int64_t kSomePeriods = 4 * kLookBackPeriods;
-  return window.end - window.start > kSomePeriods * period;
-}
-
 std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
   // The shortest windows first, so that neighbours have much in common.
   using Alike = std::tuple<int64_t, int64_t, int64_t>;

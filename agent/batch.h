@@ -6,18 +6,10 @@
 #include <vector>
 
 #include "agent/demand.h"
+#include "agent/schedule.h"
 #include "aws/cloudwatch_codec.h"
 
 namespace bakusoku::agent {
-
-/// How many final periods one reading looks back over.
-inline constexpr int64_t kLookBackPeriods = 5;
-
-/// Unix seconds, start inclusive, end exclusive, both multiples of the period.
-struct Window {
-  int64_t start = 0;
-  int64_t end = 0;
-};
 
 /// A series and the window it is to be read over.
 struct Due {
@@ -33,26 +25,6 @@ struct Batch {
   Window window{};
   std::vector<Due> due;
 };
-
-/// End of the newest period that is final at `now`: ended, and `delay` seconds for its publication have
-/// passed.
-[[nodiscard]] int64_t newest_final(int64_t now, int64_t period, int64_t delay);
-
-/// The window that ends with the newest final period and looks back over some periods: they cost neither
-/// money nor call quota (AWS estimates 7.2 datapoints a query as free of throttling at 50 calls/s), and
-/// repair late datapoints.
-[[nodiscard]] Window reading_window(int64_t now, int64_t period, int64_t delay);
-
-/// The window of a series that is to be read from `from` on, or a little earlier, so that series which were
-/// left off at different times share calls: as long as one call of 500 such series may be,
-/// no further back than `reach` seconds and CloudWatch's own keeping of datapoints of that period; it ends
-/// with the newest final period unless that is too far.
-[[nodiscard]] Window catching_up_window(int64_t from, int64_t now, int64_t period, int64_t delay,
-                                        int64_t reach);
-
-/// True for a window so much longer than a reading's usual one that it must not hold up others: what an item
-/// missed, not an interval of some periods.
-[[nodiscard]] bool is_catching_up(const Window& window, int64_t period);
 
 /// The calls that read what is due of one target, in its order as far as that costs no calls. None has more
 /// than 500 queries, inputs of metric math included, or room for more than 100,800 datapoints. The statistics

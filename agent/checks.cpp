@@ -19,7 +19,9 @@ constexpr int64_t kRarest = 86400;  // an interval without a moment within a yea
 constexpr int64_t kLongestGap = 7 * 86400;
 constexpr size_t kKeptOfFact = 64;                 // bytes, for whoever asks what was put
 constexpr size_t kLongestText = size_t{32} << 20;  // half of what the spool takes
-constexpr size_t kMostWaiting = 200'000;           // values kept in memory while the spool cannot be written
+constexpr int64_t kListedLate = 1800;     // seconds; CloudWatch lists a new metric a quarter of an hour late
+constexpr int64_t kLeastOpen = 5;         // periods
+constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
 uint64_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
@@ -120,9 +122,23 @@ void Checks::let_go(const CheckPtr& check) {
   const auto own = std::find_if(begin, end, [&](const auto& entry) { return entry.second == check; });
   if (own == end) return;
   fed_.erase(own);
+  set_pace(*check->metric.series);
   if (fed_.contains(series)) return;
   check->metric.series->fed = 0;
-  parts_.collect.read_from(*series, 0);
+  Collect::read_from(*check->metric.series, 0);
+}
+
+// A series is read at the shortest of the simple intervals of its items; those of other items are moments at
+// which they want it.
+void Checks::set_pace(Series& series) {
+  int64_t shortest = 0;
+  const auto [begin, end] = fed_.equal_range(&series);
+  for (auto fed = begin; fed != end; ++fed) {
+    const int64_t simple = fed->second->interval()->simple_seconds();
+    if (simple > 0 && (shortest == 0 || simple < shortest)) shortest = simple;
+  }
+  series.paced = shortest > 0 ? 1 : 0;
+  if (shortest > 0) series.ask_gap = static_cast<uint64_t>(std::min(shortest, kLongestGap)) & 0xFFFFFu;
 }
 
 void Checks::set_spool(size_t destination, Spool* spool) {
@@ -198,14 +214,15 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     }
     if (!*wanted) return put_error(check, now, (*wanted).error().message);
     check->metric = **wanted;
-    const Series& series = *check->metric.series;
+    Series& series = *check->metric.series;
     const auto last = parts_.spools[check->destination]->last_clock(*check->host, check->sent_key());
     check->feed.emplace(series.group->period, last.value_or(0));
-    check->metric.series->fed = 1;
+    series.fed = 1;
     fed_.emplace(&series, check);
-    if (check->feed->next() != 0) parts_.collect.read_from(series, check->feed->next());
+    set_pace(series);
+    if (check->feed->next() != 0) Collect::read_from(series, check->feed->next());
     note_asked(*check, now);
-    parts_.collect.want(*check->metric.series, true);
+    parts_.collect.want(series, true);
     return;
   }
   run_metric(*check, now);
@@ -216,16 +233,16 @@ void Checks::run(const CheckPtr& check, int64_t now) {
 void Checks::note_asked(const Check& check, int64_t now) {
   Series& series = *check.metric.series;
   Demand::note_asked(series, now);
-  const int64_t simple = check.interval()->simple_seconds();
-  const int64_t gap = simple > 0 ? simple : check.due - now;
-  series.ask_gap = static_cast<uint64_t>(std::clamp<int64_t>(gap, 1, kLongestGap)) & 0xFFFFFu;
+  if (series.paced != 0) return;
+  series.ask_gap = static_cast<uint64_t>(std::clamp<int64_t>(check.due - now, 1, kLongestGap)) & 0xFFFFFu;
 }
 
 void Checks::run_metric(Check& check, int64_t now) {
   Series& series = *check.metric.series;
   note_asked(check, now);
+  const bool has_moments = check.interval()->simple_seconds() > 0 && Collect::is_scheduled(series);
   // What has been read ahead for this moment was its reading.
-  if (parts_.collect.is_current(series)) {
+  if (has_moments || parts_.collect.is_current(series)) {
     series.answered = 1;
   } else {
     parts_.collect.want(series, false);
@@ -266,6 +283,12 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
       put_error(check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
       continue;
     }
+    if (reading.absent && !check->metric.missing_is_zero) {
+      // Its first datapoints come before CloudWatch lists it.
+      const int64_t from = reading.window.end - std::max<int64_t>(kListedLate, kLeastOpen * period);
+      (void)check->feed->take({}, Window{from, from});
+      continue;
+    }
     std::span<const Point> points = reading.points;
     std::vector<Point> with_zeros;
     if (check->metric.missing_is_zero) {
@@ -282,14 +305,16 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
       check->error_.reset();
       put(check, point.clock, format_value(point.value), Kind::datapoint);
     }
-    const int64_t next = check->feed->next();
+  }
+  for (auto fed = begin; fed != end; ++fed) {
+    const int64_t next = fed->second->feed->next();
     if (next != 0 && (behind == 0 || next < behind)) behind = next;
   }
   if (reading.failure) return;
   reading.series->answered = 1;
   // The next reading starts where the slowest of them left off, should more than the usual look-back have
   // passed then.
-  parts_.collect.read_from(*reading.series, behind);
+  Collect::read_from(*reading.series, behind);
   if (reading.cut) parts_.collect.read_on(*reading.series);
 }
 

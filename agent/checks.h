@@ -142,6 +142,7 @@ class Checks {
   void run(const CheckPtr& check, int64_t now);
   void run_metric(Check& check, int64_t now);
   static void note_asked(const Check& check, int64_t now);
+  void set_pace(Series& series);
   void reschedule_all(int64_t now);
   [[nodiscard]] asio::awaitable<void> ask(CheckPtr check);
   void take_reading(const Collect::Reading& reading, int64_t now);

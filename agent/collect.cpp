@@ -7,7 +7,9 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <limits>
 #include <new>
+#include <set>
 
 #include "agent/spawn.h"
 #include "aws/cloudwatch.h"
@@ -17,15 +19,22 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int kConcurrentCalls = 4;  // to one target
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+// Of the whole process; each target may have two beyond it, so that those that hang starve no other.
+constexpr int kAllCallsInFlight = 64;
+constexpr int kAlwaysInFlight = 2;
 constexpr size_t kMaxPages = 1000;
-// After a failed call the group's series answer with its words for this long; doubled each time.
+// After a failed call the target's series answer with its words for this long; doubled each time.
 constexpr std::chrono::seconds kFirstHold{5};
 constexpr std::chrono::seconds kLongestHold{300};
+// A call that failed while others were answered: its series are read again after this long.
+constexpr std::chrono::seconds kCallHold{10};
 // A single series' own failure (an internal error of CloudWatch, access forbidden) is answered for this long.
 constexpr std::chrono::seconds kSeriesHold{30};
 // ... and when CloudWatch finds its query invalid, which only a change of the item key mends.
 constexpr std::chrono::seconds kRefusedHold{300};
+// What CloudWatch could not read is asked for again, alone, after 1, 2 and 4 seconds.
+constexpr int kMostTries = 3;
 // Calls to find out which queries of one batch CloudWatch finds invalid; finding one in 500 takes 19.
 constexpr int kMaxSearchCalls = 64;
 // Catching up takes at most this many datapoints a second of a target: half of what CloudWatch gives for
@@ -33,6 +42,13 @@ constexpr int kMaxSearchCalls = 64;
 constexpr double kCatchUpDatapoints = 45'000;
 // Series nobody asked for during this many of their intervals are not read ahead.
 constexpr int64_t kAliveIntervals = 3;
+// So many calls are gathered before they are sent without waiting for more.
+constexpr size_t kMostGathered = 16 * aws::cloudwatch::kMaxQueriesPerCall;
+constexpr std::chrono::seconds kTimeToLearn{1};
+// Of a namespace and class of periods: enough to tell one late datapoint in a hundred within a few periods.
+constexpr size_t kSampledSeries = 48;
+constexpr std::string_view kInternalError = "InternalError";
+constexpr std::string_view kForbidden = "Forbidden";
 
 // True when CloudWatch found a query of the call invalid; one such query fails the whole call.
 bool is_refusal(const Error& error) {
@@ -42,41 +58,25 @@ bool is_refusal(const Error& error) {
 
 bool is_refused(const Series& series) { return series.failure() && is_refusal(*series.failure()); }
 
-// A reading that ends above `final_end` by more than a period was made before the clock was set back.
-bool reaches(int64_t read_until, int64_t final_end, int64_t period) {
-  return read_until >= final_end && read_until - final_end <= period;
+std::chrono::seconds hold_of(const Series& series) {
+  const Error& failure = *series.failure();
+  if (is_refusal(failure)) return kRefusedHold;
+  return failure.code == kInternalError || failure.code == kForbidden ? kSeriesHold : kCallHold;
 }
-
-// Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
-// per period; who asks less often by one reading in the period before the question is expected.
-bool is_due(const Series& series, int64_t now) {
-  if (series.ask_gap == 0 || series.reading || is_refused(series)) return false;
-  const int64_t period = series.group->period;
-  const auto gap = static_cast<int64_t>(series.ask_gap);
-  if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
-  return gap <= period || (series.answered && series.last_asked + gap - now <= period);
-}
-
-std::vector<Series*> series_of(const Batch& batch) {
-  std::vector<Series*> series;
-  series.reserve(batch.due.size());
-  for (const Due& due : batch.due) series.push_back(due.series);
-  return series;
-}
-
-Group& group_of(const Batch& batch) { return *batch.due.front().series->group; }
 
 Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) {
   if (data.status == aws::cloudwatch::SeriesStatus::several) {
     return Error{ErrorKind::invalid,
-                 fmt::format("cloudwatch:GetMetricData in {}: {}", target.description(), data.message)};
+                 fmt::format("cloudwatch:GetMetricData in {}: {}", target.description(), data.message),
+                 std::string(kForbidden)};
   }
   const bool denied = data.status == aws::cloudwatch::SeriesStatus::forbidden;
   const std::string_view why =
       denied ? "access to this metric is forbidden" : "CloudWatch reports an internal error for this metric";
   return Error{denied ? ErrorKind::denied : ErrorKind::unavailable,
                fmt::format("cloudwatch:GetMetricData in {}: {}{}{}", target.description(), why,
-                           data.message.empty() ? "" : ": ", data.message)};
+                           data.message.empty() ? "" : ": ", data.message),
+               std::string(denied ? kForbidden : kInternalError)};
 }
 
 // Series of which something is lost. One that has no datapoints now and then looks the same.
@@ -88,13 +88,12 @@ class OutOfReach {
     from_ = from;
     start_ = start;
   }
-  void report(const Group& group) const {
+  void report(const Target& target) const {
     if (count_ == 0) return;
     spdlog::warn(
-        "{} metrics of period {} s in {} had been read longer ago than they are read back ([metrics] "
-        "catch_up, "
-        "and what CloudWatch keeps): {} up to {} and on from {}",
-        count_, group.period, group.target->description(), first_->description(), from_, start_);
+        "{} metrics in {} had been read longer ago than they are read back ([metrics] catch_up, and what "
+        "CloudWatch keeps): {} of period {} s up to {} and on from {}",
+        count_, target.description(), first_->description(), first_->group->period, from_, start_);
   }
 
  private:
@@ -104,40 +103,137 @@ class OutOfReach {
   int64_t start_ = 0;
 };
 
+size_t count_of(const std::vector<Due>& due, Priority priority) {
+  return static_cast<size_t>(std::count_if(due.begin(), due.end(), [&](const Due& one) {
+    return one.series->priority == static_cast<uint64_t>(priority);
+  }));
+}
+
+double datapoints_of(const Batch& batch) {
+  double datapoints = 0;
+  for (const Due& due : batch.due) {
+    datapoints += static_cast<double>((batch.window.end - batch.window.start) / due.series->group->period);
+  }
+  return datapoints;
+}
+
 }  // namespace
 
-Collect::Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock)
+struct Collect::Found {
+  int64_t clock = 0;  // of the newest
+  double value = 0;
+  bool answered = false;
+  bool partial = false;
+  std::shared_ptr<const Error> failure;
+  std::vector<Point> points;  // where more than the newest is wanted
+};
+
+Collect::Collect(asio::io_context& io, Demand& demand, const MetricsConfig& config, int calls_in_flight,
+                 Clock clock)
     : io_(io),
       demand_(demand),
-      config_(config),
+      calls_in_flight_(calls_in_flight),
       clock_(std::move(clock)),
       out_of_memory_(std::make_shared<const Error>(
-          Error{ErrorKind::io, "the agent is out of memory; the next check tries again"})) {}
+          Error{ErrorKind::io, "the agent is out of memory; the next check tries again"})) {
+  configure(config, calls_in_flight);
+}
+
+void Collect::configure(const MetricsConfig& config, int calls_in_flight) {
+  config_ = config;
+  calls_in_flight_ = calls_in_flight;
+  std::map<std::string, int64_t, std::less<>> by_namespace;
+  for (const auto& [name_space, delay] : config.delays) by_namespace.emplace(name_space, delay.count());
+  std::optional<int64_t> all;
+  if (config.delay) all = config.delay->count();
+  delays_.configure(all, std::move(by_namespace));
+}
+
+Collect::Lane& Collect::lane_of(const Target& target) {
+  Lane& lane = lanes_[&target];
+  lane.target = &target;
+  return lane;
+}
+
+const Collect::Lane* Collect::known_lane_of(const Target& target) const {
+  const auto found = lanes_.find(&target);
+  return found == lanes_.end() ? nullptr : &found->second;
+}
+
+bool Collect::is_held(const Lane& lane) { return lane.failure && steady_clock::now() < lane.failed_until; }
+
+Delay& Collect::delay_of(Group& group) const {
+  if (group.delay == nullptr) group.delay = &delays_.of(*group.namespace_, group.period);
+  return *group.delay;
+}
+
+int64_t Collect::delay(const Series& series) const { return delay_of(*series.group).seconds(); }
+
+bool Collect::is_scheduled(const Series& series) {
+  return series.paced != 0 && series.read_until != 0 && !series.failure();
+}
+
+// Who asks more rarely than the period, and for the newest value only, is to have it when asking, not at a
+// moment of ours.
+Pace Collect::pace_of(const Series& series) const {
+  const int64_t period = series.group->period;
+  const auto gap = static_cast<int64_t>(series.ask_gap);
+  if (series.paced == 0 && gap > period) return Pace{period, 1, 0};
+  return agent::pace_of(period, gap, stretch(series), series.place);
+}
+
+int64_t Collect::due(const Series& series, int64_t at) const {
+  if (series.ask_gap == 0 || is_refused(series)) return kNever;
+  const int64_t period = series.group->period;
+  const auto gap = static_cast<int64_t>(series.ask_gap);
+  const auto interval = static_cast<int64_t>(static_cast<double>(std::max(gap, period)) * stretch(series));
+  if (series.paced == 0 && at - series.last_asked > kAliveIntervals * interval) return kNever;
+  const bool newest_missing = series.point_clock != 0 && series.point_clock + period < series.read_until;
+  const Progress progress{series.read_until, series.last_read, newest_missing};
+  int64_t when = due_at(pace_of(series), progress, delay(series), at);
+  if (series.paced == 0 && gap > period) {
+    if (series.answered == 0 && series.read_until != 0) return kNever;
+    when = std::max({when, series.last_asked + gap - period, series.last_read + interval - gap});
+  }
+  if (series.failure())
+    when = std::max(when, std::min<int64_t>(series.last_read, at) + hold_of(series).count());
+  return when;
+}
+
+int64_t Collect::next_reading(const Series& series) const {
+  const int64_t at = now();
+  const int64_t when = due(series, at);
+  return when == kNever ? 0 : std::max(when, at);
+}
 
 bool Collect::is_current(const Series& series) const {
-  const Group& group = *series.group;
   const int64_t at = now();
   const int64_t age = at - series.last_read;  // below zero when the clock was set back
   if (series.failure()) {
-    if (series.failure() == group.failure) return steady_clock::now() < group.failed_until;
-    return !series.reading && age >= 0 && age < (is_refused(series) ? kRefusedHold : kSeriesHold).count();
+    const Lane* lane = known_lane_of(*series.group->target);
+    if (lane != nullptr && series.failure() == lane->failure) return is_held(*lane);
+    return !series.reading && age >= 0 && age < hold_of(series).count();
   }
-  if (series.read_until == 0) return false;
-  const int64_t final_end = newest_final(at, group.period, config_.delay.count());
-  if (reaches(series.read_until, final_end, group.period)) return true;
+  // What has been read ends before the time of the reading.
+  if (series.read_until == 0 || series.read_until > at) return false;
+  const int64_t period = series.group->period;
+  if (series.read_until >= newest_final(at, period, delay(series))) return true;
+  if (series.reading || age < 0) return false;
+  const auto gap = static_cast<int64_t>(series.ask_gap);
+  const double stretched = stretch(series);
+  if (stretched > 1 && static_cast<double>(age) < static_cast<double>(std::max(gap, period)) * stretched)
+    return true;
   // Read ahead for a question that comes less often than the period: that reading is paid for, so it is the
   // answer.
-  return !series.reading && !series.answered && series.ask_gap > static_cast<uint64_t>(group.period) &&
-         age >= 0 && age <= group.period;
+  return series.paced == 0 && series.answered == 0 && gap > period && age <= period;
 }
 
-// The times at which reaches() holds for the newest reading.
+// The times at which the newest reading is the newest there can be.
 std::optional<Span> Collect::current_span(const Series& series) const {
   if (series.failure() || series.read_until == 0) return std::nullopt;
   const int64_t period = series.group->period;
-  const int64_t final_at = series.read_until + config_.delay.count();
-  const Span span{static_cast<Seconds32>(std::max<int64_t>(final_at - period, 0)),
-                  static_cast<Seconds32>(final_at + period)};
+  // Before the end of what was read, this clock has been set back.
+  const Span span{series.read_until, static_cast<Seconds32>(series.read_until + delay(series) + period)};
   const int64_t at = now();
   if (at < span.from || at >= span.until) return std::nullopt;
   return span;
@@ -145,23 +241,27 @@ std::optional<Span> Collect::current_span(const Series& series) const {
 
 asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline deadline) {
   while (!is_current(series)) {
+    const Target& target = *series.group->target;
+    Lane& lane = lane_of(target);
     if (!series.reading) {
-      Group& group = *series.group;
-      if (group.failure && steady_clock::now() < group.failed_until) {
-        series.set_failure(group.failure);
+      if (is_held(lane)) {
+        series.set_failure(lane.failure);
         co_return Result<void>();
       }
-      read_ahead(group);
+      look_at_all(now(), &target);
+      if (!series.reading && is_current(series)) break;
       if (!series.reading) gather(series);
     }
+    hurry(lane, series);
     const std::shared_ptr<Event> reading = series.reading;
+    if (!reading) break;
     ++series.held;
     const bool happened = co_await reading->wait(deadline);
     --series.held;
     if (!happened) {
-      co_return fail(ErrorKind::timeout,
-                     "CloudWatch has not answered in time for {} in {}; the next check will find it",
-                     series.description(), series.group->target->description());
+      co_return bakusoku::fail(
+          ErrorKind::timeout, "CloudWatch has not answered in time for {} in {}; the next check will find it",
+          series.description(), series.group->target->description());
     }
     if (!series.reading)
       break;  // read: whatever came of it is the answer, even if a newer period has ended meanwhile
@@ -170,158 +270,230 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
 }
 
 void Collect::gather(Series& series) {
-  Group& group = *series.group;
-  const bool first = group.gathering.empty();
-  auto reading = first ? std::make_shared<Event>(io_) : group.gathering.front()->reading;
-  group.gathering.push_back(&series);
+  Lane& lane = lane_of(*series.group->target);
+  const bool first = lane.gathering.empty();
+  auto reading = first ? std::make_shared<Event>(io_) : lane.gathering.front()->reading;
+  lane.gathering.push_back(&series);
   series.reading = std::move(reading);
-  if (group.gathering.size() >= aws::cloudwatch::kMaxQueriesPerCall) {
-    flush(group);
+  if (lane.gathering.size() >= kMostGathered) {
+    flush(lane);
   } else if (first) {
     try {
-      spawn(io_, "gathering metrics", flush_later(group));
+      spawn(io_, "gathering metrics", flush_later(lane));
     } catch (const std::bad_alloc&) {
-      flush(group);
+      flush(lane);
     }
   }
 }
 
-asio::awaitable<void> Collect::flush_later(Group& group) {
+asio::awaitable<void> Collect::flush_later(Lane& lane) {
   asio::steady_timer timer(io_, config_.gather);
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  flush(group);
+  flush(lane);
 }
 
-void Collect::flush(Group& group) {
-  if (group.gathering.empty()) return;
-  start(group, std::exchange(group.gathering, {}));
+void Collect::flush(Lane& lane) {
+  if (lane.gathering.empty()) return;
+  start(lane, std::exchange(lane.gathering, {}), Why::asked);
 }
 
-void Collect::read_ahead(Group& group) {
-  const int64_t at = now();
-  const int64_t final_end = newest_final(at, group.period, config_.delay.count());
-  if (reaches(group.prefetched_until, final_end, group.period)) return;
-  if (steady_clock::now() < group.failed_until) return;
-  group.prefetched_until = final_end;
-  std::vector<Series*> due;
+void Collect::look(Group& group, int64_t at, std::vector<Series*>& into) {
+  const int64_t delay = delay_of(group).seconds();
+  // Further ahead than a period: the clock has been set back since.
+  if (at < group.next_look && group.next_look - at <= group.period) return;
+  int64_t next = newest_final(at, group.period, delay) + group.period + delay;
   for (Series* series : group.members) {
-    if (!reaches(series->read_until, final_end, group.period) && is_due(*series, at)) due.push_back(series);
+    if (series->reading) continue;
+    const int64_t when = due(*series, at);
+    if (when <= at) {
+      into.push_back(series);
+    } else {
+      next = std::min(next, when);
+    }
   }
-  if (!due.empty()) start(group, std::move(due));
+  group.next_look = next;
 }
 
-void Collect::start(Group& group, std::vector<Series*> wanted) {
+void Collect::look_at_all(int64_t at, const Target* only) {
+  std::map<Lane*, std::vector<Series*>> due;
+  for (const auto& group : demand_.groups()) {
+    if (only != nullptr && group->target != only) continue;
+    if (!group->target->account->asleep.empty()) continue;
+    Lane& lane = lane_of(*group->target);
+    if (!is_held(lane)) look(*group, at, due[&lane]);
+  }
+  for (const auto& [lane, series] : due) {
+    if (!series.empty()) start(*lane, series, Why::due);
+  }
+}
+
+// Somebody waits: its call is spread and sorted no more.
+void Collect::hurry(Lane& lane, const Series& series) {
+  const auto found = std::find_if(lane.queue.begin(), lane.queue.end(),
+                                  [&](const Queued& entry) { return entry.reading == series.reading; });
+  if (found == lane.queue.end() || (found->rank == 0 && found->not_before <= steady_clock::now())) return;
+  if (found->tries == 0) found->not_before = steady_clock::now();
+  found->rank = 0;
+  found->stale_at = 0;
+  Queued entry = std::move(*found);
+  lane.queue.erase(found);
+  insert(lane, std::move(entry));
+  start_workers(lane);
+}
+
+void Collect::start(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt) {
   try {
-    if (listed.is) {
-      std::vector<Series*> unknown;
-      std::erase_if(wanted, [&](Series* series) {
-        if (series->ask_gap != 0) listed.wants(*series);
-        const Listed::Is is = listed.is(*series);
-        if (is == Listed::Is::absent) settle_absent(*series);
-        if (is == Listed::Is::unknown) unknown.push_back(series);
-        return is != Listed::Is::there;
-      });
-      if (!unknown.empty()) {
-        auto known = std::make_shared<Event>(io_);
-        // Not what they were gathered under, which is set for those that are known.
-        for (Series* series : unknown) {
-          if (const auto gathered = std::exchange(series->reading, known)) gathered->set();
-        }
-        spawn(io_, "learning which metrics there are", learn(group, std::move(unknown)));
-      }
-      if (wanted.empty()) return;
-    }
-    enqueue(group, wanted);
+    enqueue(lane, wanted, why, is_learnt);
   } catch (const std::bad_alloc&) {
     for (Series* series : wanted) {
       if (!series->reading) continue;
-      series->set_failure(out_of_memory_);
+      note_failure(*series, out_of_memory_);
       std::exchange(series->reading, nullptr)->set();
     }
     return;
   }
-  start_workers(lanes_.find(group.target)->second);
-}
-
-asio::awaitable<void> Collect::learn(Group& group, std::vector<Series*> wanted) {
-  constexpr std::chrono::seconds kLongest{1};
-  co_await listed.learn(*group.target, wanted, steady_clock::now() + kLongest);
-  std::erase_if(wanted, [&](Series* series) {
-    const bool absent = listed.is(*series) == Listed::Is::absent;
-    if (absent) settle_absent(*series);
-    return absent;
-  });
-  if (wanted.empty()) co_return;
-  enqueue(group, wanted);
-  start_workers(lanes_.find(group.target)->second);
-}
-
-void Collect::settle_absent(Series& series) {
-  const int64_t at = now();
-  const Window window = reading_window(at, series.group->period, config_.delay.count());
-  series.read_until = static_cast<Seconds32>(window.end);
-  series.point_clock = 0;
-  series.point_value = 0;
-  series.last_read = static_cast<Seconds32>(at);
-  series.answered = 0;
-  series.set_failure(nullptr);
-  if (series.fed) readings_.push_back(Reading{&series, window, {}, nullptr, false});
-  read_.push_back(&series);
-  if (const auto reading = std::exchange(series.reading, nullptr)) reading->set();
+  start_workers(lane);
 }
 
 // All or, when it throws, nothing.
-void Collect::enqueue(Group& group, const std::vector<Series*>& wanted) {
-  const Window window = reading_window(now(), group.period, config_.delay.count());
+void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt) {
+  const int64_t at = now();
+  std::vector<Due> fine;
   // What CloudWatch has found invalid before goes into calls of its own, where it fails nobody else's.
-  std::vector<Series*> fine;
-  std::vector<Series*> refused;
-  std::map<int64_t, std::pair<Window, std::vector<Series*>>> behind;  // by where they are read from
+  std::vector<Due> refused;
+  std::vector<Due> behind;
+  std::vector<Due> absent;
+  std::vector<Series*> unknown;
   OutOfReach out_of_reach;
   for (Series* series : wanted) {
-    const auto from = series->fed ? behind_.find(series) : behind_.end();
-    if (is_refused(*series)) {
-      refused.push_back(series);
-    } else if (from != behind_.end() && from->second < window.start) {
-      const Window of = catching_up_window(from->second, now(), group.period, config_.delay.count(),
-                                           std::chrono::seconds(config_.catch_up).count());
-      auto& part = behind[of.start];
-      part.first = of;
-      part.second.push_back(series);
-      if (of.start >= from->second + group.period) out_of_reach.add(*series, from->second, of.start);
-    } else {
-      fine.push_back(series);
+    const Group& group = *series->group;
+    const int64_t period = group.period;
+    const int64_t end = newest_final(at, period, delay(*series));
+    const int64_t from = series->fed ? std::min<int64_t>(series->wanted_from, end) : 0;
+    const bool missed = is_catching_up(from, end, pace_of(*series), config_.look_back);
+    Due due{series, reading_window(end, period, config_.look_back, from, at)};
+    if (missed) {
+      const int64_t reach = std::chrono::seconds(config_.catch_up).count();
+      due.window = catching_up_window(from, end, period, config_.look_back, reach, at);
+      due.cut = due.window.end < end;
+      if (due.window.start >= from + period) out_of_reach.add(*series, from, due.window.start);
     }
+    if (is_refused(*series)) {
+      refused.push_back(due);
+      continue;
+    }
+    if (listed.is) {
+      if (listed.wants && series->ask_gap != 0) listed.wants(*series);
+      const Listed::Is is = listed.is(*series);
+      if (is == Listed::Is::absent) {
+        absent.push_back(due);
+        continue;
+      }
+      if (is == Listed::Is::unknown && !is_learnt && listed.learn) {
+        unknown.push_back(series);
+        continue;
+      }
+    }
+    (missed ? behind : fine).push_back(due);
   }
   std::list<Queued> queued;
   std::list<Queued> missed;
-  const auto plan = [&](const std::vector<Series*>& part, const Window& of) {
-    std::vector<Due> due;
-    for (Series* series : part) due.push_back(Due{series, of, of.end < window.end});
-    for (Batch& batch : plan_batches(*group.target, std::move(due))) {
-      std::list<Queued>& into = is_catching_up(of, group.period) ? missed : queued;
-      into.push_back(Queued{std::move(batch), std::make_shared<Event>(io_)});
+  // Calls that may not all be sent are not shared by priorities.
+  const bool pressed =
+      why == Why::postponed || !lane.queue.empty() ||
+      fine.size() > aws::cloudwatch::kMaxQueriesPerCall * static_cast<size_t>(calls_in_flight_);
+  if (why != Why::asked && pressed) {
+    for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
+      if (count_of(fine, priority) == 0) continue;
+      std::vector<Due> part;
+      std::copy_if(fine.begin(), fine.end(), std::back_inserter(part),
+                   [&](const Due& due) { return due.series->priority == static_cast<uint64_t>(priority); });
+      plan(lane, std::move(part), why, false, queued);
     }
+  } else {
+    plan(lane, std::move(fine), why, false, queued);
+  }
+  plan(lane, std::move(refused), why, false, queued);
+  plan(lane, std::move(behind), why, true, missed);
+  const auto learning = unknown.empty() ? nullptr : std::make_shared<Event>(io_);
+  if (learning) spawn(io_, "looking for metrics", learn(lane, unknown, why));
+  out_of_reach.report(*lane.target);
+  const auto hand_over = [](Series& series, const std::shared_ptr<Event>& reading) {
+    // Whoever waited for the series before goes on to wait for its next step.
+    if (const auto before = std::exchange(series.reading, reading)) before->set();
   };
-  plan(fine, window);
-  plan(refused, window);
-  for (const auto& [start, part] : behind) plan(part.second, part.first);
-  out_of_reach.report(group);
-  Lane& lane = lanes_[group.target];
-  const int64_t at = now();
   for (const std::list<Queued>* part : {&queued, &missed}) {
     for (const Queued& entry : *part) {
-      for (Series* series : series_of(entry.batch)) {
-        // Whoever waited while the series was gathered goes on to wait for its batch.
-        if (const auto gathered = std::exchange(series->reading, entry.reading)) gathered->set();
-        series->last_read = static_cast<Seconds32>(at);
-        series->answered = 0;
+      for (const Due& due : entry.batch.due) {
+        hand_over(*due.series, entry.reading);
+        due.series->last_read = static_cast<Seconds32>(at);
+        due.series->answered = 0;
       }
     }
   }
-  lane.queue.splice(lane.queue.end(), queued);
+  for (Series* series : unknown) hand_over(*series, learning);
+  for (const Due& due : absent) {
+    settle_absent(due);
+    hand_over(*due.series, nullptr);
+  }
   lane.behind.splice(lane.behind.end(), missed);
+  while (!queued.empty()) {
+    Queued entry = std::move(queued.front());
+    queued.pop_front();
+    insert(lane, std::move(entry));
+  }
+}
+
+void Collect::plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::list<Queued>& into) {
+  if (due.empty()) return;
+  std::vector<Batch> batches = plan_batches(*lane.target, std::move(due));
+  const auto at = steady_clock::now();
+  for (size_t number = 0; number < batches.size(); ++number) {
+    Queued entry;
+    entry.batch = std::move(batches[number]);
+    entry.reading = std::make_shared<Event>(io_);
+    entry.missed = missed;
+    entry.not_before = at;
+    entry.postponed = why == Why::postponed;
+    if (why != Why::asked && !missed) {
+      int64_t period = kNever;
+      int64_t next = kNever;
+      uint64_t priority = kPriorities;
+      for (const Due& one : entry.batch.due) {
+        period = std::min<int64_t>(period, one.series->group->period);
+        next = std::min(next, next_end(pace_of(*one.series), one.window.end) + delay(*one.series));
+        priority = std::min<uint64_t>(priority, one.series->priority);
+      }
+      entry.rank = 1 + static_cast<Rank>(priority);
+      entry.stale_at = next;
+      if (why == Why::due) entry.not_before += spread(number, batches.size(), period);
+    }
+    into.push_back(std::move(entry));
+  }
+}
+
+asio::awaitable<void> Collect::learn(Lane& lane, std::vector<Series*> unknown, Why why) {
+  // Not from inside enqueue(): what is known at once would be read before anybody waits for it.
+  co_await asio::post(io_, asio::use_awaitable);
+  try {
+    std::vector<Series*> asked = unknown;
+    const Deadline deadline = steady_clock::now() + kTimeToLearn;
+    co_await listed.learn(*lane.target, std::move(asked), deadline);
+  } catch (const std::exception& exception) {
+    spdlog::error("looking for metrics in {}: {}", lane.target->description(), exception.what());
+  }
+  start(lane, unknown, why, true);
+}
+
+// Behind all that are to be sent before it.
+void Collect::insert(Lane& lane, Queued&& entry) {
+  const auto before = [](const Queued& a, const Queued& b) {
+    return std::tuple(a.rank, !a.postponed, a.not_before) < std::tuple(b.rank, !b.postponed, b.not_before);
+  };
+  auto place = lane.queue.end();
+  while (place != lane.queue.begin() && before(entry, *std::prev(place))) --place;
+  lane.queue.insert(place, std::move(entry));
 }
 
 bool Collect::may_catch_up(const Lane& lane) {
@@ -329,77 +501,97 @@ bool Collect::may_catch_up(const Lane& lane) {
 }
 
 void Collect::start_workers(Lane& lane) {
+  const auto at = steady_clock::now();
+  const auto ready = std::count_if(lane.queue.begin(), lane.queue.end(),
+                                   [&](const Queued& entry) { return entry.not_before <= at; });
   // One for each batch, up to the limit: those at work may be held up, and one that finds nothing to do ends.
-  const size_t wanted = lane.queue.size() + (may_catch_up(lane) ? 1 : 0);
-  for (size_t at = 0; at < wanted && lane.workers < kConcurrentCalls; ++at) {
+  const size_t wanted = static_cast<size_t>(ready) + (may_catch_up(lane) ? 1 : 0);
+  for (size_t number = 0; number < wanted && lane.workers < calls_in_flight_; ++number) {
+    if (workers_ >= kAllCallsInFlight && lane.workers >= kAlwaysInFlight) return;
     try {
       spawn(io_, "reading metrics", work(lane));
     } catch (const std::bad_alloc&) {
       return;  // tick() tries again
     }
     ++lane.workers;
+    ++workers_;
   }
+}
+
+asio::awaitable<void> Collect::start_workers_at(Lane& lane, Steady time) {
+  asio::steady_timer timer(io_, time);
+  asio::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  start_workers(lane);
 }
 
 asio::awaitable<void> Collect::work(Lane& lane) {
   // Not from inside start(): a call that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
   for (;;) {
+    const auto at = steady_clock::now();
+    auto next = std::find_if(lane.queue.begin(), lane.queue.end(),
+                             [&](const Queued& entry) { return entry.not_before <= at; });
     const bool missed = lane.queue.empty();
-    if (missed && !may_catch_up(lane)) break;
+    if (missed ? !may_catch_up(lane) : next == lane.queue.end()) break;
     std::list<Queued>& from = missed ? lane.behind : lane.queue;
-    Queued taken = std::move(from.front());
-    from.pop_front();
+    if (missed) next = from.begin();
+    Queued taken = std::move(*next);
+    from.erase(next);
     if (missed) lane.catching_up = true;
-    const Group& group = group_of(taken.batch);
-    const std::vector<Series*> taken_series = series_of(taken.batch);
-    if (group.failure && steady_clock::now() < group.failed_until) {
-      // Another call of the group has failed while this one waited for its turn.
-      for (Series* series : taken_series) series->set_failure(group.failure);
+    if (is_held(lane)) {
+      // Another call has failed while this one waited for its turn.
+      for (const Due& due : taken.batch.due) {
+        note_failure(*due.series, lane.failure);
+        due.series->group->next_look = 0;
+      }
     } else {
       try {
-        co_await read(taken.batch);
+        co_await read(lane, taken);
       } catch (const std::exception& exception) {  // out of memory, most likely
-        spdlog::error("reading metrics in {}: {}", group.target->description(), exception.what());
-        for (Series* series : taken_series) series->set_failure(out_of_memory_);
+        spdlog::error("reading metrics in {}: {}", lane.target->description(), exception.what());
+        for (const Due& due : taken.batch.due) due.series->set_failure(out_of_memory_);
       }
     }
-    for (Series* series : taken_series) series->reading.reset();
-    read_.insert(read_.end(), taken_series.begin(), taken_series.end());
+    for (const Due& due : taken.batch.due) {
+      if (due.series->reading != taken.reading) continue;  // it is read again
+      due.series->reading.reset();
+      read_.push_back(due.series);
+    }
     taken.reading->set();
     if (missed) {
-      const Window& window = taken.batch.window;
-      const auto datapoints =
-          static_cast<double>(taken_series.size()) *
-          static_cast<double>((window.end - window.start) / std::max<int64_t>(group.period, 1));
       lane.catching_up = false;
-      lane.catch_up_after =
-          steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
-                                    std::chrono::duration<double>(datapoints / kCatchUpDatapoints));
+      lane.catch_up_after = steady_clock::now() +
+                            std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(
+                                datapoints_of(taken.batch) / kCatchUpDatapoints));
     }
   }
   --lane.workers;
+  --workers_;
 }
 
-asio::awaitable<void> Collect::read(Batch& batch) {
-  std::vector<Batch> parts{batch};
+asio::awaitable<void> Collect::read(Lane& lane, Queued& taken) {
+  std::vector<Batch> parts{taken.batch};
   for (int calls = 1; !parts.empty(); ++calls) {
     Batch part = std::move(parts.back());
     parts.pop_back();
-    const Result<void> done = co_await read_once(part);
-    if (done) continue;
-    if (!is_refusal(done.error())) {
+    const uint64_t answers = lane.answers;
+    Result<std::vector<Found>> found = co_await read_once(lane, part);
+    if (found) {
+      settle(lane, taken, part, std::move(*found));
+      continue;
+    }
+    if (!is_refusal(found.error())) {
       for (const Batch& unread : parts) part.due.insert(part.due.end(), unread.due.begin(), unread.due.end());
-      Group& group = group_of(part);
-      if (is_catching_up(part.window, group.period)) {
-        settle_missed(group, series_of(part), done.error());
+      if (taken.missed) {
+        settle_missed(part.due, found.error());
       } else {
-        settle_failure(group, series_of(part), done.error());
+        settle_failure(lane, part.due, found.error(), lane.answers != answers);
       }
       co_return;
     }
     if (part.due.size() == 1 || calls >= kMaxSearchCalls) {
-      settle_refusal(series_of(part), done.error());
+      settle_refusal(part.due, found.error());
       continue;
     }
     const auto middle = part.due.begin() + static_cast<ptrdiff_t>(part.due.size() / 2);
@@ -411,48 +603,49 @@ asio::awaitable<void> Collect::read(Batch& batch) {
 }
 
 // Reads every page. On an error nothing of the series is changed.
-asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
+asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& lane, const Batch& batch) {
   const Target& target = *batch.target;
-  const std::vector<Series*> wanted = series_of(batch);
   aws::cloudwatch::MetricDataRequest request = request_of(batch);
-
-  struct Newest {
-    int64_t clock = 0;
-    double value = 0;
-    bool answered = false;
-    std::shared_ptr<const Error> failure;
-    std::vector<Point> points;  // of a fed series
-  };
-  std::vector<Newest> newest(wanted.size());
+  std::vector<Found> found(batch.due.size());
   std::string said;
   for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
     aws::cloudwatch::MetricDataRequest sent = request;
-    auto page =
-        co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region, std::move(sent));
-    // Nothing is billed for a refusal, and pages are of one request.
-    if (pages == 1 && (page || !is_refusal(page.error()))) {
+    uint64_t counted = 0;
+    auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
+                                                          std::move(sent), &counted);
+    // Nothing is billed for an answer that is an error, and pages are of one request.
+    for (; pages == 1 && counted > 0; --counted) {
       for (const auto& query : request.queries)
         counters_.metrics_requested += aws::cloudwatch::query_count(query);
       counters_.metrics_billed += billed_metrics(batch);
-      for (Series* series : wanted) ++series->readings;
+      for (const Due& due : batch.due) ++due.series->readings;
+      if (on_billed) on_billed(batch);
     }
     if (!page) {
       ++counters_.failures;
-      co_return fail(std::move(page.error()));
+      co_return bakusoku::fail(std::move(page.error()));
     }
+    ++lane.answers;
     for (const aws::cloudwatch::SeriesData& data : page->series) {
-      Newest& slot = newest[data.query];
-      slot.answered = true;
+      Found& slot = found[data.query];
       const Due& due = batch.due[data.query];
-      for (const aws::cloudwatch::Datapoint& point : data.points) {
-        if (point.clock >= std::max(slot.clock, due.window.start) && point.clock < due.window.end) {
+      const bool all = due.series->fed != 0 || may_sample(*due.series);
+      slot.answered = true;
+      // The call may be of a wider window, for others.
+      for (const Point& point : data.points) {
+        if (point.clock < due.window.start || point.clock >= due.window.end ||
+            point.clock % due.series->group->period != 0) {
+          continue;
+        }
+        if (point.clock >= slot.clock) {
           slot.clock = point.clock;
           slot.value = point.value;
         }
+        if (all) slot.points.push_back(point);
       }
-      if (due.series->fed) slot.points.insert(slot.points.end(), data.points.begin(), data.points.end());
       slot.failure.reset();
+      slot.partial = data.status == aws::cloudwatch::SeriesStatus::partial;
       if (data.status == aws::cloudwatch::SeriesStatus::internal_error ||
           data.status == aws::cloudwatch::SeriesStatus::forbidden ||
           data.status == aws::cloudwatch::SeriesStatus::several) {
@@ -462,127 +655,186 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     if (!page->message.empty()) said = page->message;
     if (page->next_token.empty()) break;
     if (pages == kMaxPages || page->next_token == request.next_token) {
-      co_return fail(ErrorKind::corrupt, "cloudwatch:GetMetricData in {} never came to a last page",
-                     target.description());
+      co_return bakusoku::fail(ErrorKind::corrupt, "cloudwatch:GetMetricData in {} never came to a last page",
+                               target.description());
     }
     request.next_token = page->next_token;
   }
-  // Left out is not the same as empty.
+  // Left out, or begun and not completed, is not the same as empty.
   std::shared_ptr<const Error> left_out;
-  for (Newest& slot : newest) {
-    if (slot.answered) continue;
+  for (Found& slot : found) {
+    if (slot.answered && !slot.partial) continue;
     if (!left_out) {
       left_out = std::make_shared<const Error>(
           Error{ErrorKind::corrupt,
                 fmt::format("cloudwatch:GetMetricData in {}: the answer left this metric out{}{}",
-                            target.description(), said.empty() ? "" : ": ", said)});
+                            target.description(), said.empty() ? "" : ": ", said),
+                std::string(kInternalError)});
     }
     slot.failure = left_out;
   }
-  Group& group = group_of(batch);
-  group.failure.reset();
-  group.failures_in_row = 0;
-  for (size_t at = 0; at < newest.size(); ++at) {
-    const Due& due = batch.due[at];
-    Series& series = *due.series;
-    series.read_until = static_cast<Seconds32>(due.window.end);
-    series.point_clock = static_cast<Seconds32>(newest[at].clock);
-    series.point_value = newest[at].value;
-    series.set_failure(newest[at].failure);
-    if (series.fed) {
-      if (!newest[at].failure) behind_.erase(&series);
-      readings_.push_back(
-          Reading{&series, due.window, std::move(newest[at].points), newest[at].failure, due.cut});
-    }
-  }
-  co_return Result<void>();
+  co_return found;
 }
 
-void Collect::settle_failure(Group& group, const std::vector<Series*>& series, const Error& error) {
-  group.failure = std::make_shared<const Error>(error);
-  for (Series* one : series) one->set_failure(group.failure);
-  note_failed(series);
-  group.prefetched_until = 0;
+void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found) {
+  lane.failure.reset();
+  lane.failures_in_row = 0;
+  std::vector<Due> again;
+  for (size_t number = 0; number < found.size(); ++number) {
+    const Due& due = batch.due[number];
+    Series& series = *due.series;
+    Found& slot = found[number];
+    if (slot.failure && slot.failure->code == kInternalError && taken.tries < kMostTries) {
+      again.push_back(due);
+      continue;
+    }
+    series.read_until = static_cast<Seconds32>(due.window.end);
+    series.point_clock = static_cast<Seconds32>(slot.clock);
+    series.point_value = slot.value;
+    series.set_failure(slot.failure);
+    if (!slot.failure && !taken.missed) learn_delay(series, due.window, slot.points);
+    if (series.fed == 0) continue;
+    if (!slot.failure) series.wanted_from = 0;
+    readings_.push_back(Reading{&series, due.window, std::move(slot.points), slot.failure, due.cut, false});
+  }
+  if (!again.empty()) read_again(lane, taken, std::move(again));
+}
+
+void Collect::read_again(Lane& lane, const Queued& taken, std::vector<Due> due) {
+  Queued entry;
+  entry.batch = Batch{taken.batch.target, taken.batch.window, std::move(due)};
+  entry.reading = std::make_shared<Event>(io_);
+  entry.rank = taken.rank;
+  entry.not_before = steady_clock::now() + std::chrono::seconds(1 << taken.tries);
+  entry.tries = taken.tries + 1;
+  entry.missed = taken.missed;
+  for (const Due& one : entry.batch.due) one.series->reading = entry.reading;
+  const Steady time = entry.not_before;
+  insert(lane, std::move(entry));
+  spawn(io_, "reading metrics again", start_workers_at(lane, time));
+}
+
+void Collect::settle_absent(const Due& due) {
+  Series& series = *due.series;
+  series.read_until = static_cast<Seconds32>(due.window.end);
+  series.last_read = static_cast<Seconds32>(now());
+  series.answered = 0;
+  series.point_clock = 0;
+  series.set_failure(nullptr);
+  read_.push_back(&series);
+  if (series.fed != 0) readings_.push_back(Reading{&series, due.window, {}, nullptr, due.cut, true});
+}
+
+void Collect::note_failure(Series& series, std::shared_ptr<const Error> failure) {
+  series.set_failure(std::move(failure));
+  if (series.fed != 0) readings_.push_back(Reading{&series, {}, {}, series.failure(), false, false});
+}
+
+// While other calls are answered it is the call's `own`; else it is the target's.
+void Collect::settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own) {
+  const auto failure = std::make_shared<const Error>(error);
+  for (const Due& one : due) note_failure(*one.series, failure);
+  const int64_t again = now() + kCallHold.count();
+  for (const Due& one : due) {
+    one.series->group->next_look = own ? std::min(one.series->group->next_look, again) : 0;
+  }
+  if (own) {
+    spdlog::warn("{} (asked for {} metrics; they are read again in {} s, others were answered)",
+                 error.message, due.size(), kCallHold.count());
+    return;
+  }
+  lane.failure = failure;
   // Calls that were under way together fail together: that is one failure, not several in a row.
-  if (steady_clock::now() < group.failed_until) return;
+  if (steady_clock::now() < lane.failed_until) return;
   const auto hold =
-      std::min<std::chrono::seconds>(kFirstHold * (1 << std::min(group.failures_in_row, 10)), kLongestHold);
-  ++group.failures_in_row;
-  group.failed_until = steady_clock::now() + hold;
-  spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, series.size(), hold.count());
+      std::min<std::chrono::seconds>(kFirstHold * (1 << std::min(lane.failures_in_row, 10)), kLongestHold);
+  ++lane.failures_in_row;
+  lane.failed_until = steady_clock::now() + hold;
+  spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, due.size(), hold.count());
 }
 
 // A call so much larger may fail where the usual ones do not: they go on.
-void Collect::settle_missed(const Group& group, const std::vector<Series*>& series, const Error& error) {
+void Collect::settle_missed(const std::vector<Due>& due, const Error& error) {
   const auto failure = std::make_shared<const Error>(error);
-  for (Series* one : series) one->set_failure(failure);
-  note_failed(series);
-  spdlog::warn("{} (what {} metrics of period {} s missed; read when they are due again)", error.message,
-               series.size(), group.period);
+  for (const Due& one : due) note_failure(*one.series, failure);
+  spdlog::warn("{} (what {} metrics missed; read when they are due again)", error.message, due.size());
 }
 
-void Collect::settle_refusal(const std::vector<Series*>& series, const Error& error) {
+void Collect::settle_refusal(const std::vector<Due>& due, const Error& error) {
   const auto failure = std::make_shared<const Error>(error);
-  if (!is_refused(*series.front())) {
-    spdlog::warn("{}{} is not asked for: {}", series.front()->description(),
-                 series.size() == 1 ? "" : fmt::format(" or one of {} more metrics", series.size() - 1),
+  if (!is_refused(*due.front().series)) {
+    spdlog::warn("{}{} is not asked for: {}", due.front().series->description(),
+                 due.size() == 1 ? "" : fmt::format(" or one of {} more metrics", due.size() - 1),
                  error.message);
   }
-  for (Series* one : series) one->set_failure(failure);
-  note_failed(series);
+  for (const Due& one : due) note_failure(*one.series, failure);
 }
 
-void Collect::note_failed(const std::vector<Series*>& series) {
-  for (Series* one : series) {
-    if (one->fed) readings_.push_back(Reading{one, {}, {}, one->failure(), false});
+bool Collect::may_sample(const Series& series) const {
+  if (series.sampled != 0) return true;
+  const Delay& delay = delay_of(*series.group);
+  return series.ask_gap != 0 && !delay.is_configured() && delay.sampled < kSampledSeries;
+}
+
+void Collect::learn_delay(Series& series, const Window& window, const std::vector<Point>& points) {
+  if (!may_sample(series)) return;
+  Delay& delay = delay_of(*series.group);
+  if (series.sampled == 0) {
+    if (points.empty()) return;  // it would teach nothing
+    series.sampled = 1;
+    ++delay.sampled;
   }
+  const int64_t at = now();
+  const int64_t before = delay.seconds();
+  for (const Evidence& evidence : samples_[&series].look(points, window, series.group->period, at)) {
+    delay.observe(evidence, series.group->period, at);
+  }
+  const int64_t after = delay.seconds();
+  if (after == before) return;
+  const std::string_view of = to_string(period_class(series.group->period));
+  if (after > before) {
+    spdlog::info(
+        "{}, {}: datapoints came late or were corrected after {} s; they count as final after {} s now",
+        *series.name->namespace_, of, before, after);
+  } else {
+    spdlog::debug("{}, {}: nothing came late; they count as final after {} s now", *series.name->namespace_,
+                  of, after);
+  }
+}
+
+void Collect::forget(const Series& series) {
+  if (series.sampled == 0) return;
+  samples_.erase(&series);
+  --delay_of(*series.group).sampled;
 }
 
 void Collect::want(Series& series, bool anyway) {
   if (series.reading || (!anyway && is_current(series))) return;
-  Group& group = *series.group;
-  if (group.failure && steady_clock::now() < group.failed_until) {
-    series.set_failure(group.failure);
-    note_failed({&series});
+  const Lane& lane = lane_of(*series.group->target);
+  if (is_held(lane)) {
+    note_failure(series, lane.failure);
     return;
   }
   gather(series);
 }
 
-void Collect::read_from(const Series& series, int64_t from) {
-  if (from == 0) {
-    behind_.erase(&series);
-  } else {
-    behind_[&series] = from;
-  }
-}
-
-int64_t Collect::behind(const Series& series) const {
-  const auto found = behind_.find(&series);
-  return found == behind_.end() ? 0 : found->second;
-}
+void Collect::read_from(Series& series, int64_t from) { series.wanted_from = static_cast<Seconds32>(from); }
 
 int64_t Collect::held_until(const Series& series) const {
   if (!series.failure()) return 0;
-  const Group& group = *series.group;
-  if (series.failure() == group.failure) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(group.failed_until - steady_clock::now());
+  const Lane* lane = known_lane_of(*series.group->target);
+  if (lane != nullptr && series.failure() == lane->failure) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(lane->failed_until - steady_clock::now());
     return now() + std::max<int64_t>(left.count(), 0);
   }
-  return series.last_read + (is_refused(series) ? kRefusedHold : kSeriesHold).count();
+  return series.last_read + hold_of(series).count();
 }
 
 void Collect::forgive() {
-  for (const auto& group : demand_.groups()) {
-    group->failed_until = {};
-    group->failures_in_row = 0;
+  for (auto& [target, lane] : lanes_) {
+    lane.failed_until = {};
+    lane.failures_in_row = 0;
   }
-}
-
-size_t Collect::calls_in_flight() const {
-  size_t calls = 0;
-  for (const auto& [target, lane] : lanes_) calls += static_cast<size_t>(lane.workers);
-  return calls;
 }
 
 size_t Collect::calls_queued() const {
@@ -591,11 +843,83 @@ size_t Collect::calls_queued() const {
   return calls;
 }
 
-void Collect::tick() {
-  for (auto& [target, lane] : lanes_) start_workers(lane);
-  for (const auto& group : demand_.groups()) {
-    if (group->target->account->asleep.empty()) read_ahead(*group);
+Collect::Postponed Collect::postponed() const {
+  Postponed all;
+  for (const auto& [target, lane] : lanes_) {
+    const Postponed one = postponed(*target);
+    all.series += one.series;
+    if (one.since != 0 && (all.since == 0 || one.since < all.since)) all.since = one.since;
   }
+  return all;
+}
+
+Collect::Postponed Collect::postponed(const Target& target) const {
+  const Lane* lane = known_lane_of(target);
+  if (lane == nullptr || lane->overloaded_since == 0) return {};
+  Postponed found{0, lane->overloaded_since};
+  for (const Queued& entry : lane->queue) found.series += entry.postponed ? entry.batch.due.size() : 0;
+  return found;
+}
+
+void Collect::set_stretch(Priority priority, double factor) {
+  stretch_.at(static_cast<size_t>(priority)) = std::max(factor, 1.0);
+}
+
+// What could not be sent before its series' next moment is read over both, in its turn: it goes before what
+// of its priority has waited less.
+void Collect::postpone_stale(Lane& lane, int64_t at) {
+  std::vector<Due> late;
+  std::vector<std::shared_ptr<Event>> waited_for;
+  for (auto entry = lane.queue.begin(); entry != lane.queue.end();) {
+    if (entry->stale_at == 0 || entry->stale_at > at) {
+      ++entry;
+      continue;
+    }
+    late.insert(late.end(), entry->batch.due.begin(), entry->batch.due.end());
+    waited_for.push_back(entry->reading);
+    entry = lane.queue.erase(entry);
+  }
+  if (late.empty()) {
+    const bool waits = std::any_of(lane.queue.begin(), lane.queue.end(),
+                                   [](const Queued& entry) { return entry.postponed; });
+    if (lane.overloaded_since == 0 || waits) return;
+    spdlog::info("metrics in {} are read in time again, after {} s", lane.target->description(),
+                 at - lane.overloaded_since);
+    lane.overloaded_since = 0;
+    return;
+  }
+  std::vector<Series*> series;
+  for (const Due& due : late) {
+    due.series->reading.reset();
+    series.push_back(due.series);
+  }
+  for (const auto& event : waited_for) event->set();
+  // A clock that was set forward makes everything late, and no call too many.
+  const bool jumped = last_tick_ != 0 && at - last_tick_ > 10;
+  if (!jumped) {
+    counters_.postponed += late.size();
+    if (lane.overloaded_since == 0) {
+      lane.overloaded_since = at;
+      spdlog::warn(
+          "more metrics are due in {} than may be read in time: {} wait for their next moment ({} of "
+          "priority "
+          "high, {} normal, {} low) and are read then from where they were, nothing is lost. A higher [aws] "
+          "quota_share or longer intervals help",
+          lane.target->description(), late.size(), count_of(late, Priority::high),
+          count_of(late, Priority::normal), count_of(late, Priority::low));
+    }
+  }
+  start(lane, series, jumped ? Why::due : Why::postponed);
+}
+
+void Collect::tick() {
+  const int64_t at = now();
+  for (auto& [target, lane] : lanes_) {
+    if (!is_held(lane)) postpone_stale(lane, at);
+  }
+  look_at_all(at, nullptr);
+  for (auto& [target, lane] : lanes_) start_workers(lane);
+  last_tick_ = at;
 }
 
 }  // namespace bakusoku::agent

@@ -1,9 +1,12 @@
 // Collect: reads the wanted series from CloudWatch. First demands are gathered for a few milliseconds; series
-// that are asked for regularly are read ahead, together, as soon as a newer period is final, at most once per
-// interval of their asker (that is how often they cost money). What was missed is read too, oldest first, one
-// call at a time behind all others. A failure reaches every series it concerns. Runs on the agent's thread.
+// that are asked for regularly are read ahead when agent/schedule.h says so, all that are due of a target
+// together. Each target has a lane of calls of its own, so that one that hangs or fails holds up no other; in
+// it, what somebody waits for comes first, then by priority. What does not fit before its next moment is
+// postponed: the next reading covers the gap. What was missed is read too, oldest first, one call at a time
+// behind all others. A failure reaches every series it concerns. Runs on the agent's thread.
 #pragma once
 
+#include <array>
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
@@ -20,6 +23,7 @@
 
 #include "agent/batch.h"
 #include "agent/config.h"
+#include "agent/delays.h"
 #include "agent/demand.h"
 #include "agent/feed.h"
 #include "base/clock.h"
@@ -32,13 +36,21 @@ struct CollectCounters {
   uint64_t failures = 0;           // of them
   uint64_t metrics_requested = 0;  // queries
   uint64_t metrics_billed = 0;     // as AWS counts: up to five statistics of a metric in a request are one
+  uint64_t postponed = 0;          // readings that were put off to a later moment, see Lane
 };
 
 class Collect {
  public:
-  Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clock clock);
+  Collect(asio::io_context& io, Demand& demand, const MetricsConfig& config, int calls_in_flight,
+          Clock clock);
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
+
+  /// From now on.
+  void configure(const MetricsConfig& config, int calls_in_flight);
+
+  /// Called once for each request that AWS counted.
+  std::function<void(const Batch&)> on_billed;
 
   /// What is known of which metrics CloudWatch has. A series without is not asked for: it counts as read and
   /// empty. Null functions: nothing is known.
@@ -65,6 +77,8 @@ class Collect {
   /// Reads the series together with others that are wanted at the same moment, unless it is current or being
   /// read; with `anyway` even if it is current. How it went is in the series, and in take_readings().
   void want(Series& series, bool anyway);
+  /// True when the series is read at moments of its own, so that nobody needs to want it.
+  [[nodiscard]] static bool is_scheduled(const Series& series);
 
   /// Every datapoint that a reading of a fed series brought.
   struct Reading {
@@ -73,77 +87,139 @@ class Collect {
     std::vector<Point> points;
     std::shared_ptr<const Error> failure;  // why there are none; null: they were read
     bool cut = false;                      // newer periods were final already, and did not fit
+    bool absent = false;                   // not asked for: CloudWatch has no such metric
   };
   /// The readings of fed series since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Reading> take_readings() { return std::exchange(readings_, {}); }
 
   /// The next reading of a fed series starts no later than `from` (unix seconds), as far as the configuration
   /// wants it, CloudWatch keeps its datapoints and one call may bring them; 0: as every reading.
-  void read_from(const Series& series, int64_t from);
+  static void read_from(Series& series, int64_t from);
   /// Reads on from there at once, after a reading that was cut.
   void read_on(Series& series) { want(series, true); }
+  /// The series is about to be forgotten.
+  void forget(const Series& series);
 
   /// The series that were read since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
 
-  void set_config(const MetricsConfig& config) { config_ = config; }
   /// Accounts were changed: what failed before is tried again when it is asked for next.
   void forgive();
 
   /// Called once a second: reads ahead what is due.
   void tick();
 
+  /// The interval at which series of that priority are read is multiplied by `factor`, 1 or more.
+  void set_stretch(Priority priority, double factor);
+  [[nodiscard]] double stretch(const Series& series) const { return stretch_.at(series.priority); }
+
   [[nodiscard]] const CollectCounters& counters() const { return counters_; }
+  /// Seconds after a period's end at which it counts as final.
+  [[nodiscard]] int64_t delay(const Series& series) const;
+  [[nodiscard]] Delays& delays() { return delays_; }
+  [[nodiscard]] const Delays& delays() const { return delays_; }
+  [[nodiscard]] int64_t look_back() const { return config_.look_back; }
+  /// When the series is read next if nobody asks for it before, unix seconds; 0: it is not.
+  [[nodiscard]] int64_t next_reading(const Series& series) const;
   /// What the next reading of a fed series starts from when it is behind; 0: it is not.
-  [[nodiscard]] int64_t behind(const Series& series) const;
+  [[nodiscard]] static int64_t behind(const Series& series) { return series.wanted_from; }
   /// Until when the series' failure is its answer without another try, unix seconds.
   [[nodiscard]] int64_t held_until(const Series& series) const;
   /// GetMetricData calls that are under way, and those that wait for their turn.
-  [[nodiscard]] size_t calls_in_flight() const;
+  [[nodiscard]] size_t calls_in_flight() const { return static_cast<size_t>(workers_); }
   [[nodiscard]] size_t calls_queued() const;
+  /// Series that wait for their turn longer than to their next moment, and since when (unix seconds; 0:
+  /// none).
+  struct Postponed {
+    size_t series = 0;
+    int64_t since = 0;
+  };
+  [[nodiscard]] Postponed postponed() const;
+  [[nodiscard]] Postponed postponed(const Target& target) const;
 
  private:
+  using Steady = std::chrono::steady_clock::time_point;
+
   [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }
+  /// In the order of calls: kUrgent, then one more than the priority.
+  using Rank = int;
   struct Queued {
     Batch batch;
     std::shared_ptr<Event> reading;
+    Rank rank = 0;
+    Steady not_before{};
+    int64_t stale_at = 0;  // unix seconds: its series' next moment
+    int tries = 0;         // of those that CloudWatch could not read
+    bool missed = false;   // what is behind, not what is due
+    bool postponed = false;
   };
   // The calls to one target, so that a region that hangs holds up no other.
   struct Lane {
+    const Target* target = nullptr;
+    std::vector<Series*> gathering;  // wait for company before they are read
     std::list<Queued> queue;
     std::list<Queued> behind;  // what was missed: one call at a time, when nothing else is queued
     int workers = 0;
     bool catching_up = false;  // one of them is at what was missed
-    std::chrono::steady_clock::time_point catch_up_after{};
+    Steady catch_up_after{};
+    std::shared_ptr<const Error> failure;  // of the newest call, and until when it answers for all
+    Steady failed_until{};
+    int failures_in_row = 0;
+    uint64_t answers = 0;
+    int64_t overloaded_since = 0;  // unix seconds: readings are postponed
   };
+  enum class Why { asked, due, postponed };
+  // What one reading brought of one series.
+  struct Found;
+
+  [[nodiscard]] Lane& lane_of(const Target& target);
+  [[nodiscard]] const Lane* known_lane_of(const Target& target) const;
+  [[nodiscard]] static bool is_held(const Lane& lane);
   [[nodiscard]] static bool may_catch_up(const Lane& lane);
+  [[nodiscard]] Delay& delay_of(Group& group) const;
+  [[nodiscard]] Pace pace_of(const Series& series) const;
+  [[nodiscard]] int64_t due(const Series& series, int64_t at) const;
   void gather(Series& series);
-  void note_failed(const std::vector<Series*>& series);
-  [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
-  void flush(Group& group);
-  void read_ahead(Group& group);
-  void start(Group& group, std::vector<Series*> wanted);
-  void enqueue(Group& group, const std::vector<Series*>& wanted);
-  [[nodiscard]] asio::awaitable<void> learn(Group& group, std::vector<Series*> wanted);
-  void settle_absent(Series& series);
-  [[nodiscard]] asio::awaitable<void> work(Lane& lane);
+  [[nodiscard]] asio::awaitable<void> flush_later(Lane& lane);
+  void flush(Lane& lane);
+  void look(Group& group, int64_t at, std::vector<Series*>& into);
+  void look_at_all(int64_t at, const Target* only);
+  void hurry(Lane& lane, const Series& series);
+  void postpone_stale(Lane& lane, int64_t at);
+  void start(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt = false);
+  void enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt);
+  void plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::list<Queued>& into);
+  [[nodiscard]] asio::awaitable<void> learn(Lane& lane, std::vector<Series*> unknown, Why why);
+  static void insert(Lane& lane, Queued&& entry);
   void start_workers(Lane& lane);
-  [[nodiscard]] asio::awaitable<void> read(Batch& batch);
-  [[nodiscard]] asio::awaitable<Result<void>> read_once(Batch& batch);
-  void settle_failure(Group& group, const std::vector<Series*>& series, const Error& error);
-  void settle_missed(const Group& group, const std::vector<Series*>& series, const Error& error);
-  void settle_refusal(const std::vector<Series*>& series, const Error& error);
+  [[nodiscard]] asio::awaitable<void> start_workers_at(Lane& lane, Steady time);
+  [[nodiscard]] asio::awaitable<void> work(Lane& lane);
+  [[nodiscard]] asio::awaitable<void> read(Lane& lane, Queued& taken);
+  [[nodiscard]] asio::awaitable<Result<std::vector<Found>>> read_once(Lane& lane, const Batch& batch);
+  void settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found);
+  void read_again(Lane& lane, const Queued& taken, std::vector<Due> due);
+  void settle_absent(const Due& due);
+  void settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own);
+  void settle_missed(const std::vector<Due>& due, const Error& error);
+  void settle_refusal(const std::vector<Due>& due, const Error& error);
+  void note_failure(Series& series, std::shared_ptr<const Error> failure);
+  [[nodiscard]] bool may_sample(const Series& series) const;
+  void learn_delay(Series& series, const Window& window, const std::vector<Point>& points);
 
   asio::io_context& io_;
   Demand& demand_;
   MetricsConfig config_;
+  int calls_in_flight_;  // to one target
   Clock clock_;
   CollectCounters counters_;
+  mutable Delays delays_;  // grows by those first asked for
+  std::array<double, kPriorities> stretch_{1, 1, 1};
   std::map<const Target*, Lane> lanes_;
+  int workers_ = 0;
+  int64_t last_tick_ = 0;
   std::vector<Series*> read_;
   std::vector<Reading> readings_;
-  std::unordered_map<const Series*, int64_t>
-      behind_;                                  // the fed series that are to be read from an earlier time
+  std::unordered_map<const Series*, Sample> samples_;
   std::shared_ptr<const Error> out_of_memory_;  // made beforehand
 };
 

@@ -69,7 +69,7 @@ TEST_F(CollectTest, WhatWasMissedDoesNotHoldUpOthers) {
   // Each from another time, so that each is a call of its own.
   for (int64_t at = 0; at < 8; ++at) {
     Series& series = feed("NetworkIn", "p" + std::to_string(10 + at));
-    collect().read_from(series, now - (at + 1) * 43'200);
+    Collect::read_from(series, now - (at + 1) * 43'200);
     collect().want(series, true);
   }
   io_.run_for(milliseconds(40));  // they are gathered, and the first of them is under way
@@ -86,7 +86,7 @@ TEST_F(CollectTest, AReadingThatWasCutGoesOnWhereItEnded) {
   const int64_t now = unix_seconds(std::chrono::system_clock::now());
   const int64_t from = (now - 43'200) / 60 * 60;
   Series& series = feed("CPUUtilization");
-  collect().read_from(series, from);
+  Collect::read_from(series, from);
   collect().want(series, true);
   std::vector<int64_t> clocks;
   int64_t end = 0;
@@ -102,7 +102,7 @@ TEST_F(CollectTest, AReadingThatWasCutGoesOnWhereItEnded) {
     clocks.insert(clocks.end(), came.begin(), came.end());
     end = readings_[at].window.end;
     if (!readings_[at].cut) break;
-    collect().read_from(series, end);
+    Collect::read_from(series, end);
     collect().read_on(series);
   }
   EXPECT_GE(readings_.size(), 4u) << "twelve hours of minutes are more than one call brings";
@@ -116,7 +116,7 @@ TEST_F(CollectTest, WhenItFailsOthersAreStillRead) {
   start("", {"--fault", "GetMetricData:denied:1"});
   const int64_t now = unix_seconds(std::chrono::system_clock::now());
   Series& behind = feed("NetworkIn");
-  collect().read_from(behind, now - 7200);
+  Collect::read_from(behind, now - 7200);
   collect().want(behind, true);
   run_until(1);
   ASSERT_EQ(readings_[0].series, &behind);
@@ -131,7 +131,7 @@ TEST_F(CollectTest, IsReadBackNoFurtherThanWanted) {
   start("catch_up = \"1h\"");
   const int64_t now = unix_seconds(std::chrono::system_clock::now());
   Series& series = feed("CPUUtilization");
-  collect().read_from(series, now - 86'400);
+  Collect::read_from(series, now - 86'400);
   collect().want(series, true);
   run_until(1);
   EXPECT_GE(readings_[0].window.start, now - 3600 - 60);

@@ -55,6 +55,38 @@ class TableReader {
     });
   }
 
+  template <typename Duration>
+  void duration(std::string_view key, std::optional<Duration>& into, milliseconds low, milliseconds high) {
+    if (!table_.contains(key)) {
+      known_.emplace(key);
+      return;
+    }
+    duration(key, into.emplace(), low, high);
+  }
+
+  // A table of durations.
+  void durations(std::string_view key, std::map<std::string, std::chrono::seconds>& into, milliseconds low,
+                 milliseconds high) {
+    read(key, [&](const toml::node& node) {
+      const toml::table* table = node.as_table();
+      if (table == nullptr) return wrong(node, key, "a table such as {\"AWS/S3\" = \"1h\"}");
+      TableReader reader(*table, fmt::format("{} {}", name_, key), file_);
+      for (const auto& [name, value] : *table) {
+        reader.duration(name.str(), into[std::string(name.str())], low, high);
+      }
+      if (const auto good = reader.finish(); !good) error_ = good.error();
+    });
+  }
+
+  void number(std::string_view key, int64_t& into, int64_t low, int64_t high) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<int64_t>();
+      if (!value || *value < low || *value > high)
+        return wrong(node, key, fmt::format("a whole number from {} to {}", low, high));
+      into = *value;
+    });
+  }
+
   void mode(std::string_view key, unsigned& into) {
     read(key, [&](const toml::node& node) {
       const auto written = node.value_exact<std::string>();
@@ -248,6 +280,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
   reader.text("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
   reader.share("quota_share", into.quota_share);
+  reader.number("calls_in_flight", into.calls_in_flight, 1, 64);
   return reader.finish();
 }
 
@@ -260,7 +293,9 @@ Result<void> read_inventory(const toml::table& table, std::string_view file, Inv
 Result<void> read_metrics(const toml::table& table, std::string_view file, MetricsConfig& into) {
   TableReader reader(table, "[metrics]", file);
   reader.duration("gather", into.gather, milliseconds(0), milliseconds(1000));
-  reader.duration("delay", into.delay, milliseconds(0), std::chrono::hours(1));
+  reader.duration("delay", into.delay, milliseconds(0), std::chrono::hours(36));
+  reader.durations("delays", into.delays, milliseconds(0), std::chrono::hours(36));
+  reader.number("look_back", into.look_back, 1, 30);
   reader.duration("catch_up", into.catch_up, milliseconds(0), std::chrono::hours(24 * 455));
   reader.duration("list", into.list, milliseconds(0), std::chrono::hours(24 * 7));
   return reader.finish();
@@ -381,6 +416,32 @@ Result<void> read_weblog(const toml::table& table, std::string_view file, weblog
   return reader.finish();
 }
 
+Result<void> read_priorities(const toml::node& node, std::string_view file,
+                             std::vector<PriorityConfig>& into) {
+  const auto line = node.source().begin.line;
+  const toml::array* array = node.as_array();
+  if (array == nullptr)
+    return fail(ErrorKind::invalid, "{}:{}: write priority as [[priority]] tables", file, line);
+  for (const toml::node& element : *array) {
+    const auto at = element.source().begin.line;
+    const toml::table* table = element.as_table();
+    if (table == nullptr)
+      return fail(ErrorKind::invalid, "{}:{}: write priority as [[priority]] tables", file, at);
+    PriorityConfig priority;
+    TableReader reader(*table, "[[priority]]", file);
+    reader.text("namespace", priority.namespace_);
+    reader.text("metric", priority.metric);
+    reader.text("value", priority.value);
+    if (auto read = reader.finish(); !read) return read;
+    if (priority.value != "high" && priority.value != "normal" && priority.value != "low") {
+      return fail(ErrorKind::invalid, "{}:{}: [[priority]] needs a value: \"high\", \"normal\" or \"low\"",
+                  file, at);
+    }
+    into.push_back(std::move(priority));
+  }
+  return {};
+}
+
 Result<void> read_accounts(const toml::node& node, std::string_view file, std::vector<AccountConfig>& into) {
   const auto line = node.source().begin.line;
   const toml::array* array = node.as_array();
@@ -488,6 +549,10 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"weblog", [&](const toml::table& table) { return read_weblog(table, file, config.weblog); }},
   };
   for (const auto& [key, node] : root) {
+    if (key.str() == "priority") {
+      if (auto read = read_priorities(node, file, config.priorities); !read) return read;
+      continue;
+    }
     if (key.str() == "accounts") {
       return fail(ErrorKind::invalid, "{}:{}: [[accounts]] is written [[account]] now", file,
                   key.source().begin.line);
@@ -505,7 +570,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
                   "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
-                  "[inventory], [metrics], [organization], [weblog], [zabbix], [[account]], [[send]]",
+                  "[inventory], [metrics], [organization], [weblog], [zabbix], [[account]], [[priority]], [[send]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;

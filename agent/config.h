@@ -4,10 +4,13 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/schedule.h"
 #include "base/result.h"
 #include "weblog/options.h"
 #include "zabbix/tls.h"
@@ -35,14 +38,15 @@ struct Regions {
 };
 
 struct AwsConfig {
-  std::string region{};        // default region; empty: environment, profile, instance metadata
-  Regions regions{};           // of the default account
-  std::string profile{};       // of the shared configuration files
-  std::string env_file{};      // empty: /etc/zabbix/aws.env if it is there
-  std::string endpoint_url{};  // for every service, as AWS_ENDPOINT_URL
-  std::string proxy{};         // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
-  double quota_share = 0.5;    // of AWS's quotas; the rest is left to others who use the account
-  std::string ca_bundle{};     // file; empty: AWS_CA_BUNDLE, else the system's
+  std::string region{};          // default region; empty: environment, profile, instance metadata
+  Regions regions{};             // of the default account
+  std::string profile{};         // of the shared configuration files
+  std::string env_file{};        // empty: /etc/zabbix/aws.env if it is there
+  std::string endpoint_url{};    // for every service, as AWS_ENDPOINT_URL
+  std::string proxy{};           // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+  int64_t calls_in_flight = 16;  // GetMetricData, in each account and region
+  double quota_share = 0.5;      // of AWS's quotas; the rest is left to others who use the account
+  std::string ca_bundle{};       // file; empty: AWS_CA_BUNDLE, else the system's
 };
 
 struct InventoryConfig {
@@ -50,10 +54,12 @@ struct InventoryConfig {
 };
 
 struct MetricsConfig {
-  std::chrono::milliseconds gather{5};   // how long first demands wait for company
-  std::chrono::seconds delay{120};       // publication delay: a period is read that long after its end
-  std::chrono::seconds catch_up{86400};  // how far back is read what active items missed
-  std::chrono::seconds list{6 * 3600};   // between two readings of which metrics there are; 0: never
+  std::chrono::milliseconds gather{5};          // how long first demands wait for company
+  std::optional<std::chrono::seconds> delay{};  // a period is read that long after its end; none: learnt
+  std::map<std::string, std::chrono::seconds> delays{};  // of namespaces
+  int64_t look_back = kLookBackPeriods;                  // periods each reading covers
+  std::chrono::seconds catch_up{86400};                  // how far back is read what active items missed
+  std::chrono::seconds list{6 * 3600};  // between two readings of which metrics there are; 0: never
 };
 
 /// The active agent: which items Zabbix wants, and the way of their values back. Without a server there is
@@ -118,6 +124,15 @@ struct OrganizationConfig {
   friend bool operator==(const OrganizationConfig&, const OrganizationConfig&) = default;
 };
 
+/// What is read first when there is more to read than may be asked for.
+struct PriorityConfig {
+  std::string namespace_ = "*";  // patterns
+  std::string metric = "*";
+  std::string value;  // "high", "normal", "low"
+
+  friend bool operator==(const PriorityConfig&, const PriorityConfig&) = default;
+};
+
 struct Config {
   std::string file{};  // where it was read; empty: defaults only
   AgentConfig agent{};
@@ -130,6 +145,7 @@ struct Config {
   weblog::Options weblog{};
   std::vector<AccountConfig> accounts{};
   OrganizationConfig organization{};
+  std::vector<PriorityConfig> priorities{};
 };
 
 /// The configuration in `text`; `file` is for messages. Errors: invalid, with file and line.

@@ -1,5 +1,6 @@
 #include "agent/demand.h"
 
+#include <fnmatch.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -53,6 +54,13 @@ void append_metric(std::string& text, std::string_view namespace_, std::string_v
   if (!dimensions.empty()) text += ')';
 }
 
+// No statistic, no address, no chance: the same metric has the same place at every start.
+uint32_t place_of(const MetricKey& meaning) {
+  const std::string text = fmt::format("{}\n{}\n{}{}", meaning.namespace_, meaning.metric,
+                                       dimensions_text(meaning.dimensions), inputs_text(meaning.inputs));
+  return static_cast<uint32_t>(XXH3_64bits(text.data(), text.size()));
+}
+
 size_t mix(size_t seed, const void* part) {
   return (seed ^ std::hash<const void*>()(part)) * 0x9E3779B97F4A7C15u;
 }
@@ -93,6 +101,18 @@ std::string Series::description() const {
   if (name->account_id != nullptr && !name->account_id->empty())
     text += fmt::format(" of account {}", *name->account_id);
   return text;
+}
+
+std::string_view to_string(Priority priority) {
+  switch (priority) {
+    case Priority::high:
+      return "high";
+    case Priority::normal:
+      return "normal";
+    case Priority::low:
+      break;
+  }
+  return "low";
 }
 
 const std::shared_ptr<const Error>& Series::failure() const {
@@ -153,13 +173,12 @@ const Series* Demand::find(const MetricKey& meaning) const {
   const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
   const auto is_meant = [&](const MetricName& name) {
     const std::string_view linked = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
-    return *name.namespace_ == meaning.namespace_ && *name.metric == meaning.metric &&
-           *name.statistic == meaning.statistic && linked == of.linked &&
+    return *name.metric == meaning.metric && *name.statistic == meaning.statistic && linked == of.linked &&
            (name.inputs == nullptr ? meaning.inputs.empty() : *name.inputs == meaning.inputs);
   };
   for (const auto& group : groups_) {
     if (group->period != meaning.period_seconds || group->target->account != account ||
-        group->target->region != region) {
+        group->target->region != region || *group->namespace_ != meaning.namespace_) {
       continue;
     }
     for (const Series* series : group->members) {
@@ -178,8 +197,8 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
                 keys_.size());
   }
   auto wanted = std::make_unique<Series>();
-  wanted->group = &group_of(**target, meaning.period_seconds);
   wanted->name = intern(meaning, of.linked);
+  wanted->group = &group_of(**target, wanted->name->namespace_, meaning.period_seconds);
   wanted->dimensions = intern(meaning.dimensions);
   const auto known = series_.find(wanted.get());
   Series* series = nullptr;
@@ -187,6 +206,11 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
     series = *known;
   } else {
     series = wanted.release();
+    series->place = place_of(meaning);
+    if (priority_of_) {
+      const Priority priority = priority_of_(meaning.namespace_, meaning.metric);
+      series->priority = static_cast<uint64_t>(priority) & 3U;
+    }
     series_.insert(series);
     series->group->members.push_back(series);
   }
@@ -195,13 +219,37 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   return meant;
 }
 
-Group& Demand::group_of(const Target& target, int32_t period) {
+Demand::PriorityOf priorities(std::vector<PriorityConfig> configured) {
+  return [configured = std::move(configured)](std::string_view name_space, std::string_view metric) {
+    const std::string named(name_space);
+    const std::string of(metric);
+    for (const PriorityConfig& one : configured) {
+      if (::fnmatch(one.namespace_.c_str(), named.c_str(), 0) != 0 ||
+          ::fnmatch(one.metric.c_str(), of.c_str(), 0) != 0) {
+        continue;
+      }
+      return one.value == "high" ? Priority::high : one.value == "low" ? Priority::low : Priority::normal;
+    }
+    return Priority::normal;
+  };
+}
+
+void Demand::set_priorities(PriorityOf priority_of) {
+  priority_of_ = std::move(priority_of);
+  for (Series* series : series_) {
+    const Priority priority = priority_of_(*series->name->namespace_, *series->name->metric);
+    series->priority = static_cast<uint64_t>(priority) & 3U;
+  }
+}
+
+Group& Demand::group_of(const Target& target, const std::string* name_space, int32_t period) {
   const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) {
-    return group->target == &target && group->period == period;
+    return group->target == &target && group->namespace_ == name_space && group->period == period;
   });
   if (found != groups_.end()) return **found;
   groups_.push_back(std::make_unique<Group>());
   groups_.back()->target = &target;
+  groups_.back()->namespace_ = name_space;
   groups_.back()->period = period;
   return *groups_.back();
 }
@@ -225,7 +273,7 @@ std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
 }
 
 void Demand::note_asked(Series& series, int64_t now) {
-  if (series.last_asked != 0 && now > series.last_asked) {
+  if (series.paced == 0 && series.last_asked != 0 && now > series.last_asked) {
     series.ask_gap = static_cast<uint64_t>(std::min(now - series.last_asked, kLongestGap)) & 0xFFFFFu;
   }
   series.last_asked = static_cast<Seconds32>(now);

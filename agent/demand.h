@@ -26,6 +26,7 @@
 namespace bakusoku::agent {
 
 struct Group;
+class Delay;
 
 using Dimensions = std::vector<aws::cloudwatch::Dimension>;
 
@@ -49,10 +50,15 @@ struct MetricName {
   friend auto operator<=>(const MetricName&, const MetricName&) = default;
 };
 
+/// What is read first when there is more to read than may be asked for.
+enum class Priority : uint8_t { high, normal, low };
+inline constexpr size_t kPriorities = 3;
+[[nodiscard]] std::string_view to_string(Priority priority);
+
 /// One metric series that is wanted, and the newest that CloudWatch said of it. Kept small: an agent may know
 /// a hundred thousand.
 struct Series {
-  Group* group = nullptr;  // target and period
+  Group* group = nullptr;  // target, namespace and period
   const MetricName* name = nullptr;
   std::shared_ptr<const Dimensions> dimensions;
 
@@ -62,12 +68,17 @@ struct Series {
   Seconds32 last_read = 0;    // when that reading began
   Seconds32 last_asked = 0;
   uint64_t ask_gap : 20 = 0;  // seconds between the last two questions, kLongestGap at most; 0: asked once
+  uint64_t paced : 1 = 0;     // ask_gap is the interval of an item that wants every datapoint
   uint64_t answered : 1 = 0;  // the newest reading has been given to somebody
   uint64_t posted : 23 = 0;   // one more than its slot on the board; 0: not there
   uint64_t fed : 1 = 0;       // somebody wants every datapoint of it, not only the newest
-  uint64_t held : 19 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
+  uint64_t sampled : 1 = 0;   // its datapoints are looked at twice, to learn the publication delay
+  uint64_t priority : 2 = 1;  // Priority
+  uint64_t held : 15 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
-  uint32_t readings = 0;  // that AWS counted, of this series
+  uint32_t readings = 0;      // that AWS counted, of this series
+  uint32_t place = 0;         // a hash of its metric, the same for all statistics of it and at each start
+  Seconds32 wanted_from = 0;  // start of the oldest period that a feed has not seen; 0: as every reading
 
   std::shared_ptr<Event>
       reading;  // set when the reading this series is part of takes its next step; null: none
@@ -83,16 +94,14 @@ struct Series {
   std::unique_ptr<std::shared_ptr<const Error>> failure_;  // which few series have
 };
 
-/// All series of one target and period: they become readable at the same moments and share calls.
+/// All series of one target, namespace and period: they become readable at the same moments.
 struct Group {
   const Target* target = nullptr;
+  const std::string* namespace_ = nullptr;
   int32_t period = 0;  // seconds
   std::vector<Series*> members;
-  std::vector<Series*> gathering;        // wait for company before they are read
-  int64_t prefetched_until = 0;          // periods up to this end have been looked at by the prefetch
-  std::shared_ptr<const Error> failure;  // of the newest call, and until when it answers for new ones too
-  std::chrono::steady_clock::time_point failed_until{};
-  int failures_in_row = 0;
+  Delay* delay = nullptr;  // of their publication; set when they are first read
+  int64_t next_look = 0;   // none of them is due before; 0: not known
 };
 
 /// What an item key stands for: a series, and how the item wants a missing value.
@@ -115,6 +124,10 @@ class Demand {
   [[nodiscard]] const Series* find(const MetricKey& meaning) const;
   /// Adds `key` with the meaning of its parameters. Errors: invalid, and too many keys.
   [[nodiscard]] Result<Wanted> add(std::string_view key, const MetricKey& meaning);
+
+  /// Which priority series have, by namespace and metric: those that are there and those to come.
+  using PriorityOf = std::function<Priority(std::string_view name_space, std::string_view metric)>;
+  void set_priorities(PriorityOf priority_of);
 
   /// Notes that somebody asked at `now` (unix seconds).
   static void note_asked(Series& series, int64_t now);
@@ -149,13 +162,14 @@ class Demand {
   };
   [[nodiscard]] KeyHash hash_of(std::string_view key) const;
 
-  Group& group_of(const Target& target, int32_t period);
+  Group& group_of(const Target& target, const std::string* name_space, int32_t period);
   // The configured account, and the one linked to it.
   [[nodiscard]] LinkedAccount account_of(std::string_view text) const;
   const MetricName* intern(const MetricKey& meaning, std::string_view linked);
   std::shared_ptr<const Dimensions> intern(const Dimensions& dimensions);
 
   Targets& targets_;
+  PriorityOf priority_of_;
   std::unordered_set<std::string> texts_;  // namespaces, metrics, statistics
   std::set<MetricName> names_;
   std::map<std::string, std::vector<aws::cloudwatch::NamedQuery>> inputs_;  // of metric math, by their text
@@ -165,5 +179,8 @@ class Demand {
   std::unordered_map<KeyHash, Wanted, FirstBits> keys_;
   uint64_t seed_;
 };
+
+/// By the first of `configured` whose patterns fit; normal when none does.
+[[nodiscard]] Demand::PriorityOf priorities(std::vector<PriorityConfig> configured);
 
 }  // namespace bakusoku::agent

@@ -128,12 +128,12 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   if (series.name->account_id != nullptr && !series.name->account_id->empty()) {
     facts.account += (facts.account.empty() ? "" : "/") + *series.name->account_id;
   }
-  facts.delay = parts_.metrics.delay.count();
+  facts.delay = parts_.collect.delay(series);
   facts.readings = series.readings;
   facts.last_read = series.last_read;
   if (series.read_until != 0) {
     facts.window_end = series.read_until;
-    facts.window_start = series.read_until - kLookBackPeriods * group.period;
+    facts.window_start = series.read_until - parts_.collect.look_back() * group.period;
   }
   facts.point_clock = series.point_clock;
   if (series.point_clock != 0) facts.point_value = format_value(series.point_value);
@@ -141,8 +141,9 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   facts.last_asked = series.last_asked;
   facts.ask_gap = static_cast<int64_t>(series.ask_gap);
   facts.fed = series.fed != 0;
-  const int64_t behind = parts_.collect.behind(series);
-  if (behind != 0 && behind < newest_final(now, group.period, facts.delay) - kLookBackPeriods * group.period)
+  const int64_t behind = Collect::behind(series);
+  if (behind != 0 &&
+      behind < newest_final(now, group.period, facts.delay) - parts_.collect.look_back() * group.period)
     facts.behind_from = behind;
   if (parts_.existence.of(series) == Existence::Is::absent) {
     facts.absent = true;
@@ -229,9 +230,8 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
     facts.series->missing_is_zero = zero;
     const int64_t next_final = facts.series->window_end + facts.series->period + facts.series->delay;
     if (due != 0 && series->fed != 0) {
-      const int64_t ahead = due - facts.series->period;
-      facts.series->next_reading =
-          facts.series->ask_gap <= facts.series->period ? next_final : std::max(next_final, ahead);
+      const int64_t next = parts_.collect.next_reading(*series);
+      facts.series->next_reading = next != 0 ? next : std::max(next_final, due);
       if (facts.series->window_end == 0) facts.series->next_reading = due;
       // A reading that failed is tried again by the item's next check.
       if (facts.series->retry != 0) facts.series->retry = std::max(facts.series->retry, due);

@@ -27,7 +27,6 @@ class Explain {
     const Demand& demand;
     const Collect& collect;
     const Existence& existence;
-    const MetricsConfig& metrics;
     Clock clock;
   };
 

@@ -328,7 +328,7 @@ Result<Found> Items::value_of(const Wanted& wanted) const {
               "the resource "
               "exist there and publish this metric?",
               series.description(), series.group->period, series.group->target->description(),
-              kLookBackPeriods, clock_text(WallTime(std::chrono::seconds(series.read_until))));
+              parts_.collect.look_back(), clock_text(WallTime(std::chrono::seconds(series.read_until))));
 }
 
 Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline deadline) {

@@ -330,7 +330,7 @@ TEST_F(FedSeriesTest, WhatWasMissedIsReadFromThereOn) {
   series.fed = 1;
   const int64_t from = series.read_until;
   later_ += std::chrono::hours(2);
-  agent_->collect().read_from(series, from);
+  Collect::read_from(series, from);
   auto readings = read(key);
   ASSERT_EQ(readings.size(), 1u);
   EXPECT_EQ(readings[0].window.start, from);

@@ -55,6 +55,7 @@ void compare_aws(const AwsConfig& a, const AwsConfig& b, std::vector<Change>& ch
       .key("proxy", &AwsConfig::proxy)
       .key("ca_bundle", &AwsConfig::ca_bundle)
       .key("quota_share", &AwsConfig::quota_share)
+      .key("calls_in_flight", &AwsConfig::calls_in_flight)
       .add_to(changes);
 }
 
@@ -145,6 +146,9 @@ std::vector<Change> changes_between(const Config& before, const Config& after) {
   Comparison<MetricsConfig>("[metrics]", before.metrics, after.metrics)
       .key("gather", &MetricsConfig::gather)
       .key("delay", &MetricsConfig::delay)
+      .key("delays", &MetricsConfig::delays)
+      .key("look_back", &MetricsConfig::look_back)
+      .key("list", &MetricsConfig::list)
       .key("catch_up", &MetricsConfig::catch_up)
       .add_to(changes);
   compare_zabbix(before.zabbix, after.zabbix, changes);
@@ -159,6 +163,8 @@ std::vector<Change> changes_between(const Config& before, const Config& after) {
   compare_tables(
       "[[account]]", before.accounts, after.accounts,
       [](const AccountConfig& account) { return account.name; }, changes);
+  if (before.priorities != after.priorities)
+    changes.push_back(Change{"[[priority]]", {"which metrics come first"}, {}});
   Comparison<OrganizationConfig>("[organization]", before.organization, after.organization)
       .key("whether there is one", &OrganizationConfig::used)
       .key("role_name", &OrganizationConfig::role_name)

@@ -57,6 +57,8 @@ std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const In
       {"metrics.failed", count(collect.counters().failures)},
       {"metrics.requested", count(collect.counters().metrics_requested)},
       {"metrics.billed", count(collect.counters().metrics_billed)},
+      {"metrics.postponed", count(collect.counters().postponed)},
+      {"metrics.postponed.now", count(collect.postponed().series)},
       {"active.hosts", count(stats.hosts)},
       {"active.hosts.known", count(stats.hosts_known)},
       {"active.items", count(stats.checks)},

@@ -161,6 +161,8 @@ std::string Status::aws_json() const {
   json.add("requests", calls.attempts).add("failed", calls.failed).add("throttled", calls.throttled);
   json.add("in_flight", uint64_t{parts_.collect.calls_in_flight()});
   json.add("queued", uint64_t{parts_.collect.calls_queued()});
+  const Collect::Postponed postponed = parts_.collect.postponed();
+  json.add("postponed", uint64_t{postponed.series}).add("postponed_since", postponed.since);
   json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed);
   json.add("billed_today", metrics.metrics_billed - billed_before_);
   return json.add("billed_since", billed_since_).finish();

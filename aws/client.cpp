@@ -176,6 +176,12 @@ struct Client::State {
     co_return true;
   }
 
+  [[nodiscard]] static bool may_have_worked(const Result<HttpReply>& reply) {
+    if (reply) return reply->status >= 200 && reply->status <= 299;
+    return reply.error().kind == ErrorKind::timeout || reply.error().kind == ErrorKind::corrupt ||
+           reply.error().code == kConnectionBroke;
+  }
+
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
 
   [[nodiscard]] static Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) {
@@ -308,6 +314,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }
 
+    if (call.counted != nullptr && State::may_have_worked(reply)) ++*call.counted;
     RetryClass retry = RetryClass::never;
     bool timed_out = false;
     Error error;

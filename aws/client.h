@@ -39,6 +39,9 @@ struct Call {
   std::string permission{};                  // "ec2:DescribeInstances"; empty: service:action
   uint64_t datapoints = 0;      // that the answer is estimated to hold; 0: not a call that AWS counts so
   int64_t datapoints_from = 0;  // unix seconds of the oldest of them
+  /// Grows with each attempt that AWS may have worked for: answered, and not with an error, or sent and left
+  /// without an answer. Null: nobody counts.
+  uint64_t* counted = nullptr;
 };
 
 struct ClientCounters {

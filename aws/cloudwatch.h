@@ -10,9 +10,10 @@
 
 namespace bakusoku::aws::cloudwatch {
 
-/// One page.
+/// One page. `counted` grows with each attempt that AWS may have counted (see Call); null: nobody counts.
 [[nodiscard]] asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
-                                                                      MetricDataRequest request);
+                                                                      MetricDataRequest request,
+                                                                      uint64_t* counted = nullptr);
 [[nodiscard]] asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
                                                                 ListMetricsRequest request);
 

@@ -517,8 +517,9 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
       case CURLE_GOT_NOTHING:
       case CURLE_RECV_ERROR:
       case CURLE_SEND_ERROR:
-        return error(ErrorKind::unavailable,
-                     fmt::format("the connection broke before the answer: {}", words));
+        return Error{ErrorKind::unavailable,
+                     fmt::format("{}: the connection broke before the answer: {}", place, words),
+                     std::string(kConnectionBroke)};
       case CURLE_PARTIAL_FILE:
         return error(ErrorKind::corrupt, fmt::format("the answer was cut short: {}", words));
       case CURLE_BAD_CONTENT_ENCODING:

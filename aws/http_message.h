@@ -25,6 +25,9 @@ struct HttpRequest {
   bool use_proxy = true;                     // false: instance and container metadata
 };
 
+/// The code of an Error when the connection broke after the request was sent: nobody knows what became of it.
+inline constexpr const char* kConnectionBroke = "ConnectionBroke";
+
 struct HttpReply {
   int status = 0;
   std::vector<HttpHeader> headers{};

@@ -1,0 +1,218 @@
+#include "agent/delays.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int64_t kHour = 3600;
+constexpr int64_t kDay = 86400;
+constexpr int64_t kLongestHold = 32 * kDay;
+constexpr int64_t kQuietPeriods = 20;
+constexpr int64_t kLeastWrong = 2;
+constexpr int64_t kEnough = 20;  // observations to lower the delay on
+
+struct Bounds {
+  int64_t start;
+  int64_t least;
+  int64_t most;
+  int64_t step;
+};
+
+const Bounds& bounds(PeriodClass of) {
+  static constexpr Bounds kSeconds{10, 5, 120, 5};
+  static constexpr Bounds kMinutes{120, 30, 900, 15};
+  static constexpr Bounds kHours{300, 120, 2 * kHour, 60};
+  static constexpr Bounds kDays{2 * kHour, kHour, 36 * kHour, 900};
+  switch (of) {
+    case PeriodClass::seconds:
+      return kSeconds;
+    case PeriodClass::minutes:
+      return kMinutes;
+    case PeriodClass::hours:
+      return kHours;
+    case PeriodClass::days:
+      break;
+  }
+  return kDays;
+}
+
+int64_t rounded_up(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+// The next word of a line, taken off it.
+std::string_view word(std::string_view& line) {
+  const size_t end = std::min(line.find('\t'), line.size());
+  const std::string_view found = line.substr(0, end);
+  line.remove_prefix(std::min(end + 1, line.size()));
+  return found;
+}
+
+std::optional<int64_t> number(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+PeriodClass period_class(int64_t period) {
+  return period < 60      ? PeriodClass::seconds
+         : period < kHour ? PeriodClass::minutes
+         : period < kDay  ? PeriodClass::hours
+                          : PeriodClass::days;
+}
+
+std::string_view to_string(PeriodClass of) {
+  switch (of) {
+    case PeriodClass::seconds:
+      return "periods below a minute";
+    case PeriodClass::minutes:
+      return "periods of minutes";
+    case PeriodClass::hours:
+      return "periods of hours";
+    case PeriodClass::days:
+      break;
+  }
+  return "periods of a day";
+}
+
+std::vector<Evidence> Sample::look(std::span<const aws::cloudwatch::Datapoint> points, const Window& window,
+                                   int64_t period, int64_t now) {
+  std::vector<Evidence> found;
+  const int64_t from = std::max(window.start, window.end - static_cast<int64_t>(kKept) * period);
+  for (int64_t clock = from; clock < window.end; clock += period) {
+    const auto point =
+        std::find_if(points.begin(), points.end(), [&](const auto& one) { return one.clock == clock; });
+    const bool there = point != points.end();
+    const int64_t age = std::clamp<int64_t>(now - clock - period, 0, INT32_MAX);
+    First& first = kept_[static_cast<size_t>(clock / period) % kKept];
+    if (int64_t{first.clock} != clock) {
+      // One that is older than what is kept in its place was read before, and is no first look.
+      if (int64_t{first.clock} > clock && first.clock <= now) continue;
+      first = First{static_cast<uint32_t>(clock), static_cast<uint32_t>(age), there ? point->value : 0, there,
+                    false};
+      continue;
+    }
+    if (!there) continue;
+    const bool changed = !first.there || first.value != point->value;
+    const auto kind = !first.there ? Evidence::Kind::late : Evidence::Kind::revised;
+    if (changed) {
+      found.push_back(Evidence{kind, int64_t{first.age}, age});
+    } else if (!first.told) {
+      found.push_back(Evidence{Evidence::Kind::same, int64_t{first.age}, age});
+    }
+    first.there = first.told = true;
+    first.value = point->value;
+  }
+  return found;
+}
+
+void Delay::reset(int64_t now) {
+  since_ = now;
+  seen_ = wrong_ = needed_ = 0;
+}
+
+bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
+  if (configured_) return false;
+  const Bounds& limits = bounds(class_);
+  if (since_ == 0 || since_ > now) reset(now);
+  if (evidence.kind == Evidence::Kind::same) {
+    // Looks long after the delay say nothing of it.
+    if (evidence.first_age <= learnt_ + 4 * limits.step) ++seen_;
+  } else {
+    const bool curable = evidence.first_age < limits.most && evidence.age > learnt_;
+    const bool of_this_delay = evidence.first_age + limits.step >= learnt_;
+    if (curable && of_this_delay) {
+      ++seen_;
+      ++wrong_;
+      const int64_t enough = evidence.kind == Evidence::Kind::revised
+                                 ? evidence.age
+                                 : evidence.first_age + (evidence.age - evidence.first_age) / 2;
+      needed_ = std::max(needed_, enough);
+    }
+    if (wrong_ >= kLeastWrong && wrong_ * 100 > seen_) {
+      const int64_t longer = rounded_up(std::max(needed_, learnt_ + 1), limits.step);
+      const bool again = floor_ != 0 && longer <= floor_ + 4 * limits.step;
+      learnt_ = std::min(longer, limits.most);
+      floor_ = learnt_;
+      hold_ = again ? std::min(2 * hold_, kLongestHold) : std::max(kDay, kQuietPeriods * period);
+      floor_until_ = now + hold_;
+      reset(now);
+      return true;
+    }
+  }
+  if (now - since_ < std::max(kHour, kQuietPeriods * period)) return false;
+  const bool quiet = wrong_ == 0 && seen_ >= kEnough;
+  reset(now);
+  const int64_t shorter = learnt_ - limits.step;
+  if (!quiet || shorter < limits.least || (shorter < floor_ && now < floor_until_)) return false;
+  learnt_ = shorter;
+  return true;
+}
+
+std::optional<int64_t> Delays::configured(std::string_view name_space) const {
+  const auto found = by_namespace_.find(name_space);
+  return found != by_namespace_.end() ? std::optional(found->second) : for_all_;
+}
+
+void Delays::configure(std::optional<int64_t> all, std::map<std::string, int64_t, std::less<>> by_namespace) {
+  for_all_ = all;
+  by_namespace_ = std::move(by_namespace);
+  for (auto& [key, delay] : delays_) delay.configured_ = configured(key.first);
+}
+
+Delay& Delays::of(std::string_view name_space, int64_t period) {
+  const PeriodClass of = period_class(period);
+  const auto [at, added] = delays_.try_emplace({std::string(name_space), of}, of);
+  if (added) {
+    at->second.learnt_ = bounds(of).start;
+    at->second.configured_ = configured(name_space);
+  }
+  return at->second;
+}
+
+std::vector<Delays::Known> Delays::all() const {
+  std::vector<Known> known;
+  for (const auto& [key, delay] : delays_) {
+    known.push_back(Known{key.first, key.second, delay.seconds(), delay.is_configured()});
+  }
+  return known;
+}
+
+std::string Delays::text() const {
+  std::string text;
+  for (const auto& [key, delay] : delays_) {
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", key.first, static_cast<int>(key.second), delay.learnt_,
+                        delay.floor_, delay.floor_until_, delay.hold_);
+  }
+  return text;
+}
+
+void Delays::learn(std::string_view text, int64_t now) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view name_space = word(line);
+    const auto of = number(word(line));
+    const auto learnt = number(word(line));
+    const auto floor = number(word(line));
+    const auto until = number(word(line));
+    const auto hold = number(word(line));
+    if (name_space.empty() || !of || *of > 3 || !learnt || !floor || !until || !hold) continue;
+    const auto period = static_cast<PeriodClass>(*of);
+    const Bounds& limits = bounds(period);
+    Delay& delay = delays_.try_emplace({std::string(name_space), period}, period).first->second;
+    delay.learnt_ = std::clamp(*learnt, limits.least, limits.most);
+    delay.floor_ = std::min(*floor, limits.most);
+    delay.hold_ = std::min(*hold, kLongestHold);
+    delay.floor_until_ = std::min(*until, now + delay.hold_);
+    delay.configured_ = configured(name_space);
+  }
+}
+
+}  // namespace bakusoku::agent

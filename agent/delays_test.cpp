@@ -1,0 +1,148 @@
+#include "agent/delays.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace bakusoku::agent {
+namespace {
+
+using Point = aws::cloudwatch::Datapoint;
+constexpr int64_t kNoon = 1'700'006'400;
+
+// A namespace that publishes as a function says, read as the agent reads it.
+class DelaysTest : public testing::Test {
+ protected:
+  /// The value of a period's datapoint at an age (seconds from the period's end); nothing: not there.
+  using Published = std::function<std::optional<double>(int64_t clock, int64_t age)>;
+
+  /// Reads `series` series every period for `periods` periods.
+  void read(int64_t period, int periods, const Published& published, size_t series = 40) {
+    samples_.resize(std::max(series, samples_.size()));
+    Delay& delay = delays_.of("Sim/App", period);
+    for (int number = 0; number < periods; ++number) {
+      end_ += period;
+      now_ = end_ + delay.seconds();
+      const Window window{end_ - 5 * period, end_};
+      for (size_t which = 0; which < series; ++which) {
+        std::vector<Point> points;
+        for (int64_t clock = window.start; clock < window.end; clock += period) {
+          const auto value = published(clock + static_cast<int64_t>(which) * 7, now_ - clock - period);
+          if (value) points.push_back(Point{clock, *value});
+        }
+        for (const Evidence& evidence : samples_[which].look(points, window, period, now_))
+          delay.observe(evidence, period, now_);
+      }
+    }
+  }
+  int64_t seconds(int64_t period) { return delays_.of("Sim/App", period).seconds(); }
+
+  Delays delays_;
+  std::vector<Sample> samples_;
+  int64_t end_ = kNoon;
+  int64_t now_ = kNoon;
+};
+
+TEST_F(DelaysTest, StartsByTheClassOfThePeriod) {
+  EXPECT_EQ(seconds(10), 10);
+  EXPECT_EQ(seconds(60), 120);
+  EXPECT_EQ(seconds(300), 120);
+  EXPECT_EQ(seconds(3600), 300);
+  EXPECT_EQ(seconds(86400), 7200);
+}
+
+TEST_F(DelaysTest, WhatIsCorrectedLaterIsWaitedForFromThenOn) {
+  const auto corrected = [](int64_t, int64_t age) { return age < 200 ? 1.0 : 2.0; };
+  read(60, 10, corrected);
+  EXPECT_GE(seconds(60), 200);
+  EXPECT_LE(seconds(60), 270) << "no longer than to the look at which it was right";
+  const int64_t learnt = seconds(60);
+  read(60, 600, corrected);
+  EXPECT_GE(seconds(60), learnt) << "not below it within a day";
+}
+
+TEST_F(DelaysTest, WhatComesLateIsWaitedFor) {
+  read(300, 30, [](int64_t, int64_t age) { return age < 400 ? std::nullopt : std::optional(1.0); });
+  EXPECT_GE(seconds(300), 390);
+  EXPECT_LE(seconds(300), 720);
+}
+
+TEST_F(DelaysTest, SingleOutliersAreNot) {
+  read(60, 300, [](int64_t clock, int64_t age) {
+    return age < 180 && clock % 30'011 == 0 ? std::nullopt : std::optional(1.0);
+  });
+  EXPECT_LE(seconds(60), 120);
+}
+
+TEST_F(DelaysTest, SparseSeriesAreNeverLate) {
+  read(60, 200,
+       [](int64_t clock, int64_t) { return clock / 60 % 4 == 0 ? std::optional(1.0) : std::nullopt; });
+  EXPECT_LE(seconds(60), 120);
+}
+
+TEST_F(DelaysTest, NoDelayHelpsAgainstWhatComesHoursLater) {
+  read(300, 40, [](int64_t, int64_t age) { return age < 1100 ? std::nullopt : std::optional(1.0); });
+  EXPECT_LE(seconds(300), 900);
+}
+
+TEST_F(DelaysTest, ComesDownInStepsWhileNothingIsLate) {
+  read(60, 65, [](int64_t, int64_t) { return std::optional(1.0); });
+  EXPECT_EQ(seconds(60), 105);
+  read(60, 1000, [](int64_t, int64_t) { return std::optional(1.0); });
+  EXPECT_EQ(seconds(60), 30) << "and no further";
+}
+
+TEST_F(DelaysTest, WhereItWasTooShortIsTriedAgainMoreAndMoreRarely) {
+  const auto published = [](int64_t, int64_t age) { return age < 100 ? 1.0 : 2.0; };
+  int raises = 0;
+  int64_t before = seconds(60);
+  for (int hour = 0; hour < 24 * 14; ++hour) {
+    read(60, 60, published, 20);
+    raises += seconds(60) > before ? 1 : 0;
+    before = seconds(60);
+  }
+  EXPECT_GE(raises, 1);
+  EXPECT_LE(raises, 5) << "in two weeks";
+}
+
+TEST_F(DelaysTest, WhatIsConfiguredWins) {
+  delays_.configure(240, {{"AWS/S3", 3600}});
+  EXPECT_EQ(seconds(60), 240);
+  EXPECT_EQ(delays_.of("AWS/S3", 86400).seconds(), 3600);
+  read(60, 20, [](int64_t, int64_t age) { return age < 500 ? 1.0 : 2.0; });
+  EXPECT_EQ(seconds(60), 240);
+  delays_.configure(std::nullopt, {});
+  EXPECT_EQ(seconds(60), 120) << "nothing was learnt meanwhile";
+}
+
+TEST_F(DelaysTest, SurvivesAsText) {
+  read(60, 10, [](int64_t, int64_t age) { return age < 200 ? 1.0 : 2.0; });
+  const std::string text = delays_.text();
+  Delays again;
+  again.learn(text, now_);
+  EXPECT_EQ(again.of("Sim/App", 60).seconds(), seconds(60));
+  EXPECT_EQ(again.text(), text);
+}
+
+TEST_F(DelaysTest, ADamagedTextTeachesNothingImpossible) {
+  const std::string good = "Sim/App\t1\t240\t240\t1700006400\t86400\n";
+  for (size_t cut = 0; cut < good.size(); ++cut) {
+    Delays delays;
+    delays.learn(good.substr(0, cut), kNoon);
+    const int64_t seconds = delays.of("Sim/App", 60).seconds();
+    EXPECT_GE(seconds, 30);
+    EXPECT_LE(seconds, 900);
+  }
+  for (size_t at = 0; at < good.size(); ++at) {
+    std::string flipped = good;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    Delays delays;
+    delays.learn(flipped, kNoon);
+    const int64_t seconds = delays.of("Sim/App", 60).seconds();
+    EXPECT_GE(seconds, 30);
+    EXPECT_LE(seconds, 900);
+  }
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
