@@ -25,7 +25,10 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config
                                              const Environment& environment, Clock clock) {
   auto targets = Targets::create(io, config, environment, clock);
   if (!targets) return fail(targets.error());
-  return std::unique_ptr<Agent>(new Agent(io, std::move(config), std::move(*targets), std::move(clock)));
+  auto prices = Prices::load(config.budget.prices);
+  if (!prices) return fail(prices.error());
+  return std::unique_ptr<Agent>(
+      new Agent(io, std::move(config), std::move(*targets), std::move(*prices), std::move(clock)));
 }
 
 Result<void> Agent::open_reporting() {
@@ -35,10 +38,12 @@ Result<void> Agent::open_reporting() {
   reporting_ = std::move(*reporting);
   explain_.look_at(reporting_.get());
   status_.look_at(reporting_.get());
+  planner_.look_at(reporting_.get());
   return {};
 }
 
-Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock)
+Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices,
+             Clock clock)
     : io_(io),
       config_(std::move(config)),
       clock_(clock),
@@ -46,13 +51,23 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       collect_(io, demand_, config_.metrics, clock),
-      explain_(Explain::Parts{io, demand_, collect_, config_.metrics, clock}),
-      status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
+      bill_(*targets_, config_.budget, std::move(prices), clock),
+      explain_(Explain::Parts{io, demand_, collect_, config_.metrics, bill_, clock}),
+      status_(Status::Parts{stats_, *targets_, demand_, collect_, bill_, clock}),
+      planner_(Planner::Parts{*targets_, demand_, config_, bill_.prices()}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, board_, stats_, explain_, status_,
-                          weblogs_, clock}),
+                          bill_, planner_, weblogs_, clock}),
       socket_entrance_(io, items_, board_, stats_),
-      passive_entrance_(io, items_, stats_) {}
+      passive_entrance_(io, items_, stats_) {
+  collect_.on_billed = [this](const Batch& batch) { bill_.note_billed(batch); };
+  collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
+  collect_.set_longest_stretched(config_.budget.longest_interval.count());
+  bill_.stretch = [this](int priority, double factor) { collect_.set_stretch(priority, factor); };
+  bill_.items_of = [this](const Series& series, const Bill::UseItem& use) {
+    if (reporting_) reporting_->checks().each_item_of(series, use);
+  };
+}
 
 Result<void> Agent::open_entrances() {
   if (auto opened = socket_entrance_.open(config_.agent); !opened) return opened;
@@ -65,6 +80,7 @@ void Agent::forget_unasked() {
   demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
     board_.withdraw(series);
     collect_.read_from(series, 0);
+    bill_.forget(series);
   });
 }
 
@@ -75,6 +91,15 @@ void Agent::open_weblogs() {
   spdlog::warn("{}; this one keeps its own in memory (another [zabbix] state_dir would keep them)",
                kept.error().message);
   (void)weblogs_.keep_in("");
+}
+
+void Agent::open_ledger() {
+  const auto opened = bill_.open(config_.zabbix.state_dir);
+  if (opened) return;
+  spdlog::warn(
+      "{}; this agent counts what AWS bills in memory, until it ends (another [zabbix] state_dir would keep "
+      "it)",
+      opened.error().message);
 }
 
 void Agent::start() {
@@ -124,6 +149,7 @@ asio::awaitable<void> Agent::tick_loop() {
       collect_.tick();
       if (reporting_) reporting_->tick();
       status_.tick();
+      bill_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
         // Replies and replaced inventories leave holes that glibc keeps; give them back.

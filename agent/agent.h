@@ -16,6 +16,7 @@
 #include <asio/io_context.hpp>
 #include <memory>
 
+#include "agent/bill.h"
 #include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/config.h"
@@ -25,6 +26,7 @@
 #include "agent/explain.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
+#include "agent/planner.h"
 #include "agent/reporting.h"
 #include "agent/stats.h"
 #include "agent/status.h"
@@ -51,6 +53,10 @@ class Agent {
   /// Continues the positions in web server logs that [zabbix] state_dir holds; in memory while another agent
   /// has them.
   void open_weblogs();
+  /// Goes on with the ledger of costs that [zabbix] state_dir holds; in memory while another agent has it.
+  void open_ledger();
+  /// Writes the ledger of costs, at the end.
+  void write_ledger() { bill_.write(); }
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
@@ -62,10 +68,11 @@ class Agent {
   [[nodiscard]] const Demand& demand() const { return demand_; }
   [[nodiscard]] Collect& collect() { return collect_; }
   [[nodiscard]] Targets& targets() { return *targets_; }
+  [[nodiscard]] Bill& bill() { return bill_; }
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
-  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
+  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock);
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
   [[nodiscard]] asio::awaitable<void> weblog_loop();
@@ -78,9 +85,11 @@ class Agent {
   Inventories inventories_;
   Demand demand_;
   Collect collect_;
+  Bill bill_;
   Board board_;
   Explain explain_;
   Status status_;
+  Planner planner_;
   weblog::Logs weblogs_;
   Items items_;
   std::unique_ptr<Reporting>

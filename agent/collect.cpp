@@ -47,16 +47,6 @@ bool reaches(int64_t read_until, int64_t final_end, int64_t period) {
   return read_until >= final_end && read_until - final_end <= period;
 }
 
-// Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
-// per period; who asks less often by one reading in the period before the question is expected.
-bool is_due(const Series& series, int64_t now) {
-  if (series.ask_gap == 0 || series.reading || is_refused(series)) return false;
-  const int64_t period = series.group->period;
-  const auto gap = static_cast<int64_t>(series.ask_gap);
-  if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
-  return gap <= period || (series.answered && series.last_asked + gap - now <= period);
-}
-
 Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) {
   const bool denied = data.status == aws::cloudwatch::SeriesStatus::forbidden;
   const std::string_view why =
@@ -101,6 +91,33 @@ Collect::Collect(asio::io_context& io, Demand& demand, MetricsConfig config, Clo
       out_of_memory_(std::make_shared<const Error>(
           Error{ErrorKind::io, "the agent is out of memory; the next check tries again"})) {}
 
+// Read ahead: somebody asks for it regularly. Who asks more often than the period is served by one reading
+// per period; who asks less often by one reading in the period before the question is expected.
+bool Collect::is_due(const Series& series, int64_t now) const {
+  if (series.ask_gap == 0 || series.reading || is_refused(series)) return false;
+  const int64_t period = series.group->period;
+  const auto gap = static_cast<int64_t>(series.ask_gap);
+  if (now - series.last_asked > kAliveIntervals * std::max(gap, period)) return false;
+  // The end of a period comes at about that time.
+  if (const int64_t interval = stretched_interval(series); interval != 0)
+    return now - series.last_read >= interval - period / 2;
+  return gap <= period || (series.answered && series.last_asked + gap - now <= period);
+}
+
+int64_t Collect::stretched_interval(const Series& series) const {
+  const double factor = stretch_[series.priority];
+  if (!(factor > 1)) return 0;
+  const int64_t own = std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
+  const int64_t interval = stretched(own, factor, longest_stretched_);
+  return interval > own ? interval : 0;
+}
+
+double Collect::stretch(const Series& series) const {
+  const int64_t interval = stretched_interval(series);
+  const int64_t own = std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
+  return interval == 0 ? 1 : static_cast<double>(interval) / static_cast<double>(own);
+}
+
 bool Collect::is_current(const Series& series) const {
   const Group& group = *series.group;
   const int64_t at = now();
@@ -112,6 +129,9 @@ bool Collect::is_current(const Series& series) const {
   if (series.read_until == 0) return false;
   const int64_t final_end = newest_final(at, group.period, config_.delay.count());
   if (reaches(series.read_until, final_end, group.period)) return true;
+  if (const int64_t interval = stretched_interval(series); interval != 0 && !series.reading) {
+    return age >= 0 && age < interval - group.period / 2;
+  }
   // Read ahead for a question that comes less often than the period: that reading is paid for, so it is the
   // answer.
   return !series.reading && !series.answered && series.ask_gap > static_cast<uint64_t>(group.period) &&
@@ -371,13 +391,15 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
   for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
     aws::cloudwatch::MetricDataRequest sent = request;
-    auto page =
-        co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region, std::move(sent));
-    // Nothing is billed for a refusal, and pages are of one request.
-    if (pages == 1 && (page || !is_refusal(page.error()))) {
+    uint32_t carried_out = 0;
+    auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
+                                                          std::move(sent), &carried_out);
+    // Pages are of one request; an attempt whose answer was lost is paid for like the one after it.
+    for (uint32_t times = pages == 1 ? carried_out : 0; times > 0; --times) {
       counters_.metrics_requested += batch.series.size();
       counters_.metrics_billed += billed_metrics(batch);
       for (Series* series : batch.series) ++series->readings;
+      if (on_billed) on_billed(batch);
     }
     if (!page) {
       ++counters_.failures;
@@ -386,6 +408,7 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
     for (const aws::cloudwatch::SeriesData& data : page->series) {
       Newest& slot = newest[data.query];
       slot.answered = true;
+      counters_.datapoints += data.points.size();
       for (const aws::cloudwatch::Datapoint& point : data.points) {
         if (point.clock >= slot.clock && point.clock < batch.window.end) {
           slot.clock = point.clock;
@@ -423,6 +446,11 @@ asio::awaitable<Result<void>> Collect::read_once(Batch& batch) {
   Group& group = *batch.group;
   group.failure.reset();
   group.failures_in_row = 0;
+  const bool each_period = std::any_of(batch.series.begin(), batch.series.end(), [&](const Series* series) {
+    return series->ask_gap != 0 && series->ask_gap <= static_cast<uint64_t>(group.period) &&
+           stretched_interval(*series) == 0 && series->read_until == batch.window.end - group.period;
+  });
+  if (on_lag && each_period) on_lag(now() - batch.window.end - config_.delay.count());
   for (size_t at = 0; at < newest.size(); ++at) {
     Series& series = *batch.series[at];
     series.read_until = static_cast<Seconds32>(batch.window.end);

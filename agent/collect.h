@@ -4,10 +4,12 @@
 // call at a time behind all others. A failure reaches every series it concerns. Runs on the agent's thread.
 #pragma once
 
+#include <array>
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "agent/batch.h"
+#include "agent/budget.h"
 #include "agent/config.h"
 #include "agent/demand.h"
 #include "agent/feed.h"
@@ -31,6 +34,7 @@ struct CollectCounters {
   uint64_t failures = 0;           // of them
   uint64_t metrics_requested = 0;  // queries
   uint64_t metrics_billed = 0;     // as AWS counts: up to five statistics of a metric in a request are one
+  uint64_t datapoints = 0;         // that came
 };
 
 class Collect {
@@ -77,6 +81,17 @@ class Collect {
   /// Called once a second: reads ahead what is due.
   void tick();
 
+  /// Called for each request that AWS bills, with what was in it.
+  std::function<void(const Batch&)> on_billed;
+  /// Called when a reading has come, so many seconds after its newest period could be final.
+  std::function<void(int64_t)> on_lag;
+  /// The interval at which series of a priority (0 high, 1 normal, 2 low) are read is multiplied by it, but
+  /// not made longer than `longest` seconds.
+  void set_stretch(int priority, double factor) { stretch_[static_cast<size_t>(priority)] = factor; }
+  void set_longest_stretched(int64_t longest) { longest_stretched_ = longest; }
+  /// By how much the interval of a series is longer than its own; 1: it is not.
+  [[nodiscard]] double stretch(const Series& series) const;
+
   [[nodiscard]] const CollectCounters& counters() const { return counters_; }
   /// What the next reading of a fed series starts from when it is behind; 0: it is not.
   [[nodiscard]] int64_t behind(const Series& series) const;
@@ -101,6 +116,9 @@ class Collect {
     std::chrono::steady_clock::time_point catch_up_after{};
   };
   [[nodiscard]] static bool may_catch_up(const Lane& lane);
+  /// Seconds between two readings of the series, longer than its own; 0: it is not stretched.
+  [[nodiscard]] int64_t stretched_interval(const Series& series) const;
+  [[nodiscard]] bool is_due(const Series& series, int64_t now) const;
   void gather(Series& series);
   void note_failed(const std::vector<Series*>& series);
   [[nodiscard]] asio::awaitable<void> flush_later(Group& group);
@@ -127,6 +145,8 @@ class Collect {
   std::unordered_map<const Series*, int64_t>
       behind_;                                  // the fed series that are to be read from an earlier time
   std::shared_ptr<const Error> out_of_memory_;  // made beforehand
+  std::array<double, kBudgetPriorities> stretch_{1, 1, 1};
+  int64_t longest_stretched_ = 3600;
 };
 
 }  // namespace bakusoku::agent

@@ -76,6 +76,15 @@ class TableReader {
     });
   }
 
+  // Above zero.
+  void amount(std::string_view key, double& into) {
+    read(key, [&](const toml::node& node) {
+      const double value = node.is_number() ? node.value<double>().value_or(0) : 0;
+      if (!(value > 0 && value < 1e12)) return wrong(node, key, "a number above 0");
+      into = value;
+    });
+  }
+
   // A string with commas, or an array of strings, joined by commas.
   void list(std::string_view key, std::string& into) {
     read(key, [&](const toml::node& node) {
@@ -236,6 +245,14 @@ Result<void> read_metrics(const toml::table& table, std::string_view file, Metri
   reader.duration("gather", into.gather, milliseconds(0), milliseconds(1000));
   reader.duration("delay", into.delay, milliseconds(0), std::chrono::hours(1));
   reader.duration("catch_up", into.catch_up, milliseconds(0), std::chrono::hours(24 * 455));
+  return reader.finish();
+}
+
+Result<void> read_budget(const toml::table& table, std::string_view file, BudgetConfig& into) {
+  TableReader reader(table, "[budget]", file);
+  reader.amount("usd_per_month", into.usd_per_month);
+  reader.duration("longest_interval", into.longest_interval, std::chrono::minutes(1), std::chrono::hours(24));
+  reader.text("prices", into.prices);
   return reader.finish();
 }
 
@@ -425,6 +442,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"inventory", [&](const toml::table& table) { return read_inventory(table, file, config.inventory); }},
       {"zabbix", [&](const toml::table& table) { return read_zabbix(table, file, config.zabbix); }},
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
+      {"budget", [&](const toml::table& table) { return read_budget(table, file, config.budget); }},
       {"intake", [&](const toml::table& table) { return read_intake(table, file, config.intake); }},
       {"weblog", [&](const toml::table& table) { return read_weblog(table, file, config.weblog); }},
   };
@@ -441,7 +459,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     const toml::table* table = node.as_table();
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
-                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
+                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [budget], [intake], "
                   "[inventory], [metrics], [weblog], [zabbix], [[accounts]], [[send]]",
                   file, key.source().begin.line, key.str());
     }

@@ -81,6 +81,13 @@ struct SendConfig {
   std::string interval;  // see zabbix/interval.h
 };
 
+/// What reading metrics may cost. See agent/budget.h.
+struct BudgetConfig {
+  double usd_per_month = 0;                     // 0: no budget
+  std::chrono::seconds longest_interval{3600};  // to which intervals are stretched
+  std::string prices{};                         // a file like data/aws-prices.toml; empty: the built-in one
+};
+
 struct AccountConfig {
   std::string name;        // as written in item keys
   std::string profile{};   // a profile of the shared configuration files, or
@@ -95,6 +102,7 @@ struct Config {
   AwsConfig aws{};
   InventoryConfig inventory{};
   MetricsConfig metrics{};
+  BudgetConfig budget{};
   ZabbixConfig zabbix{};
   IntakeConfig intake{};
   std::vector<SendConfig> sends{};

@@ -62,7 +62,8 @@ struct Series {
   uint64_t answered : 1 = 0;  // the newest reading has been given to somebody
   uint64_t posted : 23 = 0;   // one more than its slot on the board; 0: not there
   uint64_t fed : 1 = 0;       // somebody wants every datapoint of it, not only the newest
-  uint64_t held : 19 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
+  uint64_t priority : 2 = 1;  // 0 high, 1 normal, 2 low
+  uint64_t held : 17 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
   uint32_t readings = 0;  // that AWS counted, of this series
 

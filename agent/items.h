@@ -48,7 +48,9 @@ struct Found {
 
 using Parameters = std::span<const std::string>;
 
+class Bill;
 class Explain;
+class Planner;
 class Status;
 
 class Items {
@@ -62,6 +64,8 @@ class Items {
     Stats& stats;
     const Explain& explain;
     const Status& status;
+    const Bill& bill;
+    const Planner& planner;
     weblog::Logs& weblogs;
     Clock clock;
   };
@@ -106,6 +110,7 @@ class Items {
   Value statistics(Parameters parameters, std::string_view key, Deadline deadline);
   Value explain(Parameters parameters, std::string_view key, Deadline deadline);
   Value status(Parameters parameters, std::string_view key, Deadline deadline);
+  Value plan(Parameters parameters, std::string_view key, Deadline deadline);
   Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);

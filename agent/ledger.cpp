@@ -449,7 +449,7 @@ Result<void> Ledger::write() {
 Result<void> Ledger::write_items() {
   roll();
   std::vector<ItemId> gone;
-  forget_items(gone);
+  if (looked_for_old_ != day_) forget_items(gone);
   auto done = in_transaction([&]() -> Result<void> {
     auto put = prepare(database_, "INSERT OR REPLACE INTO item_day VALUES(?1, ?2)");
     if (!put) return fail(put.error());
@@ -477,6 +477,7 @@ Result<void> Ledger::write_items() {
   });
   if (!done) return done;
   unwritten_days_.clear();
+  looked_for_old_ = day_;
   // Only now: an id that the file still holds under its old name is not given away.
   free_ids_.insert(free_ids_.end(), gone.begin(), gone.end());
   return {};

@@ -128,6 +128,7 @@ class Ledger {
   std::vector<uint32_t> shares_;    // of today, by item
   std::vector<uint16_t> last_day_;  // on which the item cost something
   std::vector<Name> unwritten_names_;
+  int64_t looked_for_old_ = 0;  // the day on which forget_items() was called last
   std::map<int64_t, std::string> unwritten_days_;
   std::vector<Error> warnings_;
 };

@@ -87,6 +87,7 @@ struct Client::State {
   ClockSkew skew{};
   RetryQuota quota{};
   ClientCounters counters{};
+  Requests requests{};
   std::minstd_rand random{std::random_device{}()};
 
   CallRate& rate(const std::string& what, Quota allowed) {
@@ -107,6 +108,15 @@ struct Client::State {
                          static_cast<double>(call.datapoints));
     }
     return found;
+  }
+
+  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost.
+  void note_carried_out(const Call& call, const Result<HttpReply>& reply, uint32_t issued) {
+    const bool refused = reply && (reply->status < 200 || reply->status > 299);
+    const uint32_t carried_out = refused && issued > 0 ? issued - 1 : issued;
+    if (carried_out == 0) return;
+    if (call.carried_out != nullptr) *call.carried_out += carried_out;
+    if (call.service == "cloudwatch") requests[{call.region, call.action}] += carried_out;
   }
 
   std::chrono::milliseconds wait_for_turn(const Call& call) {
@@ -239,8 +249,11 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     }
 
     ++state.counters.attempts;
+    uint32_t issued = 0;
     HttpRequest sent = std::move(*request);
+    sent.issued = &issued;
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
+    state.note_carried_out(call, reply, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
@@ -302,6 +315,20 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
 
 std::chrono::seconds Client::clock_skew() const { return state_->skew.offset(); }
 const ClientCounters& Client::counters() const { return state_->counters; }
+const Client::Requests& Client::cloudwatch_requests() const { return state_->requests; }
+
+std::vector<Pace> Client::paces() const {
+  std::vector<Pace> paces;
+  for (const auto& [name, rate] : state_->rates) {
+    const size_t space = name.find(' ');
+    std::string what = name.substr(space + 1);
+    if (what == "datapoints true") what = "datapoints";
+    if (what == "datapoints false") what = "datapoints old";
+    paces.push_back(Pace{name.substr(0, space), std::move(what), rate.per_second(), rate.taken()});
+  }
+  return paces;
+}
+
 CredentialsProvider* Client::credentials() const { return state_->credentials; }
 
 }  // namespace bakusoku::aws

@@ -21,7 +21,7 @@ Call call(std::string region, std::string action, std::string body) {
 }  // namespace
 
 asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
-                                                        MetricDataRequest request) {
+                                                        MetricDataRequest request, uint32_t* carried_out) {
   const std::string context = "cloudwatch:GetMetricData in " + region;
   Result<std::string> encoded = encode_get_metric_data(request);
   if (!encoded) co_return fail(encoded.error().with_context(context));
@@ -30,6 +30,7 @@ asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::str
     sent.datapoints += static_cast<uint64_t>((request.end - request.start) / query.period_seconds);
   }
   sent.datapoints_from = request.start;
+  sent.carried_out = carried_out;
   const Result<std::string> body = co_await client.send(std::move(sent));
   if (!body) co_return fail(body.error());
   Result<MetricDataPage> page = decode_get_metric_data(*body, request.queries.size());

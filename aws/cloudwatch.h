@@ -10,9 +10,10 @@
 
 namespace bakusoku::aws::cloudwatch {
 
-/// One page.
+/// One page. `carried_out`, if given, counts the attempts that AWS carried out, each of which it bills.
 [[nodiscard]] asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
-                                                                      MetricDataRequest request);
+                                                                      MetricDataRequest request,
+                                                                      uint32_t* carried_out = nullptr);
 [[nodiscard]] asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
                                                                 ListMetricsRequest request);
 

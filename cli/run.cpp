@@ -69,12 +69,14 @@ int run_agent(const Options& options) {
     return kFailed;
   }
   (*agent)->open_weblogs();
+  (*agent)->open_ledger();
   (*agent)->start();
   const agent::Config& running = (*agent)->config();
   spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
                running.agent.listen.empty() ? "" : " and ", running.agent.listen,
                running.file.empty() ? "defaults" : running.file);
   io.run();
+  (*agent)->write_ledger();
   return kOk;
 }
 
