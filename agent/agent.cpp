@@ -45,7 +45,10 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config
                                              const Environment& environment, Clock clock) {
   auto targets = Targets::create(io, config, environment, clock);
   if (!targets) return fail(targets.error());
-  return std::unique_ptr<Agent>(new Agent(io, std::move(config), std::move(*targets), std::move(clock)));
+  auto prices = Prices::load(config.budget.prices);
+  if (!prices) return fail(prices.error());
+  return std::unique_ptr<Agent>(
+      new Agent(io, std::move(config), std::move(*targets), std::move(*prices), std::move(clock)));
 }
 
 Result<void> Agent::open_reporting() {
@@ -55,10 +58,12 @@ Result<void> Agent::open_reporting() {
   reporting_ = std::move(*reporting);
   explain_.look_at(reporting_.get());
   status_.look_at(reporting_.get());
+  planner_.look_at(reporting_.get());
   return {};
 }
 
-Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock)
+Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices,
+             Clock clock)
     : io_(io),
       config_(std::move(config)),
       clock_(clock),
@@ -69,15 +74,35 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
       collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
-      explain_(Explain::Parts{io, demand_, collect_, existence_, clock}),
-      status_(Status::Parts{stats_, *targets_, demand_, collect_, clock}),
+      bill_(*targets_, config_.budget, std::move(prices), clock),
+      explain_(Explain::Parts{io, demand_, collect_, existence_, bill_, clock}),
+      status_(Status::Parts{stats_, *targets_, demand_, collect_, bill_, clock}),
+      planner_(Planner::Parts{*targets_, demand_, config_, bill_.prices()}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, existence_, board_, stats_, explain_,
-                          status_, weblogs_, clock}),
+                          status_, bill_, planner_, weblogs_, clock}),
       socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {
-  collect_.listed = listed_by(existence_);
   demand_.set_priorities(priorities(config_.priorities));
+  collect_.listed = listed_by(existence_);
+  collect_.on_billed = [this](const Batch& batch) { bill_.note_billed(batch); };
+  collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
+  collect_.set_longest_stretched(config_.budget.longest_interval.count());
+  bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };
+  planner_.exists = [this](const Series& series) {
+    switch (existence_.of(series)) {
+      case Existence::Is::there:
+        return PlannedSeries::Exists::there;
+      case Existence::Is::absent:
+        return PlannedSeries::Exists::absent;
+      case Existence::Is::unknown:
+        break;
+    }
+    return PlannedSeries::Exists::unknown;
+  };
+  bill_.items_of = [this](const Series& series, const Bill::UseItem& use) {
+    if (reporting_) reporting_->checks().each_item_of(series, use);
+  };
 }
 
 Result<void> Agent::open_entrances() {
@@ -93,6 +118,8 @@ Result<void> Agent::reload(Config next) {
   }
   Config wanted = effective(config_, std::move(next));
   // What may fail comes first.
+  auto prices = Prices::load(wanted.budget.prices);
+  if (!prices) return fail(prices.error());
   if (auto good = check_log_level(wanted.agent.log_level); !good) return good;
   auto plan = targets_->plan(wanted);
   if (!plan) return fail(plan.error());
@@ -117,6 +144,8 @@ Result<void> Agent::reload(Config next) {
   collect_.configure(config_.metrics, static_cast<int>(config_.aws.calls_in_flight));
   demand_.set_priorities(priorities(config_.priorities));
   existence_.configure(config_.metrics.list);
+  bill_.configure(config_.budget, std::move(*prices));
+  collect_.set_longest_stretched(config_.budget.longest_interval.count());
   weblogs_.change(config_.weblog);
   if (accounts_seen_ != targets_->revision()) look_again();
   if (reporting_) {
@@ -157,6 +186,7 @@ void Agent::forget_unasked() {
   demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
     board_.withdraw(series);
     collect_.forget(series);
+    bill_.forget(series);
   });
 }
 
@@ -167,6 +197,15 @@ void Agent::open_weblogs() {
   spdlog::warn("{}; this one keeps its own in memory (another [zabbix] state_dir would keep them)",
                kept.error().message);
   (void)weblogs_.keep_in("");
+}
+
+void Agent::open_ledger() {
+  const auto opened = bill_.open(config_.zabbix.state_dir);
+  if (opened) return;
+  spdlog::warn(
+      "{}; this agent counts what AWS bills in memory, until it ends (another [zabbix] state_dir would keep "
+      "it)",
+      opened.error().message);
 }
 
 void Agent::start() {
@@ -220,6 +259,7 @@ asio::awaitable<void> Agent::tick_loop() {
       collect_.tick();
       if (reporting_) reporting_->tick();
       status_.tick();
+      bill_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
         // Replies and replaced inventories leave holes that glibc keeps; give them back.

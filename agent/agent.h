@@ -17,6 +17,7 @@
 #include <asio/io_context.hpp>
 #include <memory>
 
+#include "agent/bill.h"
 #include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/config.h"
@@ -28,6 +29,7 @@
 #include "agent/inventory.h"
 #include "agent/items.h"
 #include "agent/organization.h"
+#include "agent/planner.h"
 #include "agent/reporting.h"
 #include "agent/stats.h"
 #include "agent/status.h"
@@ -54,6 +56,10 @@ class Agent {
   /// Continues the positions in web server logs that [zabbix] state_dir holds; in memory while another agent
   /// has them.
   void open_weblogs();
+  /// Goes on with the ledger of costs that [zabbix] state_dir holds; in memory while another agent has it.
+  void open_ledger();
+  /// Writes the ledger of costs, at the end.
+  void write_ledger() { bill_.write(); }
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
@@ -73,10 +79,11 @@ class Agent {
   [[nodiscard]] Targets& targets() { return *targets_; }
   [[nodiscard]] Organization& organization() { return organization_; }
   [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
+  [[nodiscard]] Bill& bill() { return bill_; }
   [[nodiscard]] const Config& config() const { return config_; }
 
  private:
-  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Clock clock);
+  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock);
   void use_accounts(Targets::Plan plan);
   void look_again();
   [[nodiscard]] asio::awaitable<void> region_loop();
@@ -95,9 +102,11 @@ class Agent {
   Demand demand_;
   Existence existence_;
   Collect collect_;
+  Bill bill_;
   Board board_;
   Explain explain_;
   Status status_;
+  Planner planner_;
   weblog::Logs weblogs_;
   Items items_;
   std::unique_ptr<Reporting>

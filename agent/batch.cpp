@@ -1,6 +1,7 @@
 #include "agent/batch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -214,6 +215,7 @@ struct Billed {
   std::string_view metric;
   const Dimensions* dimensions;
   std::string_view statistic;
+  size_t due;  // that wants it
 
   [[nodiscard]] bool same_metric(const Billed& other) const {
     return metric == other.metric && namespace_ == other.namespace_ && account == other.account &&
@@ -237,15 +239,42 @@ bool operator<(const Billed& a, const Billed& b) {
   return a.statistic < b.statistic;
 }
 
-void add_billed(const Series& series, std::vector<Billed>& into) {
+void add_billed(const Series& series, size_t due, std::vector<Billed>& into) {
   const MetricName& name = *series.name;
   const std::string_view account = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
   if (name.inputs == nullptr) {
-    into.push_back({account, *name.namespace_, *name.metric, series.dimensions.get(), *name.statistic});
+    into.push_back({account, *name.namespace_, *name.metric, series.dimensions.get(), *name.statistic, due});
     return;
   }
   for (const auto& input : *name.inputs)
-    into.push_back({account, input.namespace_, input.metric, &input.dimensions, input.statistic});
+    into.push_back({account, input.namespace_, input.metric, &input.dimensions, input.statistic, due});
+}
+
+// What is wanted of each metric, by metric and statistic.
+std::vector<Billed> billed_of(const Batch& batch) {
+  std::vector<Billed> billed;
+  billed.reserve(batch.due.size());
+  for (size_t at = 0; at < batch.due.size(); ++at) add_billed(*batch.due[at].series, at, billed);
+  std::sort(billed.begin(), billed.end());
+  return billed;
+}
+
+// Where the metrics begin that are billed as one, up to five statistics of one, and where the last ends.
+std::vector<size_t> bounds_of(const std::vector<Billed>& billed) {
+  std::vector<size_t> bounds;
+  size_t statistics = 0;
+  for (size_t at = 0; at < billed.size(); ++at) {
+    const bool same = at != 0 && billed[at].same_metric(billed[at - 1]);
+    if (!same) {
+      statistics = 1;
+      bounds.push_back(at);
+    } else if (billed[at].statistic != billed[at - 1].statistic && ++statistics > kStatisticsBilledAsOne) {
+      statistics = 1;
+      bounds.push_back(at);
+    }
+  }
+  bounds.push_back(billed.size());
+  return bounds;
 }
 
 }  // namespace
@@ -274,20 +303,28 @@ std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
   return batches;
 }
 
-uint64_t billed_metrics(const Batch& batch) {
-  std::vector<Billed> billed;
-  billed.reserve(batch.due.size());
-  for (const Due& due : batch.due) add_billed(*due.series, billed);
-  std::sort(billed.begin(), billed.end());
-  uint64_t metrics = 0;
-  for (size_t at = 0; at < billed.size();) {
-    const size_t first = at;
-    size_t statistics = 0;
-    for (; at < billed.size() && billed[at].same_metric(billed[first]); ++at)
-      statistics += at == first || billed[at].statistic != billed[at - 1].statistic ? 1 : 0;
-    metrics += (statistics + kStatisticsBilledAsOne - 1) / kStatisticsBilledAsOne;
+uint64_t billed_metrics(const Batch& batch) { return bounds_of(billed_of(batch)).size() - 1; }
+
+std::vector<Share> shares_of(const Batch& batch) {
+  const std::vector<Billed> billed = billed_of(batch);
+  const std::vector<size_t> bounds = bounds_of(billed);
+  std::vector<Share> shares;
+  shares.reserve(billed.size());
+  for (size_t unit = 0; unit + 1 < bounds.size(); ++unit) {
+    const auto first = billed.begin() + static_cast<ptrdiff_t>(bounds[unit]);
+    const auto last = billed.begin() + static_cast<ptrdiff_t>(bounds[unit + 1]);
+    uint32_t statistics = 0;
+    for (auto at = first; at != last; ++at)
+      statistics += at == first || at->statistic != std::prev(at)->statistic ? 1 : 0;
+    for (auto at = first; at != last;) {
+      const auto end = std::find_if(at, last, [&](const Billed& one) { return one.statistic != at->statistic; });
+      const auto sharing = static_cast<uint32_t>(end - at);
+      const uint32_t all = kSharesOfUnit / statistics;
+      for (uint32_t number = 0; number < sharing; ++number, ++at)
+        shares.push_back({at->due, at->namespace_, all / sharing + (number < all % sharing ? 1 : 0)});
+    }
   }
-  return metrics;
+  return shares;
 }
 
 aws::cloudwatch::MetricDataRequest request_of(const Batch& batch) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "agent/charge.h"
 #include "agent/demand.h"
 #include "agent/schedule.h"
 #include "aws/cloudwatch_codec.h"
@@ -44,6 +46,15 @@ struct Batch {
 /// Metrics as AWS bills them in one call: each distinct metric counts once per five statistics, also as an
 /// input of metric math; an expression itself costs nothing.
 [[nodiscard]] uint64_t billed_metrics(const Batch& batch);
+
+/// In how many sixtieths of a billed metric a series of a call has a part: the statistics that are billed as
+/// one share it evenly, and so do those that want the same statistic. The sum is kSharesOfUnit x billed_metrics(batch).
+struct Share {
+  size_t due = 0;                 // index into batch.due
+  std::string_view namespace_{};  // of the metric that is billed
+  uint32_t sixtieths = 0;
+};
+[[nodiscard]] std::vector<Share> shares_of(const Batch& batch);
 
 /// The call: its queries are those of `due`, in the same order.
 [[nodiscard]] aws::cloudwatch::MetricDataRequest request_of(const Batch& batch);

@@ -85,6 +85,18 @@ class Checks {
   /// The items that a destination wants of a host, in Zabbix's order.
   [[nodiscard]] std::vector<Seen> seen(size_t destination, const std::string& host) const;
 
+  /// Calls `use` with host and key of each item that wants the series.
+  template <typename Use>
+  void each_item_of(const Series& series, Use use) const {
+    const auto [begin, end] = fed_.equal_range(&series);
+    for (auto at = begin; at != end; ++at) use(*at->second->host, at->second->sent_key());
+  }
+  /// Calls `use` with each item that is a metric or will be one: host, key as it is evaluated, interval.
+  template <typename Use>
+  void each_item(Use use) const {
+    for (const auto& [due, check] : due_) use(*check->host, check->key, check->delay->text);
+  }
+
   struct Pace {
     size_t metrics = 0;  // of count()
     size_t due = 0;      // now

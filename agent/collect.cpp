@@ -611,11 +611,11 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
   for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
     aws::cloudwatch::MetricDataRequest sent = request;
-    uint64_t counted = 0;
+    uint32_t carried_out = 0;
     auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
-                                                          std::move(sent), &counted);
-    // Nothing is billed for an answer that is an error, and pages are of one request.
-    for (; pages == 1 && counted > 0; --counted) {
+                                                          std::move(sent), &carried_out);
+    // Pages are of one request; an attempt whose answer was lost is paid for like the one after it.
+    for (; pages == 1 && carried_out > 0; --carried_out) {
       for (const auto& query : request.queries)
         counters_.metrics_requested += aws::cloudwatch::query_count(query);
       counters_.metrics_billed += billed_metrics(batch);
@@ -632,6 +632,7 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
       const Due& due = batch.due[data.query];
       const bool all = due.series->fed != 0 || may_sample(*due.series);
       slot.answered = true;
+      counters_.datapoints += data.points.size();
       // The call may be of a wider window, for others.
       for (const Point& point : data.points) {
         if (point.clock < due.window.start || point.clock >= due.window.end ||
@@ -676,7 +677,22 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
   co_return found;
 }
 
+// Of those that are read each period, and were at the one before.
+void Collect::tell_lag(const Batch& batch) const {
+  if (!on_lag) return;
+  std::optional<int64_t> worst;
+  for (const Due& due : batch.due) {
+    const Series& series = *due.series;
+    const int64_t period = series.group->period;
+    const bool each = series.ask_gap != 0 && static_cast<int64_t>(series.ask_gap) <= period;
+    if (!each || series.read_until != due.window.end - period || stretch(series) > 1) continue;
+    worst = std::max(worst.value_or(0), now() - due.window.end - delay(series));
+  }
+  if (worst) on_lag(*worst);
+}
+
 void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found) {
+  tell_lag(batch);
   lane.failure.reset();
   lane.failures_in_row = 0;
   std::vector<Due> again;
@@ -859,6 +875,14 @@ Collect::Postponed Collect::postponed(const Target& target) const {
   Postponed found{0, lane->overloaded_since};
   for (const Queued& entry : lane->queue) found.series += entry.postponed ? entry.batch.due.size() : 0;
   return found;
+}
+
+double Collect::stretch(const Series& series) const {
+  const double factor = stretch_.at(series.priority);
+  if (!(factor > 1)) return 1;
+  const int64_t own = std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
+  const int64_t interval = stretched(own, factor, longest_stretched_);
+  return interval > own ? static_cast<double>(interval) / static_cast<double>(own) : 1;
 }
 
 void Collect::set_stretch(Priority priority, double factor) {

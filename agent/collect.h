@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "agent/batch.h"
+#include "agent/budget.h"
 #include "agent/config.h"
 #include "agent/delays.h"
 #include "agent/demand.h"
@@ -36,6 +37,7 @@ struct CollectCounters {
   uint64_t failures = 0;           // of them
   uint64_t metrics_requested = 0;  // queries
   uint64_t metrics_billed = 0;     // as AWS counts: up to five statistics of a metric in a request are one
+  uint64_t datapoints = 0;         // that came
   uint64_t postponed = 0;          // readings that were put off to a later moment, see Lane
 };
 
@@ -51,6 +53,8 @@ class Collect {
 
   /// Called once for each request that AWS counted.
   std::function<void(const Batch&)> on_billed;
+  /// Called when a reading has come, so many seconds after its newest period could be final.
+  std::function<void(int64_t)> on_lag;
 
   /// What is known of which metrics CloudWatch has. A series without is not asked for: it counts as read and
   /// empty. Null functions: nothing is known.
@@ -109,9 +113,12 @@ class Collect {
   /// Called once a second: reads ahead what is due.
   void tick();
 
-  /// The interval at which series of that priority are read is multiplied by `factor`, 1 or more.
+  /// The interval at which series of that priority are read is multiplied by `factor`, 1 or more, but not made
+  /// longer than `longest` seconds.
   void set_stretch(Priority priority, double factor);
-  [[nodiscard]] double stretch(const Series& series) const { return stretch_.at(series.priority); }
+  void set_longest_stretched(int64_t longest) { longest_stretched_ = longest; }
+  /// By how much the interval of a series is longer than its own; 1: it is not.
+  [[nodiscard]] double stretch(const Series& series) const;
 
   [[nodiscard]] const CollectCounters& counters() const { return counters_; }
   /// Seconds after a period's end at which it counts as final.
@@ -198,6 +205,7 @@ class Collect {
   [[nodiscard]] asio::awaitable<Result<std::vector<Found>>> read_once(Lane& lane, const Batch& batch);
   void settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found);
   void read_again(Lane& lane, const Queued& taken, std::vector<Due> due);
+  void tell_lag(const Batch& batch) const;
   void settle_absent(const Due& due);
   void settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own);
   void settle_missed(const std::vector<Due>& due, const Error& error);
@@ -214,6 +222,7 @@ class Collect {
   CollectCounters counters_;
   mutable Delays delays_;  // grows by those first asked for
   std::array<double, kPriorities> stretch_{1, 1, 1};
+  int64_t longest_stretched_ = 3600;
   std::map<const Target*, Lane> lanes_;
   int workers_ = 0;
   int64_t last_tick_ = 0;

@@ -109,6 +109,15 @@ class TableReader {
     });
   }
 
+  // Above zero.
+  void amount(std::string_view key, double& into) {
+    read(key, [&](const toml::node& node) {
+      const double value = node.is_number() ? node.value<double>().value_or(0) : 0;
+      if (!(value > 0 && value < 1e12)) return wrong(node, key, "a number above 0");
+      into = value;
+    });
+  }
+
   // A string with commas, or an array of strings, joined by commas.
   void list(std::string_view key, std::string& into) {
     read(key, [&](const toml::node& node) {
@@ -298,6 +307,14 @@ Result<void> read_metrics(const toml::table& table, std::string_view file, Metri
   reader.number("look_back", into.look_back, 1, 30);
   reader.duration("catch_up", into.catch_up, milliseconds(0), std::chrono::hours(24 * 455));
   reader.duration("list", into.list, milliseconds(0), std::chrono::hours(24 * 7));
+  return reader.finish();
+}
+
+Result<void> read_budget(const toml::table& table, std::string_view file, BudgetConfig& into) {
+  TableReader reader(table, "[budget]", file);
+  reader.amount("usd_per_month", into.usd_per_month);
+  reader.duration("longest_interval", into.longest_interval, std::chrono::minutes(1), std::chrono::hours(24));
+  reader.text("prices", into.prices);
   return reader.finish();
 }
 
@@ -545,6 +562,7 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
       {"metrics", [&](const toml::table& table) { return read_metrics(table, file, config.metrics); }},
       {"organization",
        [&](const toml::table& table) { return read_organization(table, file, config.organization); }},
+      {"budget", [&](const toml::table& table) { return read_budget(table, file, config.budget); }},
       {"intake", [&](const toml::table& table) { return read_intake(table, file, config.intake); }},
       {"weblog", [&](const toml::table& table) { return read_weblog(table, file, config.weblog); }},
   };
@@ -569,8 +587,9 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
     const toml::table* table = node.as_table();
     if (known == tables.end() || table == nullptr) {
       return fail(ErrorKind::invalid,
-                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [intake], "
-                  "[inventory], [metrics], [organization], [weblog], [zabbix], [[account]], [[priority]], [[send]]",
+                  "{}:{}: '{}' is not a table of this file; known are: [agent], [aws], [budget], [intake], "
+                  "[inventory], [metrics], [organization], [weblog], [zabbix], [[account]], [[priority]], "
+                  "[[send]]",
                   file, key.source().begin.line, key.str());
     }
     if (auto read = known->second(*table); !read) return read;

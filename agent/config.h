@@ -99,6 +99,13 @@ struct SendConfig {
   friend bool operator==(const SendConfig&, const SendConfig&) = default;
 };
 
+/// What reading metrics may cost. See agent/budget.h.
+struct BudgetConfig {
+  double usd_per_month = 0;                     // 0: no budget
+  std::chrono::seconds longest_interval{3600};  // to which intervals are stretched
+  std::string prices{};                         // a file like data/aws-prices.toml; empty: the built-in one
+};
+
 /// One more account. With neither profile nor role_arn it is read with the default credentials.
 struct AccountConfig {
   std::string name;        // as written in item keys
@@ -139,6 +146,7 @@ struct Config {
   AwsConfig aws{};
   InventoryConfig inventory{};
   MetricsConfig metrics{};
+  BudgetConfig budget{};
   ZabbixConfig zabbix{};
   IntakeConfig intake{};
   std::vector<SendConfig> sends{};

@@ -51,6 +51,20 @@ tls_psk_file = "/etc/zabbix/psk"
   EXPECT_THAT(error_of(whole + "heartbeat = '2h'"), HasSubstr("heartbeat must be"));
 }
 
+TEST(BudgetConfig, IsReadAndChecked) {
+  const auto config =
+      parse_config("[budget]\nusd_per_month = 99.5\nlongest_interval = '30m'\nprices = '/p'", "");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->budget.usd_per_month, 99.5);
+  EXPECT_EQ(config->budget.longest_interval, std::chrono::minutes(30));
+  EXPECT_EQ(config->budget.prices, "/p");
+  EXPECT_EQ(parse_config("[budget]\nusd_per_month = 100", "")->budget.usd_per_month, 100);
+  EXPECT_EQ(parse_config("", "")->budget.usd_per_month, 0) << "no budget";
+  EXPECT_THAT(error_of("[budget]\nusd_per_month = 0"), HasSubstr("a number above 0"));
+  EXPECT_THAT(error_of("[budget]\nusd_per_month = '5'"), HasSubstr("a number above 0"));
+  EXPECT_THAT(error_of("[budget]\nlongest_interval = '2d'"), HasSubstr("longest_interval"));
+}
+
 TEST(Config, ReadsIntakeAndSends) {
   const std::string zabbix = "[zabbix]\nserver = 'a'\n";
   const auto config = parse_config(zabbix + R"([intake]

@@ -149,6 +149,13 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
     facts.absent = true;
     facts.looks_again = parts_.existence.looks_again(series);
   }
+  if (const double stretch = parts_.collect.stretch(series); stretch > 1) {
+    const Bill::Seen bill = parts_.bill.seen();
+    facts.own_interval = std::max<int64_t>(facts.ask_gap, group.period);
+    facts.stretched_interval = static_cast<int64_t>(stretch * static_cast<double>(facts.own_interval) + 0.5);
+    facts.forecast_usd = bill.unstretched_usd;
+    facts.budget_usd = bill.budget_usd;
+  }
   if (series.failure()) {
     facts.failure = series.failure()->message;
     facts.retry = parts_.collect.held_until(series);

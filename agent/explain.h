@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/bill.h"
 #include "agent/collect.h"
 #include "agent/config.h"
 #include "agent/demand.h"
@@ -27,6 +28,7 @@ class Explain {
     const Demand& demand;
     const Collect& collect;
     const Existence& existence;
+    const Bill& bill;
     Clock clock;
   };
 

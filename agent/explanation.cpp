@@ -168,6 +168,14 @@ void say_reading(Words& words, const SeriesFacts& series) {
               words.clock(series.window_end));
   }
   if (series.reading) words.say("reading", "It is being read now.");
+  if (series.stretched_interval != 0) {
+    words.say(
+        "reading",
+        "It is read every {} instead of every {}, because the month would cost US${:.2f} of a budget of "
+        "US${:.2f} ([budget] usd_per_month); every datapoint still comes, only later.",
+        duration_text(series.stretched_interval), duration_text(series.own_interval), series.forecast_usd,
+        series.budget_usd);
+  }
   if (!series.failure.empty()) {
     words.say("missing", "The last reading failed: {}{}", series.failure,
               series.retry != 0 ? fmt::format(" It is tried again {}.", words.coming(series.retry))

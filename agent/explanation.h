@@ -52,17 +52,21 @@ struct SeriesFacts {
   int64_t window_end = 0;
   int64_t point_clock = 0;  // of the newest datapoint in it
   std::string point_value{};
-  bool absent = false;           // CloudWatch lists no such metric, so it is not asked for
-  int64_t looks_again = 0;       // then whether it does is looked at again
-  bool reading = false;          // now
-  int64_t next_reading = 0;      // about; 0: nobody wants one
-  int64_t behind_from = 0;       // the next one begins there; 0: as usual
-  std::string failure{};         // of the newest reading
-  int64_t retry = 0;             // then it is tried again
-  int64_t last_asked = 0;        // by anybody
-  int64_t ask_gap = 0;           // seconds between the last two questions
-  bool fed = false;              // every datapoint goes to Zabbix
-  bool missing_is_zero = false;  // for the item in question
+  bool absent = false;      // CloudWatch lists no such metric, so it is not asked for
+  int64_t looks_again = 0;  // then whether it does is looked at again
+  bool reading = false;            // now
+  int64_t next_reading = 0;        // about; 0: nobody wants one
+  int64_t behind_from = 0;         // the next one begins there; 0: as usual
+  std::string failure{};           // of the newest reading
+  int64_t retry = 0;               // then it is tried again
+  int64_t last_asked = 0;          // by anybody
+  int64_t ask_gap = 0;             // seconds between the last two questions
+  bool fed = false;                // every datapoint goes to Zabbix
+  bool missing_is_zero = false;    // for the item in question
+  int64_t stretched_interval = 0;  // between two readings, for the budget; 0: its own
+  int64_t own_interval = 0;
+  double forecast_usd = 0;  // of the month, if nothing were stretched
+  double budget_usd = 0;
 };
 
 /// Who makes the values of an item.

@@ -8,6 +8,7 @@
 
 #include "agent/explain.h"
 #include "agent/math_key.h"
+#include "agent/planner.h"
 #include "agent/status.h"
 #include "base/json.h"
 #include "base/version.h"
@@ -85,6 +86,8 @@ std::span<const Items::Row> Items::table() {
       {"bakusoku.stats", "[<name>]", "one of the agent's own counters; without a name all of them as JSON", 1,
        &Items::statistics},
       {"bakusoku.status", "", "how the agent is doing, as JSON", 0, &Items::status},
+      {"bakusoku.plan", "", "what collecting the metrics that are asked for now costs, as JSON", 0,
+       &Items::plan},
       {"bakusoku.explain", "[<host>,<key>]",
        "why an item of a host has the value it has, or none, as JSON; without a key all items of the host", 2,
        &Items::explain},
@@ -190,8 +193,9 @@ Items::Value Items::version(Parameters, std::string_view, Deadline) { co_return 
 
 Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline) {
   const std::string& name = parameter(parameters, 0);
-  const auto stats = all_stats(parts_.stats, parts_.targets, parts_.inventories, parts_.demand,
-                               parts_.collect, parts_.board);
+  const auto stats =
+      all_stats(parts_.stats, parts_.targets, parts_.inventories, parts_.demand, parts_.collect, parts_.board,
+                parts_.bill, parts_.status, unix_seconds(parts_.clock()));
   if (name.empty()) {
     std::string json = "{";
     for (const Stat& stat : stats) {
@@ -209,6 +213,8 @@ Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline
 }
 
 Items::Value Items::status(Parameters, std::string_view, Deadline) { co_return parts_.status.json(); }
+
+Items::Value Items::plan(Parameters, std::string_view, Deadline) { co_return parts_.planner.json(); }
 
 Items::Value Items::explain(Parameters parameters, std::string_view, Deadline deadline) {
   const std::string& host = parameter(parameters, 0);

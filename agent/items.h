@@ -53,7 +53,9 @@ using Parameters = std::span<const std::string>;
 /// What a key that stands for a series means. Nothing: it stands for none. Errors: invalid.
 [[nodiscard]] std::optional<Result<MetricKey>> series_meant(std::string_view name, Parameters parameters);
 
+class Bill;
 class Explain;
+class Planner;
 class Status;
 
 class Items {
@@ -68,6 +70,8 @@ class Items {
     Stats& stats;
     const Explain& explain;
     const Status& status;
+    const Bill& bill;
+    const Planner& planner;
     weblog::Logs& weblogs;
     Clock clock;
   };
@@ -112,6 +116,7 @@ class Items {
   Value statistics(Parameters parameters, std::string_view key, Deadline deadline);
   Value explain(Parameters parameters, std::string_view key, Deadline deadline);
   Value status(Parameters parameters, std::string_view key, Deadline deadline);
+  Value plan(Parameters parameters, std::string_view key, Deadline deadline);
   Value name_to_id(Parameters parameters, std::string_view key, Deadline deadline);
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value math(Parameters parameters, std::string_view key, Deadline deadline);

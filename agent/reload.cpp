@@ -151,6 +151,11 @@ std::vector<Change> changes_between(const Config& before, const Config& after) {
       .key("list", &MetricsConfig::list)
       .key("catch_up", &MetricsConfig::catch_up)
       .add_to(changes);
+  Comparison<BudgetConfig>("[budget]", before.budget, after.budget)
+      .key("usd_per_month", &BudgetConfig::usd_per_month)
+      .key("longest_interval", &BudgetConfig::longest_interval)
+      .key("prices", &BudgetConfig::prices)
+      .add_to(changes);
   compare_zabbix(before.zabbix, after.zabbix, changes);
   Comparison<IntakeConfig>("[intake]", before.intake, after.intake)
       .key("listen", &IntakeConfig::listen)

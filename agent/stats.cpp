@@ -3,12 +3,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
+#include "agent/bill.h"
 #include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/demand.h"
 #include "agent/inventory.h"
+#include "agent/status.h"
 #include "agent/targets.h"
 
 namespace bakusoku::agent {
@@ -29,8 +32,26 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+void Lag::note(int64_t now, int64_t seconds) {
+  const int64_t minute = now / 60;
+  Minute& slot = minutes_[static_cast<size_t>(minute) % minutes_.size()];
+  if (slot.minute != minute) slot = Minute{minute, 0};
+  slot.worst = std::max(slot.worst, seconds);
+}
+
+int64_t Lag::worst(int64_t now) const {
+  int64_t worst = 0;
+  for (const Minute& slot : minutes_) {
+    if (slot.minute <= now / 60 && slot.minute >= (now - kRemembered) / 60)
+      worst = std::max(worst, slot.worst);
+  }
+  return worst;
+}
+
 std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const Inventories& inventories,
-                            const Demand& demand, const Collect& collect, const Board& board) {
+                            const Demand& demand, const Collect& collect, const Board& board,
+                            const Bill& bill, const Status& status, int64_t now) {
+  const Bill::Seen cost = bill.seen();
   const aws::ClientCounters calls = targets.calls();
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - stats.started;
   const auto count = [](uint64_t value) { return static_cast<double>(value); };
@@ -71,6 +92,17 @@ std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const In
       {"intake.failed", count(stats.intake_failed)},
       {"intake.refused", count(stats.intake_refused)},
       {"intake.commits", count(stats.intake_commits)},
+      {"metrics.points", count(collect.counters().datapoints)},
+      {"metrics.points.rate", status.datapoints_per_second()},
+      {"cost.today", cost.today_usd},
+      {"cost.month", cost.month_usd},
+      {"cost.forecast", cost.forecast_usd},
+      {"budget", cost.budget_usd},
+      {"budget.exceeded", cost.exceeded ? 1.0 : 0.0},
+      {"budget.stretch", *std::max_element(cost.factors.begin(), cost.factors.end())},
+      {"quota.calls.headroom", status.quotas().calls_headroom()},
+      {"quota.datapoints.headroom", status.quotas().datapoints_headroom()},
+      {"lag", static_cast<double>(stats.lag.worst(now))},
       {"inventory.readings", count(inventories.counters().readings)},
       {"inventory.early", count(inventories.counters().early)},
       {"inventory.failed", count(inventories.counters().failures)},

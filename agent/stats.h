@@ -1,6 +1,7 @@
 // What the agent counts about itself, as bakusoku.stats[<name>] tells it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -10,11 +11,28 @@
 
 namespace bakusoku::agent {
 
+class Bill;
 class Board;
 class Collect;
 class Demand;
 class Inventories;
+class Status;
 class Targets;
+
+/// How long the newest final datapoints waited until they were read, the worst of the last minutes.
+class Lag {
+ public:
+  void note(int64_t now, int64_t seconds);
+  [[nodiscard]] int64_t worst(int64_t now) const;
+
+ private:
+  static constexpr int64_t kRemembered = 300;
+  struct Minute {
+    int64_t minute = -1;
+    int64_t worst = 0;
+  };
+  std::array<Minute, 8> minutes_{};
+};
 
 struct Stats {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
@@ -37,6 +55,7 @@ struct Stats {
   uint64_t intake_failed = 0;     // values that others sent and that were not taken
   uint64_t intake_refused = 0;    // connections: not on the allow list, or not understood
   uint64_t intake_commits = 0;    // of values that came together
+  Lag lag{};                      // of final datapoints
 };
 
 struct Stat {
@@ -51,6 +70,7 @@ struct Stat {
 /// Every statistic, in a fixed order.
 [[nodiscard]] std::vector<Stat> all_stats(const Stats& stats, const Targets& targets,
                                           const Inventories& inventories, const Demand& demand,
-                                          const Collect& collect, const Board& board);
+                                          const Collect& collect, const Board& board, const Bill& bill,
+                                          const Status& status, int64_t now);
 
 }  // namespace bakusoku::agent

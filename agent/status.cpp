@@ -10,7 +10,7 @@
 namespace bakusoku::agent {
 namespace {
 
-constexpr int64_t kDay = 86400;
+std::string usd_text(double usd) { return fmt::format("{:.5f}", usd); }
 
 std::string number(double value) { return fmt::format("{:.3g}", value); }
 
@@ -27,16 +27,7 @@ std::string problems_json() {
 
 }  // namespace
 
-void Rate::sample(double counter) { samples_[taken_++ % kSamples] = counter; }
-
-double Rate::per_second() const {
-  if (taken_ < 2) return 0;
-  const size_t newest = taken_ - 1;
-  const size_t oldest = taken_ > kSamples ? taken_ - kSamples : 0;
-  return (samples_[newest % kSamples] - samples_[oldest % kSamples]) / static_cast<double>(newest - oldest);
-}
-
-Status::Status(Parts parts) : parts_(std::move(parts)), billed_since_(unix_seconds(parts_.clock())) {}
+Status::Status(Parts parts) : parts_(std::move(parts)) {}
 
 uint64_t Status::put() const {
   return reporting_ == nullptr ? 0 : reporting_->checks().values() + parts_.stats.intake_processed;
@@ -57,10 +48,8 @@ void Status::tick() {
   delivered_.sample(static_cast<double>(delivered()));
   calls_.sample(static_cast<double>(parts_.targets.calls().attempts));
   cpu_.sample(cpu_seconds());
-  const int64_t now = unix_seconds(parts_.clock());
-  if (now / kDay == billed_since_ / kDay) return;
-  billed_since_ = now / kDay * kDay;
-  billed_before_ = parts_.collect.counters().metrics_billed;
+  datapoints_.sample(static_cast<double>(parts_.collect.counters().datapoints));
+  quotas_.tick(parts_.targets);
 }
 
 std::string Status::json() const {
@@ -88,6 +77,8 @@ std::string Status::json() const {
     json.add_raw("values", values.finish());
   }
   json.add_raw("aws", aws_json());
+  json.add_raw("bill", bill_json());
+  json.add_raw("quotas", quotas_json());
   return json.add_raw("problems", problems_json()).finish();
 }
 
@@ -163,9 +154,49 @@ std::string Status::aws_json() const {
   json.add("queued", uint64_t{parts_.collect.calls_queued()});
   const Collect::Postponed postponed = parts_.collect.postponed();
   json.add("postponed", uint64_t{postponed.series}).add("postponed_since", postponed.since);
-  json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed);
-  json.add("billed_today", metrics.metrics_billed - billed_before_);
-  return json.add("billed_since", billed_since_).finish();
+  json.add_raw("datapoints_per_second", number(datapoints_.per_second()));
+  return json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed).finish();
+}
+
+std::string Status::bill_json() const {
+  const Bill::Seen seen = parts_.bill.seen();
+  JsonObject json;
+  json.add_raw("today", usd_text(seen.today_usd)).add_raw("month", usd_text(seen.month_usd));
+  json.add_raw("forecast", usd_text(seen.forecast_usd));
+  json.add("since", seen.since).add("on_disk", seen.on_disk).add("prices", parts_.bill.prices().date());
+  if (seen.budget_usd > 0) {
+    json.add_raw("budget", usd_text(seen.budget_usd)).add_raw("unstretched", usd_text(seen.unstretched_usd));
+    JsonObject factors;
+    factors.add_raw("high", number(seen.factors[0])).add_raw("normal", number(seen.factors[1]));
+    json.add_raw("stretch", factors.add_raw("low", number(seen.factors[2])).finish());
+    json.add("exceeded", seen.exceeded);
+  }
+  JsonArray namespaces;
+  for (const auto& [name, usd] : parts_.bill.by_namespace()) {
+    JsonObject one;
+    namespaces.add_raw(one.add("namespace", name).add_raw("month", usd_text(usd)).finish());
+  }
+  json.add_raw("namespaces", namespaces.finish());
+  JsonArray places;
+  for (const auto& [place, usd] : parts_.bill.by_account_and_region()) {
+    JsonObject one;
+    one.add("account", place.first).add("region", place.second);
+    places.add_raw(one.add_raw("month", usd_text(usd)).finish());
+  }
+  json.add_raw("targets", places.finish());
+  return json.finish();
+}
+
+std::string Status::quotas_json() const {
+  JsonArray array;
+  for (const Quotas::Seen& seen : quotas_.seen()) {
+    JsonObject json;
+    json.add("account", seen.account).add("region", seen.region);
+    json.add_raw("calls", number(seen.calls)).add_raw("calls_limit", number(seen.calls_limit));
+    json.add_raw("datapoints", number(seen.datapoints));
+    array.add_raw(json.add_raw("datapoints_limit", number(seen.datapoints_limit)).finish());
+  }
+  return array.finish();
 }
 
 }  // namespace bakusoku::agent

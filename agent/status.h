@@ -2,14 +2,16 @@
 // the last minute, for which it takes a sample each second. Runs on the agent's thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 
+#include "agent/bill.h"
 #include "agent/board.h"
 #include "agent/collect.h"
 #include "agent/demand.h"
 #include "agent/inventory.h"
+#include "agent/quotas.h"
+#include "agent/rate.h"
 #include "agent/stats.h"
 #include "agent/targets.h"
 #include "base/clock.h"
@@ -18,19 +20,6 @@ namespace bakusoku::agent {
 
 class Reporting;
 
-/// How much a counter grew per second, over the last minute or since the first sample.
-class Rate {
- public:
-  /// Once a second.
-  void sample(double counter);
-  [[nodiscard]] double per_second() const;
-
- private:
-  static constexpr size_t kSamples = 61;
-  std::array<double, kSamples> samples_{};
-  size_t taken_ = 0;
-};
-
 class Status {
  public:
   struct Parts {
@@ -38,6 +27,7 @@ class Status {
     const Targets& targets;
     const Demand& demand;
     const Collect& collect;
+    const Bill& bill;
     Clock clock;
   };
 
@@ -49,6 +39,9 @@ class Status {
   void look_at(const Reporting* reporting) { reporting_ = reporting; }
   /// Once a second.
   void tick();
+  [[nodiscard]] const Quotas& quotas() const { return quotas_; }
+  /// Datapoints that came in the last minute, a second.
+  [[nodiscard]] double datapoints_per_second() const { return datapoints_.per_second(); }
   /// Walks all items and chunks of the spools.
   [[nodiscard]] std::string json() const;
 
@@ -57,6 +50,8 @@ class Status {
   [[nodiscard]] uint64_t delivered() const;
   [[nodiscard]] std::string destinations_json(int64_t now) const;
   [[nodiscard]] std::string aws_json() const;
+  [[nodiscard]] std::string bill_json() const;
+  [[nodiscard]] std::string quotas_json() const;
 
   Parts parts_;
   const Reporting* reporting_ = nullptr;
@@ -64,8 +59,8 @@ class Status {
   Rate delivered_;
   Rate calls_;
   Rate cpu_;
-  int64_t billed_since_;        // midnight, or the agent's start
-  uint64_t billed_before_ = 0;  // until then
+  Rate datapoints_;
+  Quotas quotas_;
 };
 
 }  // namespace bakusoku::agent

@@ -57,6 +57,7 @@ void CallRate::advance(Moment now) {
 std::chrono::milliseconds CallRate::take(double amount, Moment now) {
   advance(now);
   tokens_ -= amount;
+  taken_ += amount;
   // More than a burst at once: it may go when the bucket is full, and the next pays for the rest.
   const double owed = -tokens_ - std::max(amount - burst_, 0.0);
   if (owed <= 0) return std::chrono::milliseconds(0);

@@ -36,6 +36,8 @@ class CallRate {
   void throttled(Moment now);
 
   [[nodiscard]] double per_second() const { return rate_; }
+  /// What take() was given in all.
+  [[nodiscard]] double taken() const { return taken_; }
   /// What could be taken now without a wait, as a fraction of the burst, 0 to 1.
   [[nodiscard]] double headroom(Moment now) const;
 
@@ -47,6 +49,7 @@ class CallRate {
   double rate_;    // per second, limit_ at most
   double tokens_;  // below zero: promised to those who wait
   Moment at_;
+  double taken_ = 0;
   std::optional<Moment> cut_;
 };
 

@@ -118,6 +118,7 @@ struct Client::State {
   ClientCounters counters{};
   std::map<std::string, Gate> gates{};  // by region and service
   std::optional<Error> closed{};
+  Requests requests{};
   std::minstd_rand random{std::random_device{}()};
 
   CallRate& rate(const std::string& what, Quota allowed) {
@@ -138,6 +139,15 @@ struct Client::State {
                          static_cast<double>(call.datapoints));
     }
     return found;
+  }
+
+  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost.
+  void note_carried_out(const Call& call, const Result<HttpReply>& reply, uint32_t issued) {
+    const bool refused = reply && (reply->status < 200 || reply->status > 299);
+    const uint32_t carried_out = refused && issued > 0 ? issued - 1 : issued;
+    if (carried_out == 0) return;
+    if (call.carried_out != nullptr) *call.carried_out += carried_out;
+    if (call.service == "cloudwatch") requests[{call.region, call.action}] += carried_out;
   }
 
   std::chrono::milliseconds wait_for_turn(const Call& call) {
@@ -174,12 +184,6 @@ struct Client::State {
       }
     }
     co_return true;
-  }
-
-  [[nodiscard]] static bool may_have_worked(const Result<HttpReply>& reply) {
-    if (reply) return reply->status >= 200 && reply->status <= 299;
-    return reply.error().kind == ErrorKind::timeout || reply.error().kind == ErrorKind::corrupt ||
-           reply.error().code == kConnectionBroke;
   }
 
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
@@ -305,16 +309,18 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     }
 
     ++state.counters.attempts;
+    uint32_t issued = 0;
     HttpRequest sent = std::move(*request);
+    sent.issued = &issued;
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
     turn.reset();
+    state.note_carried_out(call, reply, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }
 
-    if (call.counted != nullptr && State::may_have_worked(reply)) ++*call.counted;
     RetryClass retry = RetryClass::never;
     bool timed_out = false;
     Error error;
@@ -378,6 +384,20 @@ void Client::close(Error why) { state_->closed = std::move(why); }
 
 std::chrono::seconds Client::clock_skew() const { return state_->skew.offset(); }
 const ClientCounters& Client::counters() const { return state_->counters; }
+const Client::Requests& Client::cloudwatch_requests() const { return state_->requests; }
+
+std::vector<Pace> Client::paces() const {
+  std::vector<Pace> paces;
+  for (const auto& [name, rate] : state_->rates) {
+    const size_t space = name.find(' ');
+    std::string what = name.substr(space + 1);
+    if (what == "datapoints true") what = "datapoints";
+    if (what == "datapoints false") what = "datapoints old";
+    paces.push_back(Pace{name.substr(0, space), std::move(what), rate.per_second(), rate.taken()});
+  }
+  return paces;
+}
+
 CredentialsProvider* Client::credentials() const { return state_->credentials; }
 
 }  // namespace bakusoku::aws

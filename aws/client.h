@@ -8,9 +8,11 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "aws/credentials.h"
@@ -37,11 +39,9 @@ struct Call {
   bool sign = true;                          // AssumeRoleWithWebIdentity is sent unsigned
   std::chrono::milliseconds timeout{20000};  // of one attempt
   std::string permission{};                  // "ec2:DescribeInstances"; empty: service:action
-  uint64_t datapoints = 0;      // that the answer is estimated to hold; 0: not a call that AWS counts so
-  int64_t datapoints_from = 0;  // unix seconds of the oldest of them
-  /// Grows with each attempt that AWS may have worked for: answered, and not with an error, or sent and left
-  /// without an answer. Null: nobody counts.
-  uint64_t* counted = nullptr;
+  uint64_t datapoints = 0;          // that the answer is estimated to hold; 0: not a call that AWS counts so
+  int64_t datapoints_from = 0;      // unix seconds of the oldest of them
+  uint32_t* carried_out = nullptr;  // counts the attempts that AWS carried out, as far as can be known
 };
 
 struct ClientCounters {
@@ -54,6 +54,14 @@ struct ClientCounters {
 
 /// Of one client, to one service of one region; others wait for their turn.
 inline constexpr size_t kMostCallsInFlight = 32;
+
+/// How an account goes on at one of AWS's quotas.
+struct Pace {
+  std::string region{};
+  std::string what{};  // "cloudwatch GetMetricData", or "datapoints" (recent ones), "datapoints old"
+  double limit = 0;    // a second: our share, less while AWS throttles
+  double taken = 0;    // in all
+};
 
 class Client {
  public:
@@ -77,6 +85,11 @@ class Client {
   /// Server time minus ours, as learnt from replies; zero until a reply showed a skew worth correcting.
   [[nodiscard]] std::chrono::seconds clock_skew() const;
   [[nodiscard]] const ClientCounters& counters() const;
+  /// The requests to CloudWatch that AWS carried out, as far as can be known, by region and action: those
+  /// that it did not answer with an error.
+  using Requests = std::map<std::pair<std::string, std::string>, uint64_t>;
+  [[nodiscard]] const Requests& cloudwatch_requests() const;
+  [[nodiscard]] std::vector<Pace> paces() const;
   [[nodiscard]] CredentialsProvider* credentials() const;
 
  private:

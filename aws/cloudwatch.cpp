@@ -21,14 +21,14 @@ Call call(std::string region, std::string action, std::string body) {
 }  // namespace
 
 asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
-                                                        MetricDataRequest request, uint64_t* counted) {
+                                                        MetricDataRequest request, uint32_t* carried_out) {
   const std::string context = "cloudwatch:GetMetricData in " + region;
   Result<std::string> encoded = encode_get_metric_data(request);
   if (!encoded) co_return fail(encoded.error().with_context(context));
   Call sent = call(std::move(region), "GetMetricData", std::move(*encoded));
   sent.datapoints = estimated_datapoints(request);
   sent.datapoints_from = request.start;
-  sent.counted = counted;
+  sent.carried_out = carried_out;
   const Result<std::string> body = co_await client.send(std::move(sent));
   if (!body) co_return fail(body.error());
   Result<MetricDataPage> page = decode_get_metric_data(*body, request.queries.size());

@@ -10,10 +10,10 @@
 
 namespace bakusoku::aws::cloudwatch {
 
-/// One page. `counted` grows with each attempt that AWS may have counted (see Call); null: nobody counts.
+/// One page. `carried_out`, if given, counts the attempts that AWS carried out, each of which it bills.
 [[nodiscard]] asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
                                                                       MetricDataRequest request,
-                                                                      uint64_t* counted = nullptr);
+                                                                      uint32_t* carried_out = nullptr);
 [[nodiscard]] asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
                                                                 ListMetricsRequest request);
 

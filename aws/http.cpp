@@ -78,6 +78,13 @@ struct Transfer {
   CURLcode code = CURLE_OK;
 };
 
+// Called each time a connection is there and the request is about to go out.
+int note_issued(void* of, char*, char*, int, int) noexcept {
+  const Transfer& transfer = *static_cast<Transfer*>(of);
+  if (transfer.request.issued != nullptr) ++*transfer.request.issued;
+  return 0;
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto blank = [](char ch) { return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n'; };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
@@ -405,6 +412,10 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     set(easy, CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
     set(easy, CURLOPT_HEADERDATA, static_cast<void*>(&transfer));
     set(easy, CURLOPT_ERRORBUFFER, transfer.error.data());
+#if LIBCURL_VERSION_NUM >= 0x075000
+    set(easy, CURLOPT_PREREQFUNCTION, &note_issued);
+    set(easy, CURLOPT_PREREQDATA, static_cast<void*>(&transfer));
+#endif
     set(easy, CURLOPT_URL, request.url.c_str());
     set(easy, CURLOPT_HTTPHEADER, transfer.headers);
     set(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.connect_timeout));
@@ -455,6 +466,9 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
       return;
     }
     set(easy, CURLOPT_PRIVATE, static_cast<void*>(nullptr));
+#if LIBCURL_VERSION_NUM >= 0x075000
+    set(easy, CURLOPT_PREREQDATA, static_cast<void*>(nullptr));
+#endif
     set(easy, CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
     set(easy, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
     set(easy, CURLOPT_POSTFIELDS, static_cast<const char*>(nullptr));
@@ -466,6 +480,12 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     long connects = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
+#if LIBCURL_VERSION_NUM < 0x075000
+    // Older ones do not tell of a request that they sent again.
+    curl_off_t ready = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    if (ready > 0) note_issued(&transfer, nullptr, nullptr, 0, 0);
+#endif
     counters.connections += static_cast<uint64_t>(std::max(connects, 0L));
     transfer.reply.status = static_cast<int>(status);
     transfer.finished = true;
@@ -517,9 +537,8 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
       case CURLE_GOT_NOTHING:
       case CURLE_RECV_ERROR:
       case CURLE_SEND_ERROR:
-        return Error{ErrorKind::unavailable,
-                     fmt::format("{}: the connection broke before the answer: {}", place, words),
-                     std::string(kConnectionBroke)};
+        return error(ErrorKind::unavailable,
+                     fmt::format("the connection broke before the answer: {}", words));
       case CURLE_PARTIAL_FILE:
         return error(ErrorKind::corrupt, fmt::format("the answer was cut short: {}", words));
       case CURLE_BAD_CONTENT_ENCODING:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,10 +24,10 @@ struct HttpRequest {
   std::chrono::milliseconds connect_timeout{3000};
   std::chrono::milliseconds timeout{20000};  // for the whole exchange
   bool use_proxy = true;                     // false: instance and container metadata
+  // If given, counts how often the request went out: not at all where there was no connection, twice where
+  // the server closed a connection that had been idle (or answered nothing) and it was sent again.
+  uint32_t* issued = nullptr;
 };
-
-/// The code of an Error when the connection broke after the request was sent: nobody knows what became of it.
-inline constexpr const char* kConnectionBroke = "ConnectionBroke";
 
 struct HttpReply {
   int status = 0;

@@ -17,6 +17,7 @@ using Run = std::function<int()>;
 void add_run(CLI::App& app, Run& run);
 void add_get(CLI::App& app, Run& run);
 void add_check(CLI::App& app, Run& run);
+void add_plan(CLI::App& app, Run& run);
 void add_explain(CLI::App& app, Run& run);
 void add_status(CLI::App& app, Run& run);
 void add_version(CLI::App& app, Run& run);

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
       "  bakusoku run      answers Zabbix: through bakusoku.so, a passive-agent port, or both\n"
       "  bakusoku get      asks for items by hand, as Zabbix would\n"
       "  bakusoku check    tells whether configuration, credentials and permissions are in order\n"
+      "  bakusoku plan     tells what the wanted metrics cost, before they are read\n"
       "  bakusoku explain  tells why an item of a host has the value it has, or none\n"
       "  bakusoku status   shows how the running agent is doing\n",
       "bakusoku"};
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
   cli::add_run(app, run);
   cli::add_get(app, run);
   cli::add_check(app, run);
+  cli::add_plan(app, run);
   cli::add_explain(app, run);
   cli::add_status(app, run);
   cli::add_version(app, run);

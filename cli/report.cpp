@@ -142,6 +142,75 @@ std::string host_text(element root, size_t width) {
   return out;
 }
 
+std::string usd_text(double usd) { return fmt::format("US${:.2f}", usd); }
+
+// "eu-west-1 of account prod"
+std::string place_text(element of) {
+  const std::string_view account = text(of, "account");
+  return fmt::format("{}{}{}", text(of, "region"), account.empty() ? "" : " of account ", account);
+}
+
+std::vector<std::string> bill_lines(element bill, int64_t now) {
+  std::vector<std::string> lines;
+  const double budget = real(bill, "budget");
+  lines.push_back(fmt::format("BILL    {} today, {} this month so far; the month comes to {}{}",
+                              usd_text(real(bill, "today")), usd_text(real(bill, "month")),
+                              usd_text(real(bill, "forecast")),
+                              budget > 0 ? fmt::format(" of a budget of {}", usd_text(budget)) : ""));
+  const int64_t since = integer(bill, "since");
+  bool on_disk = false;
+  (void)bill["on_disk"].get(on_disk);
+  if (!on_disk && since != 0)
+    lines.push_back(fmt::format("        counted in memory since {}", clock_text(since, now)));
+  if (has(bill, "stretch")) {
+    const element stretch = bill["stretch"].value();
+    std::string slower;
+    for (const char* priority : {"low", "normal", "high"}) {
+      if (const double factor = real(stretch, priority); factor > 1)
+        slower +=
+            fmt::format("{}{} priority every {:g} intervals", slower.empty() ? "" : ", ", priority, factor);
+    }
+    if (!slower.empty()) {
+      lines.push_back(
+          fmt::format("        for the budget, metrics are read more rarely: {}; otherwise it were {}",
+                      slower, usd_text(real(bill, "unstretched"))));
+    }
+    bool exceeded = false;
+    if (bill["exceeded"].get(exceeded) == simdjson::SUCCESS && exceeded) {
+      lines.emplace_back(
+          "        THE BUDGET IS PASSED although intervals are as long as [budget] allows; collection goes "
+          "on");
+    }
+  }
+  std::vector<std::pair<double, std::string>> namespaces;
+  for (const element one : list(bill, "namespaces")) {
+    if (const double usd = real(one, "month"); usd > 0) namespaces.emplace_back(usd, text(one, "namespace"));
+  }
+  std::stable_sort(namespaces.begin(), namespaces.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string shares;
+  for (const auto& [usd, name] : namespaces)
+    shares += fmt::format("{}{} {}", shares.empty() ? "" : ", ", name, usd_text(usd));
+  if (!shares.empty()) lines.push_back("        of the month: " + shares);
+  return lines;
+}
+
+std::vector<std::string> quota_lines(element root) {
+  const auto places = list(root, "quotas");
+  if (places.empty()) return {};
+  Table table({"QUOTA", "CALLS", "DATAPOINTS"});
+  const auto used = [](double rate, double limit) {
+    return limit > 0
+               ? fmt::format("{} of {} ({:.0f} %)", rate_text(rate), rate_text(limit), 100 * rate / limit)
+               : std::string("-");
+  };
+  for (const element place : places) {
+    table.add({place_text(place), used(real(place, "calls"), real(place, "calls_limit")),
+               used(real(place, "datapoints"), real(place, "datapoints_limit"))});
+  }
+  return table.lines();
+}
+
 std::vector<std::string> destination_lines(element root) {
   Table table({"ZABBIX", "STATE", "HOSTS", "WAITING", "OLDEST", "DELIVERED", "RESENT", "REFUSED"});
   std::vector<std::string> troubles;
@@ -249,6 +318,80 @@ bool explains_delivery(std::string_view json) {
   return known;
 }
 
+Result<std::string> plan_text(std::string_view json, size_t width) {
+  simdjson::dom::parser parser;
+  element root;
+  if (parser.parse(json.data(), json.size()).get(root) != simdjson::SUCCESS || !has(root, "usd_per_month"))
+    return fail(unreadable());
+  const element metrics = root["metrics"].value();
+  std::vector<std::string> lines;
+  lines.push_back(fmt::format("{} items, {} series: {}", integer(root, "items"), integer(root, "series"),
+                              text(root, "source")));
+  lines.push_back(fmt::format(
+      "{} metrics are listed by CloudWatch, {} are not{}{}", integer(metrics, "there"),
+      integer(metrics, "absent"),
+      integer(metrics, "absent") > 0
+          ? fmt::format(" and will not be asked for (that would cost {} a month more)",
+                        usd_text(real(root, "usd_of_absent")))
+          : "",
+      integer(metrics, "unknown") > 0 ? fmt::format(", of {} it is not known", integer(metrics, "unknown"))
+                                      : ""));
+  lines.emplace_back();
+  const double budget = real(root, "budget");
+  const double usd = real(root, "usd_per_month");
+  lines.push_back(
+      fmt::format("{} a month, {:.3g} calls a minute", usd_text(usd), real(root, "calls_per_minute")));
+  if (budget > 0) {
+    lines.push_back(usd > budget
+                        ? fmt::format("That is more than the budget of {}: intervals would be stretched",
+                                      usd_text(budget))
+                        : fmt::format("That is within the budget of {}", usd_text(budget)));
+  }
+  const auto add = [&lines](const Table& table) {
+    lines.emplace_back();
+    for (std::string& line : table.lines()) lines.push_back(std::move(line));
+  };
+  Table namespaces({"NAMESPACE", "SERIES", "NOT THERE", "US$ A MONTH"});
+  for (const element row : list(root, "namespaces")) {
+    namespaces.add({std::string(text(row, "namespace")), fmt::format("{}", integer(row, "series")),
+                    fmt::format("{}", integer(row, "absent")),
+                    fmt::format("{:.2f}", real(row, "usd_per_month"))});
+  }
+  add(namespaces);
+  Table places({"REGION", "SERIES", "CALLS/MIN", "OF QUOTA", "DATAPOINTS/S", "OF QUOTA"});
+  for (const element place : list(root, "targets")) {
+    places.add({place_text(place), fmt::format("{}", integer(place, "series")),
+                fmt::format("{:.3g}", real(place, "calls_per_minute")),
+                fmt::format("{:.1f} %", 100 * real(place, "of_calls_quota")),
+                fmt::format("{:.3g}", real(place, "datapoints_per_second")),
+                fmt::format("{:.1f} %", 100 * real(place, "of_datapoints_quota"))});
+  }
+  add(places);
+  Table intervals({"THE SAME EVERY", "CALLS/MIN", "US$ A MONTH"});
+  for (const element at : list(root, "intervals")) {
+    intervals.add({duration_text(integer(at, "interval")),
+                   fmt::format("{:.3g}", real(at, "calls_per_minute")),
+                   fmt::format("{:.2f}", real(at, "usd_per_month"))});
+  }
+  add(intervals);
+  if (const auto savings = list(root, "savings"); !savings.empty()) {
+    Table table({"SAVES US$", "IF READ", "WHAT"});
+    for (const element saving : savings) {
+      table.add({fmt::format("{:.2f}", real(saving, "usd_per_month")), std::string(text(saving, "change")),
+                 std::string(text(saving, "what"))});
+    }
+    add(table);
+    lines.emplace_back("A longer interval loses no datapoint: each still arrives, only later.");
+  }
+  lines.push_back(fmt::format(
+      "At list prices of {}; a month of 30.4 days. No metric is read more often than it has a new "
+      "datapoint.",
+      text(root, "prices")));
+  std::string out;
+  for (const std::string& line : lines) out += cut(line, width) + '\n';
+  return out;
+}
+
 Result<std::vector<std::string>> status_lines(std::string_view json, size_t width) {
   simdjson::dom::parser parser;
   element root;
@@ -287,11 +430,13 @@ Result<std::vector<std::string>> status_lines(std::string_view json, size_t widt
         "failed, {} throttled since the start",
         rate_text(real(aws, "requests_per_second")), integer(aws, "in_flight"), integer(aws, "queued"),
         integer(aws, "requests"), integer(aws, "failed"), integer(aws, "throttled")));
-    const auto billed = static_cast<double>(integer(aws, "billed_today"));
-    lines.push_back(fmt::format("        {} metric series known; {} metrics billed since {}, about US${:.2f}",
-                                integer(aws, "series"), integer(aws, "billed_today"),
-                                clock_text(integer(aws, "billed_since"), now), billed * 0.01 / 1000));
+    lines.push_back(fmt::format("        {} metric series known; {} datapoints in the last minute",
+                                integer(aws, "series"), rate_text(real(aws, "datapoints_per_second"))));
   }
+  if (has(root, "bill")) {
+    for (std::string& line : bill_lines(root["bill"].value(), now)) lines.push_back(std::move(line));
+  }
+  for (std::string& line : quota_lines(root)) lines.push_back(std::move(line));
   const auto problems = list(root, "problems");
   if (!problems.empty()) {
     lines.emplace_back();

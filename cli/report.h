@@ -1,5 +1,5 @@
-// What the agent answers to bakusoku.explain and bakusoku.status, laid out for people (pure). A width of 0
-// means that lines may be as long as they like.
+// What the agent answers to bakusoku.explain, bakusoku.plan and bakusoku.status, laid out for people (pure).
+// A width of 0 means that lines may be as long as they like.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,9 @@ namespace bakusoku::cli {
 [[nodiscard]] Result<std::string> explain_text(std::string_view json, size_t width);
 /// True when the answer is that all is well: every value there is goes to Zabbix.
 [[nodiscard]] bool explains_delivery(std::string_view json);
+
+/// The answer to bakusoku.plan as text, no line longer than `width`. Errors: corrupt.
+[[nodiscard]] Result<std::string> plan_text(std::string_view json, size_t width);
 
 /// The lines of the status, none longer than `width` columns. Errors: corrupt.
 [[nodiscard]] Result<std::vector<std::string>> status_lines(std::string_view json, size_t width);

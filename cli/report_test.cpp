@@ -77,7 +77,14 @@ constexpr std::string_view kStatus =
     R"("items":{"wanted":100,"metrics":90,"due":2,"reading":1,"asking":0},)"
     R"("values":{"put":5000,"delivered":3000,"put_per_second":1.25,"delivered_per_second":12.5,"not_stored":0},)"
     R"("aws":{"requests_per_second":0.5,"requests":70,"failed":1,"throttled":0,"in_flight":1,"queued":0,)"
-    R"("series":90,"billed":9000,"billed_today":5000,"billed_since":1699920000},)"
+    R"("series":90,"billed":9000,"datapoints_per_second":17.3},)"
+    R"("bill":{"today":1.5,"month":20.25,"forecast":98.7,"since":1699000000,"on_disk":false,"budget":100.0,)"
+    R"("unstretched":130.0,"stretch":{"high":1,"normal":1,"low":4},"exceeded":false,)"
+    R"("namespaces":[{"namespace":"AWS/EBS","month":5.25},{"namespace":"AWS/EC2","month":15.0},)"
+    R"({"namespace":"ListMetrics","month":0.0}]},)"
+    R"("quotas":[{"account":"","region":"eu-west-1","calls":5.0,"calls_limit":25.0,"datapoints":900.0,)"
+    R"("datapoints_limit":90000.0},{"account":"prod","region":"us-east-1","calls":0.1,"calls_limit":25.0,)"
+    R"("datapoints":0,"datapoints_limit":0}],)"
     R"("problems":[{"first":1699999000,"last":1699999900,"times":3,"level":"warning","text":"values wait"}]})";
 
 TEST(StatusLines, TellWhatTheAgentSaid) {
@@ -95,8 +102,49 @@ TEST(StatusLines, TellWhatTheAgentSaid) {
   EXPECT_THAT(*lines, Contains(HasSubstr("17 values for c:10051 were given up")));
   EXPECT_THAT(*lines, Contains("ITEMS   100 wanted, 90 of them metrics; 2 due, 1 being read, 0 being asked"));
   EXPECT_THAT(*lines, Contains(HasSubstr("1.2/s collected and 12/s delivered")));
-  EXPECT_THAT(*lines, Contains(HasSubstr("5000 metrics billed since 00:00:00 UTC, about US$0.05")));
+  EXPECT_THAT(*lines, Contains("        90 metric series known; 17/s datapoints in the last minute"));
+  EXPECT_THAT(*lines,
+              Contains("BILL    US$1.50 today, US$20.25 this month so far; the month comes to US$98.70 of a "
+                       "budget of US$100.00"));
+  EXPECT_THAT(*lines, Contains("        for the budget, metrics are read more rarely: low priority every 4 "
+                               "intervals; otherwise it were US$130.00"));
+  EXPECT_THAT(*lines, Contains(HasSubstr("counted in memory since")));
+  EXPECT_THAT(*lines, Contains("        of the month: AWS/EC2 US$15.00, AWS/EBS US$5.25"));
+  EXPECT_THAT(*lines, Contains("eu-west-1                  5/s of 25/s (20 %)    900/s of 90000/s (1 %)"));
+  EXPECT_THAT(*lines, Contains("us-east-1 of account prod  0.1/s of 25/s (0 %)   -"));
   EXPECT_THAT(*lines, Contains("  22:11:40 UTC (3 times) warning: values wait"));
+}
+
+TEST(StatusLines, ABudgetThatIsPassedIsSaidLoudly) {
+  std::string json(kStatus);
+  json.replace(json.find("\"exceeded\":false"), 16, "\"exceeded\":true");
+  EXPECT_THAT(*status_lines(json, 0), Contains(HasSubstr("THE BUDGET IS PASSED")));
+}
+
+constexpr std::string_view kPlan =
+    R"({"source":"the items in a","prices":"2026-11-24","items":40,"series":35,"metrics":{"there":30,"absent":4,)"
+    R"("unknown":1},"calls_per_minute":0.2,"usd_per_month":2.98,"usd_of_absent":0.35,"budget":2.0,)"
+    R"("namespaces":[{"namespace":"AWS/EC2","series":31,"absent":4,"usd_per_month":2.98}],)"
+    R"("targets":[{"account":"prod","region":"eu-west-1","series":31,"calls_per_minute":0.2,)"
+    R"("datapoints_per_second":0.52,"of_calls_quota":0.0001,"of_datapoints_quota":0.00001}],)"
+    R"("intervals":[{"interval":900,"calls_per_minute":0.067,"usd_per_month":0.99}],)"
+    R"("savings":[{"what":"AWS/EC2 CPUUtilization, 10 series every 5 min","change":"every 15 min",)"
+    R"("usd_per_month":0.58}]})";
+
+TEST(PlanText, TellsWhatTheAgentSaid) {
+  const auto text = plan_text(kPlan, 0);
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, HasSubstr("40 items, 35 series: the items in a\n"));
+  EXPECT_THAT(
+      *text, HasSubstr("30 metrics are listed by CloudWatch, 4 are not and will not be asked for (that would "
+                       "cost US$0.35 a month more), of 1 it is not known\n"));
+  EXPECT_THAT(*text,
+              HasSubstr("US$2.98 a month, 0.2 calls a minute\nThat is more than the budget of US$2.00"));
+  EXPECT_THAT(*text, HasSubstr("eu-west-1 of account prod  31"));
+  EXPECT_THAT(*text, HasSubstr("15 min          0.067      0.99\n"));
+  EXPECT_THAT(*text, HasSubstr("0.58       every 15 min  AWS/EC2 CPUUtilization, 10 series every 5 min\n"));
+  EXPECT_THAT(*text, HasSubstr("At list prices of 2026-11-24"));
+  for (const char* other : {"", "{}", "[1]", "null"}) EXPECT_FALSE(plan_text(other, 0)) << other;
 }
 
 TEST(StatusLines, FitAnyWidth) {

@@ -82,6 +82,7 @@ int run_agent(const Options& options) {
     return kFailed;
   }
   (*agent)->open_weblogs();
+  (*agent)->open_ledger();
   (*agent)->start();
   reload_on(hang_up, **agent, options);
   const agent::Config& running = (*agent)->config();
@@ -89,6 +90,7 @@ int run_agent(const Options& options) {
                running.agent.listen.empty() ? "" : " and ", running.agent.listen,
                running.file.empty() ? "defaults" : running.file);
   io.run();
+  (*agent)->write_ledger();
   return kOk;
 }
 

@@ -1,0 +1,310 @@
+#include "agent/bill.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <numeric>
+#include <tuple>
+
+#include "base/time_text.h"
+#include "zabbix/key.h"
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int64_t kDay = 86400;
+constexpr int64_t kBetweenItemWrites = 300;
+constexpr int64_t kBetweenDecisions = 300;
+constexpr int64_t kLearnsFirst = 600;      // before it decides anything
+constexpr int64_t kRequestsRepeat = 3600;  // about
+constexpr const char* kMetricData = "GetMetricData";
+constexpr const char* kStretchNote = "stretch";  // "level month": the number of the month's first day
+constexpr std::array<const char*, kBudgetPriorities> kPriorityNames{"high", "normal", "low"};
+
+int64_t own_interval(const Series& series) {
+  return std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
+}
+
+// The key under which any Zabbix would ask for it.
+std::string key_of(const Series& series) {
+  if (series.name->inputs != nullptr) return series.description();
+  std::string dimensions;
+  for (const auto& dimension : *series.dimensions)
+    dimensions += fmt::format("{}{}={}", dimensions.empty() ? "" : ";", dimension.name, dimension.value);
+  const Target& target = *series.group->target;
+  std::vector<std::string> parameters{*series.name->namespace_,
+                                      *series.name->metric,
+                                      dimensions,
+                                      *series.name->statistic,
+                                      std::to_string(series.group->period),
+                                      target.region,
+                                      target.account->name};
+  return zabbix::format_key("aws.metric", parameters).value_or(series.description());
+}
+
+std::string interval_text(int64_t seconds) { return duration_text(seconds); }
+
+}  // namespace
+
+Bill::Bill(const Targets& targets, BudgetConfig config, Prices prices, Clock clock)
+    : targets_(targets),
+      config_(std::move(config)),
+      prices_(std::move(prices)),
+      clock_(std::move(clock)),
+      spending_(unix_seconds(clock_())),
+      budget_({config_.usd_per_month, config_.longest_interval.count()}),
+      items_written_(unix_seconds(clock_())) {
+  auto ledger = Ledger::open("", clock_);
+  if (!ledger) throw std::bad_alloc();  // SQLite has no memory for an empty one
+  ledger_ = std::move(*ledger);
+}
+
+Result<void> Bill::open(const std::string& folder) {
+  if (folder.empty()) return {};
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  auto ledger = Ledger::open(folder + "/ledger.sqlite", clock_);
+  if (!ledger) return fail(ledger.error());
+  for (const Error& warning : (*ledger)->take_warnings()) spdlog::warn("{}", warning.message);
+  ledger_ = std::move(*ledger);
+  unnamed_.clear();
+  const std::string note = ledger_->note(kStretchNote);
+  int level = 0;
+  int64_t month = 0;
+  const char* const end = note.data() + note.size();
+  const auto first = std::from_chars(note.data(), end, level);
+  if (first.ec == std::errc() && first.ptr != end &&
+      std::from_chars(first.ptr + 1, end, month).ec == std::errc() &&
+      month == month_of(ledger_->day()).first && config_.usd_per_month > 0) {
+    budget_.resume(level, month);
+    if (level > 0) {
+      spdlog::info("intervals stay as long as before the restart, for the month's budget");
+      use_factors();
+    }
+  }
+  return {};
+}
+
+void Bill::configure(BudgetConfig config, Prices prices) {
+  config_ = std::move(config);
+  prices_ = std::move(prices);
+  const int level = config_.usd_per_month > 0 ? budget_.level() : 0;
+  budget_ = Budget({config_.usd_per_month, config_.longest_interval.count()});
+  if (level > 0) budget_.resume(level, month_of(ledger_->day()).first);
+  use_factors();
+  decided_ = 0;
+}
+
+void Bill::use_factors() const {
+  if (!stretch) return;
+  for (size_t priority = 0; priority < kPriorities; ++priority)
+    stretch(static_cast<Priority>(priority), budget_.factors()[priority]);
+}
+
+void Bill::give(const Series& series, uint32_t sixtieths) {
+  wanting_.clear();
+  if (items_of) {
+    items_of(series,
+             [this](std::string_view host, std::string_view key) { wanting_.emplace_back(host, key); });
+  }
+  if (wanting_.empty()) {
+    Unnamed& unnamed = unnamed_[&series];
+    if (unnamed.name != series.name) unnamed = Unnamed{series.name, ledger_->item("", key_of(series))};
+    ledger_->add_shares(unnamed.item, sixtieths);
+    return;
+  }
+  // What does not divide goes to one after the other in turn.
+  const auto count = static_cast<uint32_t>(wanting_.size());
+  for (uint32_t at = 0; at < count; ++at) {
+    const uint32_t turn = (at + series.readings) % count;
+    const uint32_t share = sixtieths / count + (turn < sixtieths % count ? 1 : 0);
+    if (share != 0) ledger_->add_shares(ledger_->item(wanting_[at].first, wanting_[at].second), share);
+  }
+}
+
+void Bill::note_billed(const Batch& batch) {
+  const Target& target = *batch.target;
+  const int64_t now = unix_seconds(clock_());
+  const double usd = prices_.usd_per_unit(kMetricData, target.region) / kSharesOfUnit;
+  std::map<std::string_view, uint64_t> by_namespace;
+  std::map<std::tuple<int, int64_t, int64_t>, uint64_t> by_interval;
+  std::vector<uint32_t> of_due(batch.due.size(), 0);
+  for (const Share& share : shares_of(batch)) {
+    by_namespace[share.namespace_] += share.sixtieths;
+    of_due[share.due] += share.sixtieths;
+  }
+  for (size_t at = 0; at < batch.due.size(); ++at) {
+    const Series& one = *batch.due[at].series;
+    const int64_t own = own_interval(one);
+    const auto priority = static_cast<size_t>(one.priority);
+    const int64_t actual = stretched(own, budget_.factors()[priority], config_.longest_interval.count());
+    by_interval[{static_cast<int>(priority), own, actual}] += of_due[at];
+    give(one, of_due[at]);
+  }
+  for (const auto& [name, sixtieths] : by_namespace) {
+    ledger_->add(Charge{target.account->name, target.region, kMetricData, std::string(name)},
+                 sixtieths / kSharesOfUnit);
+  }
+  for (const auto& [key, sixtieths] : by_interval) {
+    const auto& [priority, own, actual] = key;
+    spending_.add(priority, own, actual, static_cast<double>(sixtieths) * usd, now);
+  }
+}
+
+// Of what is paid by request, which the clients count.
+void Bill::count_requests() {
+  for (const auto& account : targets_.accounts()) {
+    if (!account->client) continue;
+    const aws::Client::Requests& requests = account->client->cloudwatch_requests();
+    if (requests.empty()) continue;
+    aws::Client::Requests& before = counted_[account.get()];
+    for (const auto& [key, count] : requests) {
+      uint64_t& known = before[key];
+      if (known == count) continue;
+      const uint64_t more = count > known ? count - known : count;  // or another client's
+      known = count;
+      if (key.second == kMetricData) continue;
+      const double spent = prices_.usd_of_month(ledger_->month());
+      ledger_->add(Charge{account->name, key.first, key.second, {}}, more);
+      const double usd = prices_.usd_of_month(ledger_->month()) - spent;
+      const int64_t now = unix_seconds(clock_());
+      if (usd > 0) spending_.add(kBudgetPriorities, kRequestsRepeat, kRequestsRepeat, usd, now);
+    }
+  }
+}
+
+Budget::Facts Bill::facts(int64_t now) const {
+  const Month month = month_of(ledger_->day());
+  Budget::Facts facts;
+  facts.now = now;
+  facts.month = month.first;
+  facts.spent_usd = prices_.usd_of_month(ledger_->month());
+  facts.seconds_left = (month.last + 1) * kDay - now;
+  facts.rates = spending_.rates(now);
+  return facts;
+}
+
+void Bill::tick() {
+  const int64_t now = unix_seconds(clock_());
+  count_requests();
+  Result<void> written = ledger_->write();
+  if (now - items_written_ >= kBetweenItemWrites || now < items_written_) {
+    items_written_ = now;
+    if (written) written = ledger_->write_items();
+  }
+  say(written ? nullptr : &written.error());
+  for (const Error& warning : ledger_->take_warnings()) spdlog::warn("{}", warning.message);
+  if (now - decided_ >= kBetweenDecisions || now < decided_) {
+    decided_ = now;
+    decide(now);
+  }
+}
+
+void Bill::write() {
+  count_requests();
+  Result<void> written = ledger_->write();
+  if (written) written = ledger_->write_items();
+  say(written ? nullptr : &written.error());
+}
+
+void Bill::say(const Error* trouble) {
+  if (trouble == nullptr) {
+    if (!trouble_.empty()) spdlog::info("the ledger of costs is written again; nothing was lost");
+    trouble_.clear();
+  } else if (trouble_ != trouble->message) {
+    trouble_ = trouble->message;
+    spdlog::error("{}; costs are counted in memory until it can be written", trouble_);
+  }
+}
+
+void Bill::decide(int64_t now) {
+  if (!(config_.usd_per_month > 0) || spending_.learnt(now) < kLearnsFirst) return;
+  const Budget::Facts known = facts(now);
+  if (budget_.decide(known)) apply(known);
+  if (!budget_.exceeded()) {
+    said_exceeded_ = 0;
+  } else if (said_exceeded_ != ledger_->day()) {
+    said_exceeded_ = ledger_->day();
+    spdlog::error(
+        "the month's forecast is US${:.2f} of a budget of US${:.2f}, although every metric is read as rarely "
+        "as "
+        "[budget] allows; collection goes on: raise usd_per_month or longest_interval, or have fewer items",
+        budget_.forecast_usd(known), config_.usd_per_month);
+  }
+}
+
+void Bill::apply(const Budget::Facts& known) {
+  const Budget::Factors factors = budget_.factors();
+  std::string slower;
+  for (int priority = 0; priority < kBudgetPriorities; ++priority) {
+    const double factor = factors[static_cast<size_t>(priority)];
+    if (stretch) stretch(static_cast<Priority>(priority), factor);
+    if (factor > 1) {
+      slower += fmt::format("{}those of {} priority every {:g} intervals", slower.empty() ? "" : ", ",
+                            kPriorityNames[static_cast<size_t>(priority)], factor);
+    }
+  }
+  if (slower.empty()) {
+    spdlog::info(
+        "metrics are read at their own intervals again: the month's forecast is US${:.2f} of a budget "
+        "of US${:.2f}",
+        budget_.forecast_usd(known), config_.usd_per_month);
+  } else {
+    spdlog::warn(
+        "the month would cost US${:.2f} of a budget of US${:.2f}: metrics are read more rarely ({}; at least "
+        "every "
+        "{}), which makes it US${:.2f}",
+        budget_.unstretched_usd(known), config_.usd_per_month, slower,
+        interval_text(config_.longest_interval.count()), budget_.forecast_usd(known));
+  }
+  auto noted = ledger_->set_note(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
+  if (!noted) say(&noted.error());
+}
+
+Bill::Seen Bill::seen() const {
+  const int64_t now = unix_seconds(clock_());
+  const Budget::Facts known = facts(now);
+  Seen seen;
+  Charges before = ledger_->month();
+  for (const auto& [charge, units] : ledger_->today()) before[charge] -= std::min(before[charge], units);
+  seen.month_usd = known.spent_usd;
+  seen.today_usd = std::max(0.0, known.spent_usd - prices_.usd_of_month(before));
+  seen.forecast_usd = budget_.forecast_usd(known);
+  seen.unstretched_usd = budget_.unstretched_usd(known);
+  seen.budget_usd = config_.usd_per_month;
+  seen.factors = budget_.factors();
+  seen.exceeded = budget_.exceeded();
+  seen.on_disk = ledger_->on_disk();
+  seen.since = ledger_->since();
+  return seen;
+}
+
+std::map<std::string, double> Bill::by_namespace() const {
+  return prices_.usd_by_namespace(ledger_->month());
+}
+
+std::map<std::pair<std::string, std::string>, double> Bill::by_account_and_region() const {
+  std::map<std::pair<std::string, std::string>, double> sums;
+  for (const auto& [charge, units] : ledger_->month()) {
+    if (charge.action == kMetricData) {
+      sums[{charge.account, charge.region}] +=
+          static_cast<double>(units) * prices_.usd_per_unit(charge.action, charge.region);
+    }
+  }
+  return sums;
+}
+
+std::vector<Bill::ItemCost> Bill::dearest(size_t most) const {
+  std::vector<ItemCost> costs;
+  const auto lines = ledger_->items(month_of(ledger_->day()).first, ledger_->day(), most);
+  if (!lines) return costs;
+  const double usd = prices_.usd_per_unit(kMetricData, "") / kSharesOfUnit;
+  for (const Ledger::ItemLine& line : *lines)
+    costs.push_back({line.host, line.key, static_cast<double>(line.sixtieths) * usd});
+  return costs;
+}
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,110 @@
+// Bill: what reading metrics costs. Counts every request that AWS bills into the Ledger, shares what is
+// billed among the items that want it, forecasts the month, and has the intervals stretched when the month
+// would pass the budget. Runs on the agent's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/batch.h"
+#include "agent/budget.h"
+#include "agent/config.h"
+#include "agent/ledger.h"
+#include "agent/prices.h"
+#include "agent/targets.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bakusoku::agent {
+
+class Bill {
+ public:
+  Bill(const Targets& targets, BudgetConfig config, Prices prices, Clock clock);
+  Bill(const Bill&) = delete;
+  Bill& operator=(const Bill&) = delete;
+
+  /// Goes on with the ledger in a folder; an empty name: in memory. A ledger that cannot be used is one in
+  /// memory too, and the error says why.
+  [[nodiscard]] Result<void> open(const std::string& folder);
+
+  /// Calls its second argument with host and key of each item that wants the series.
+  using UseItem = std::function<void(std::string_view host, std::string_view key)>;
+  std::function<void(const Series&, const UseItem&)> items_of;
+  /// Has the metrics of a priority read every so many intervals.
+  std::function<void(Priority priority, double factor)> stretch;
+
+  /// From now on. What was counted stays.
+  void configure(BudgetConfig config, Prices prices);
+
+  /// A request that AWS bills was sent.
+  void note_billed(const Batch& batch);
+  /// The series is about to be forgotten.
+  void forget(const Series& series) { unnamed_.erase(&series); }
+
+  /// Once a second: counts other paid requests, writes the ledger, looks at the month.
+  void tick();
+  /// Writes everything, at the end.
+  void write();
+
+  struct Seen {
+    double today_usd = 0;
+    double month_usd = 0;        // so far
+    double forecast_usd = 0;     // of the month, as it goes now
+    double unstretched_usd = 0;  // the forecast, if every metric were read at its own interval
+    double budget_usd = 0;       // 0: none
+    Budget::Factors factors{1, 1, 1};
+    bool exceeded = false;  // even the longest intervals do not keep the budget
+    bool on_disk = false;
+    int64_t since = 0;  // unix seconds: counted since; 0: nothing yet
+  };
+  [[nodiscard]] Seen seen() const;
+  /// US$ of the month so far.
+  [[nodiscard]] std::map<std::string, double> by_namespace() const;
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, double> by_account_and_region() const;
+  struct ItemCost {
+    std::string host;
+    std::string key;
+    double usd = 0;
+  };
+  /// The dearest items of the month so far.
+  [[nodiscard]] std::vector<ItemCost> dearest(size_t most) const;
+  [[nodiscard]] const Prices& prices() const { return prices_; }
+  [[nodiscard]] Ledger& ledger() { return *ledger_; }
+
+ private:
+  void count_requests();
+  void decide(int64_t now);
+  void apply(const Budget::Facts& facts);
+  void use_factors() const;
+  void say(const Error* trouble);
+  void give(const Series& series, uint32_t sixtieths);
+  [[nodiscard]] Budget::Facts facts(int64_t now) const;
+
+  const Targets& targets_;
+  BudgetConfig config_;
+  Prices prices_;
+  Clock clock_;
+  std::unique_ptr<Ledger> ledger_;
+  Spending spending_;
+  Budget budget_;
+  struct Unnamed {
+    const MetricName* name = nullptr;
+    Ledger::ItemId item = 0;
+  };
+  std::unordered_map<const Series*, Unnamed> unnamed_;  // those that no item of a host wants
+  std::map<const Account*, aws::Client::Requests> counted_;
+  std::vector<std::pair<std::string_view, std::string_view>> wanting_;  // of one series, kept for its memory
+  int64_t items_written_ = 0;
+  int64_t decided_ = 0;
+  int64_t said_exceeded_ = 0;  // the day
+  std::string trouble_;        // of the ledger, logged last
+};
+
+}  // namespace bakusoku::agent

@@ -1,0 +1,275 @@
+// What the ledger counts is what the simulator says it was asked for, also when calls fail; and what the
+// budget changes in the collection.
+#include "agent/bill.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+#include <unistd.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <filesystem>
+
+#include "agent/agent.h"
+#include "agent/simulator_fixture.h"
+#include "aws/cloudwatch.h"
+#include "aws/http.h"
+#include "base/log.h"
+#include "simaws/fleet.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class BillTest : public testing::Test {
+ protected:
+  BillTest() : folder_(std::filesystem::temp_directory_path() / ("bill-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~BillTest() override {
+    agent_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void start(const std::string& config = {}, std::vector<std::string> options = {}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    if (!simulator_) simulator_ = std::make_unique<Simulator>(std::move(options));
+    ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
+    auto parsed = parse_config(config + "\n[zabbix]\nstate_dir = \"" + folder_.string() +
+                                   "\"\nserver = \"127.0.0.1:1\"\n"
+                                   "hosts = [\"web\"]\n",
+                               "");
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    Environment environment = simulator_->environment();
+    environment.variables.emplace("AWS_MAX_ATTEMPTS", "6");
+    auto agent = Agent::create(io_, std::move(*parsed), environment, clock());
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    agent_->open_ledger();
+  }
+  Clock clock() {
+    return [this] { return std::chrono::system_clock::now() + later_; };
+  }
+
+  Series& series(const std::string& metric, const std::string& statistic = "Average", size_t host = 0) {
+    const std::string id = simaws::instance_id(simaws::World{}, "eu-west-1", host);
+    const auto wanted = agent_->items().metric_behind(
+        fmt::format("aws.metric[AWS/EC2,{},\"InstanceId={}\",{},300]", metric, id, statistic));
+    EXPECT_TRUE(wanted && *wanted);
+    return *(**wanted).series;
+  }
+  /// Reads them all, together.
+  void read(const std::vector<Series*>& all) {
+    for (Series* one : all) {
+      Demand::note_asked(*one, unix_seconds(clock()()));
+      agent_->collect().want(*one, true);
+    }
+    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+    const auto reading = [](const Series* one) { return one->reading != nullptr; };
+    while (std::any_of(all.begin(), all.end(), reading)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "not read in time";
+      io_.restart();
+      io_.run_for(milliseconds(5));
+    }
+    (void)agent_->collect().take_readings();
+    (void)agent_->collect().take_read();
+  }
+  /// A number of /simaws/stats.
+  uint64_t simulated(const std::string& name) {
+    aws::Http http(io_, {});
+    uint64_t number = 0;
+    bool done = false;
+    asio::co_spawn(
+        io_,
+        [&]() -> asio::awaitable<void> {
+          aws::HttpRequest request;
+          request.method = "GET";
+          request.url = simulator_->url() + "/simaws/stats";
+          const auto reply = co_await http.send(std::move(request));
+          EXPECT_TRUE(reply);
+          if (reply) {
+            simdjson::dom::parser parser;
+            simdjson::dom::element root;
+            EXPECT_EQ(parser.parse(reply->body).get(root), simdjson::SUCCESS);
+            EXPECT_EQ(root.at_pointer("/" + name).get(number), simdjson::SUCCESS) << name;
+          }
+          done = true;
+        },
+        asio::detached);
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    while (!done && std::chrono::steady_clock::now() < deadline) {
+      io_.restart();
+      io_.run_for(milliseconds(5));
+    }
+    return number;
+  }
+  uint64_t counted(const std::string& action = "GetMetricData") {
+    uint64_t sum = 0;
+    for (const auto& [charge, units] : agent_->bill().ledger().month())
+      sum += charge.action == action ? units : 0;
+    return sum;
+  }
+
+  std::filesystem::path folder_;
+  std::chrono::seconds later_{0};
+  std::unique_ptr<Simulator> simulator_;
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+};
+
+TEST_F(BillTest, StatisticsOfOneMetricShareIt) {
+  start();
+  std::vector<Series*> all;
+  for (const char* statistic : {"Average", "Minimum", "Maximum", "Sum", "SampleCount", "p90", "p99"})
+    all.push_back(&series("CPUUtilization", statistic));
+  all.push_back(&series("NetworkIn"));
+  read(all);
+  EXPECT_EQ(counted(), 3u);
+  EXPECT_EQ(simulated("metrics_billed"), 3u);
+  const auto items = agent_->bill().ledger().items(0, 100'000, 100);
+  ASSERT_TRUE(items);
+  ASSERT_EQ(items->size(), 8u);
+  uint64_t sum = 0;
+  for (const auto& item : *items) {
+    sum += item.sixtieths;
+    EXPECT_EQ(item.host, "") << "nobody named a host";
+  }
+  EXPECT_EQ(sum, 180u);
+  EXPECT_EQ(items->front().sixtieths, 60u);
+  EXPECT_THAT(items->front().key, testing::StartsWith("aws.metric[AWS/EC2,NetworkIn,InstanceId=i-"));
+  EXPECT_EQ(items->back().sixtieths, 12u);
+}
+
+// Errors and lost answers apart: an error whose answer is lost too cannot be told from a lost answer.
+class BillFaultTest : public BillTest, public testing::WithParamInterface<std::string> {};
+
+TEST_P(BillFaultTest, CountsWhatTheSimulatorCounted) {
+  start("", {"--fault", GetParam()});
+  std::vector<Series*> all;
+  for (size_t host = 0; host < 20; ++host) {
+    for (const char* metric : {"CPUUtilization", "NetworkIn", "NetworkOut"}) {
+      all.push_back(&series(metric, "Average", host));
+      all.push_back(&series(metric, "Maximum", host));
+    }
+  }
+  for (int round = 0; round < 12; ++round) {
+    agent_->collect().forgive();
+    read(all);
+    later_ += seconds(300);
+  }
+  int listed = 0;
+  asio::co_spawn(
+      io_,
+      [&]() -> asio::awaitable<void> {
+        for (int times = 0; times < 5; ++times) {
+          const aws::cloudwatch::ListMetricsRequest request;
+          const auto page = co_await aws::cloudwatch::list_metrics(
+              *agent_->targets().accounts().front()->client, "eu-west-1", request);
+          listed += page ? 1 : 0;
+        }
+      },
+      asio::detached);
+  io_.restart();
+  io_.run_for(seconds(20));
+  EXPECT_GT(listed, 0);
+  agent_->bill().write();
+  EXPECT_GT(simulated("metrics_billed"), 12u * 60u / 2);
+  EXPECT_EQ(counted(), simulated("metrics_billed"));
+  EXPECT_EQ(agent_->collect().counters().metrics_billed, simulated("metrics_billed"));
+  uint64_t shares = 0;
+  for (const auto& item : *agent_->bill().ledger().items(0, 100'000, 1000)) shares += item.sixtieths;
+  EXPECT_EQ(shares, kSharesOfUnit * simulated("metrics_billed"));
+  EXPECT_GT(counted("ListMetrics"), 0u);
+  EXPECT_EQ(counted("ListMetrics"), simulated("calls/monitoring.ListMetrics/calls") -
+                                        simulated("calls/monitoring.ListMetrics/errors"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, BillFaultTest,
+    testing::Values(
+        "GetMetricData:throttle:0.2,GetMetricData:500:0.2,GetMetricData:partial:0.3,GetMetricData:internal:0."
+        "2,"
+        "ListMetrics:503:0.3",
+        "GetMetricData:cut:0.15,GetMetricData:reset:0.15,GetMetricData:garbage:0.05,GetMetricData:junk:0.1,"
+        "GetMetricData:partial:0.3,ListMetrics:cut:0.3"),
+    [](const auto& about) { return about.index == 0 ? "Errors" : "LostAnswers"; });
+
+TEST_F(BillTest, NothingIsCountedThatWasNotSent) {
+  start();
+  simulator_.reset();
+  Series& one = series("CPUUtilization");
+  read({&one});
+  EXPECT_NE(one.failure(), nullptr);
+  EXPECT_EQ(counted(), 0u);
+}
+
+TEST_F(BillTest, GoesOnAfterARestart) {
+  start();
+  read({&series("CPUUtilization"), &series("NetworkIn")});
+  agent_.reset();
+  start();
+  EXPECT_EQ(counted(), 2u);
+  read({&series("CPUUtilization")});
+  EXPECT_EQ(counted(), 3u);
+  EXPECT_EQ(simulated("metrics_billed"), 3u);
+  EXPECT_NEAR(agent_->bill().seen().month_usd, 0.00003, 1e-12);
+  EXPECT_TRUE(agent_->bill().seen().on_disk);
+}
+
+TEST_F(BillTest, ASecondAgentCountsInMemory) {
+  start();
+  auto config = parse_config(
+      "[zabbix]\nstate_dir = \"" + folder_.string() + "\"\nserver = \"a\"\nhosts = [\"w\"]\n", "");
+  ASSERT_TRUE(config);
+  auto second = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
+  ASSERT_TRUE(second);
+  (*second)->open_ledger();
+  EXPECT_FALSE((*second)->bill().seen().on_disk);
+  EXPECT_TRUE(agent_->bill().seen().on_disk);
+}
+
+TEST_F(BillTest, TheBudgetStretchesAndSaysSo) {
+  // In the middle of a month, whenever this runs: simaws corrects the clock.
+  if (unix_seconds(clock()()) / 86400 > month_of(unix_seconds(clock()()) / 86400).last - 5)
+    later_ = seconds(-7 * 86'400);
+  start("[budget]\nusd_per_month = 0.00001\n");
+  const std::vector<Series*> all{&series("CPUUtilization"), &series("NetworkIn")};
+  for (Series* one : all) {
+    one->ask_gap = 300;
+    one->last_asked = static_cast<Seconds32>(unix_seconds(clock()()));
+  }
+  read(all);
+  EXPECT_EQ(agent_->collect().stretch(*all[0]), 1);
+  for (int minute = 0; minute < 15; ++minute) {
+    later_ += seconds(60);
+    agent_->bill().tick();
+  }
+  const Bill::Seen seen = agent_->bill().seen();
+  EXPECT_GT(seen.unstretched_usd, 0.00002);
+  EXPECT_TRUE(seen.exceeded);
+  EXPECT_EQ(seen.factors[1], 12);
+  EXPECT_EQ(agent_->collect().stretch(*all[0]), 12);
+  EXPECT_TRUE(agent_->collect().is_current(*all[0])) << "an hour has not passed";
+  later_ += seconds(3600);
+  EXPECT_FALSE(agent_->collect().is_current(*all[0]));
+  // A restart in the same month goes on so.
+  agent_.reset();
+  start("[budget]\nusd_per_month = 0.00001\n");
+  EXPECT_EQ(agent_->collect().stretch(series("CPUUtilization")), 12);
+}
+
+TEST_F(BillTest, PricesThatCannotBeReadAreAnErrorAtTheStart) {
+  auto config = parse_config("[budget]\nprices = \"/nonexistent/prices.toml\"\n", "");
+  ASSERT_TRUE(config);
+  Environment environment;
+  const auto agent = Agent::create(io_, std::move(*config), environment, clock());
+  ASSERT_FALSE(agent);
+  EXPECT_THAT(agent.error().message, testing::HasSubstr("/nonexistent/prices.toml"));
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

@@ -1,0 +1,188 @@
+#include "agent/budget.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace bakusoku::agent {
+namespace {
+
+constexpr int64_t kDay = 86400;
+constexpr int64_t kMonth = 30 * kDay;
+constexpr double kPrice = 0.00001;
+
+TEST(Stretched, NeverBeyondTheLongestAndNeverShorter) {
+  EXPECT_EQ(stretched(300, 1, 3600), 300);
+  EXPECT_EQ(stretched(300, 3, 3600), 900);
+  EXPECT_EQ(stretched(300, 12, 3600), 3600);
+  EXPECT_EQ(stretched(900, 12, 3600), 3600);
+  EXPECT_EQ(stretched(60, 100, 3600), 720) << "twelve times at most";
+  EXPECT_EQ(stretched(7200, 12, 3600), 7200) << "its own interval is longer already";
+}
+
+TEST(Spending, LearnsTheRateFromTheFirstReading) {
+  Spending spending(0);
+  for (int64_t now = 0; now <= kDay; now += 300) {
+    spending.add(1, 300, 300, 1000 * kPrice, now);
+    const auto rates = spending.rates(now + 299);
+    ASSERT_EQ(rates.size(), 1u);
+    EXPECT_EQ(rates[0].interval, 300);
+    EXPECT_NEAR(rates[0].usd_per_second * 300, 1000 * kPrice, 1000 * kPrice * 0.01) << now;
+  }
+}
+
+TEST(Spending, AnHourlyReadingIsNotTakenForAFrequentOne) {
+  Spending spending(0);
+  spending.add(1, 3600, 3600, 1, 0);
+  EXPECT_NEAR(spending.rates(60)[0].usd_per_second, 1 / 3600.0, 1e-5);
+  for (int64_t now = 3600; now <= kDay; now += 3600) spending.add(1, 3600, 3600, 1, now);
+  EXPECT_NEAR(spending.rates(kDay + 1800)[0].usd_per_second, 1 / 3600.0, 0.01 / 3600);
+}
+
+TEST(Spending, StretchedReadingsSayWhatTheyWouldCostUnstretched) {
+  Spending spending(0);
+  for (int64_t now = 0; now <= kDay; now += 900) spending.add(2, 300, 900, 1, now);
+  EXPECT_NEAR(spending.rates(kDay + 450)[0].usd_per_second, 1 / 300.0, 0.01 / 300);
+}
+
+TEST(Spending, FollowsWhatIsNoLongerAskedFor) {
+  Spending spending(0);
+  for (int64_t now = 0; now <= kDay; now += 300) spending.add(1, 300, 300, 1, now);
+  EXPECT_LT(spending.rates(kDay + 8 * 3600)[0].usd_per_second, 0.02 / 300);
+}
+
+// A month of readings: what is billed, second by second as the agent would, at the factors of a budget.
+class MonthOfReadings {
+ public:
+  struct Metrics {
+    int priority = 1;
+    int64_t interval = 300;
+    double count = 0;
+  };
+  MonthOfReadings(Budget::Limits limits, std::vector<Metrics> metrics)
+      : budget_(limits), metrics_(std::move(metrics)), due_(metrics_.size(), 0) {}
+
+  void run(int64_t from, int64_t until, int64_t month_start, int64_t month) {
+    for (int64_t now = from; now < until; now += 60) {
+      for (size_t at = 0; at < metrics_.size(); ++at) {
+        if (now < due_[at]) continue;
+        const Metrics& of = metrics_[at];
+        const double factor = budget_.factors()[static_cast<size_t>(of.priority)];
+        const int64_t actual = stretched(of.interval, factor, budget_.limits().longest_interval);
+        due_[at] = now + actual;
+        spent_ += of.count * kPrice;
+        spending_.add(of.priority, of.interval, actual, of.count * kPrice, now);
+      }
+      if (now % 300 != 0 || spending_.learnt(now) < 600) continue;
+      facts_ = {now, month, spent_, month_start + kMonth - now, spending_.rates(now)};
+      if (budget_.decide(facts_)) ++changes_;
+      for (size_t priority = 0; priority < kBudgetPriorities; ++priority) {
+        EXPECT_GE(budget_.factors()[priority], 1);
+        EXPECT_LE(budget_.factors()[priority], kMostStretch);
+      }
+      EXPECT_LE(budget_.factors()[0], budget_.factors()[1]);
+      EXPECT_LE(budget_.factors()[1], budget_.factors()[2]);
+    }
+  }
+
+  Budget budget_;
+  std::vector<Metrics> metrics_;
+  std::vector<int64_t> due_;
+  Spending spending_{0};
+  Budget::Facts facts_;
+  double spent_ = 0;
+  int changes_ = 0;
+};
+
+// 1000 metrics every five minutes are US$ 86.40 in thirty days.
+TEST(Budget, AMonthThatFitsIsLeftAlone) {
+  MonthOfReadings month({100, 3600}, {{1, 300, 1000}});
+  month.run(0, kMonth, 0, 1);
+  EXPECT_EQ(month.changes_, 0);
+  EXPECT_NEAR(month.spent_, 86.4, 0.1);
+}
+
+TEST(Budget, TheMonthEndsWithinItAndTheLeastImportantPay) {
+  MonthOfReadings month({100, 3600}, {{0, 300, 500}, {1, 300, 500}, {2, 300, 1000}});
+  month.run(0, kMonth / 2, 0, 1);
+  EXPECT_EQ(month.budget_.factors()[0], 1) << "important ones are read as they should";
+  EXPECT_GT(month.budget_.factors()[2], 1);
+  month.run(kMonth / 2, kMonth, 0, 1);
+  EXPECT_LE(month.spent_, 100);
+  EXPECT_GE(month.spent_, 90) << "no more than needed";
+  EXPECT_LE(month.changes_, 6) << "no flapping";
+  EXPECT_FALSE(month.budget_.exceeded());
+}
+
+TEST(Budget, TheMoreImportantFollowWhenTheOthersAreAtTheBound) {
+  MonthOfReadings month({60, 3600}, {{0, 300, 500}, {1, 300, 500}, {2, 300, 200}});
+  month.run(0, kMonth / 2, 0, 1);
+  EXPECT_GT(month.budget_.factors()[1], 1);
+  EXPECT_EQ(month.budget_.factors()[2], kMostStretch);
+  month.run(kMonth / 2, kMonth, 0, 1);
+  EXPECT_LE(month.spent_, 60);
+  EXPECT_GE(month.spent_, 54);
+  EXPECT_LE(month.changes_, 6);
+}
+
+TEST(Budget, BeyondTheBoundItGoesOnAndIsSaid) {
+  MonthOfReadings month({5, 3600}, {{1, 300, 1000}});
+  month.run(0, kMonth, 0, 1);
+  EXPECT_TRUE(month.budget_.exceeded());
+  EXPECT_EQ(month.budget_.factors()[1], kMostStretch);
+  EXPECT_NEAR(month.spent_, 86.4 / 12, 0.3) << "every hour, and not more rarely";
+}
+
+TEST(Budget, NewMetricsInTheMiddleOfTheMonth) {
+  MonthOfReadings month({100, 3600}, {{1, 300, 1000}});
+  month.run(0, kMonth / 2, 0, 1);
+  EXPECT_EQ(month.changes_, 0);
+  month.metrics_.push_back({2, 300, 2000});
+  month.due_.push_back(0);
+  month.run(kMonth / 2, kMonth / 2 + kDay, 0, 1);
+  EXPECT_GT(month.budget_.factors()[2], 1);
+  EXPECT_EQ(month.budget_.factors()[1], 1);
+  month.run(kMonth / 2 + kDay, kMonth, 0, 1);
+  EXPECT_LE(month.spent_, 100);
+  EXPECT_LE(month.changes_, 8);
+}
+
+TEST(Budget, BackToNormalWhenItFitsAgain) {
+  MonthOfReadings month({100, 3600}, {{1, 300, 1000}, {2, 300, 2000}});
+  month.run(0, 3 * kDay, 0, 1);
+  EXPECT_GT(month.budget_.factors()[2], 1);
+  month.metrics_.pop_back();
+  month.run(3 * kDay, 5 * kDay, 0, 1);
+  EXPECT_EQ(month.budget_.factors()[2], 1);
+}
+
+TEST(Budget, ANewMonthBeginsAnew) {
+  MonthOfReadings month({100, 3600}, {{1, 300, 1000}});
+  month.spent_ = 60;  // something else has used it up
+  month.run(0, kMonth - kDay, 0, 1);
+  EXPECT_GT(month.budget_.factors()[1], 1);
+  month.run(kMonth - kDay, kMonth, 0, 1);
+  month.spent_ = 0;
+  month.run(kMonth, kMonth + 600, kMonth, 2);
+  EXPECT_EQ(month.budget_.factors()[1], 1) << "at once, not after an hour";
+  EXPECT_NEAR(month.budget_.forecast_usd(month.facts_), 86.4, 5);
+}
+
+TEST(Budget, GoesOnWhereItWasAfterARestart) {
+  Budget budget({100, 3600});
+  budget.resume(3, 7);
+  EXPECT_EQ(budget.factors()[2], 4);
+  EXPECT_FALSE(budget.decide({1000, 7, 90, kMonth / 2, {{2, 300, 7.2 / kMonth}}}));
+  EXPECT_EQ(budget.level(), 3);
+  EXPECT_TRUE(budget.decide({1000, 8, 0, kMonth, {{2, 300, 28.8 / kMonth}}})) << "another month";
+  EXPECT_EQ(budget.level(), 0);
+}
+
+TEST(Budget, WithoutOneNothingIsStretched) {
+  Budget budget({0, 3600});
+  EXPECT_FALSE(budget.decide({0, 1, 1e9, kMonth, {{1, 300, 1}}}));
+  EXPECT_EQ(budget.factors()[2], 1);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent

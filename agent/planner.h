@@ -1,0 +1,81 @@
+// Planner: which metrics items will have read, as rows of a plan: from keys and intervals, wherever they are
+// from, and of the running agent, from what it is asked for now. Asks nothing of AWS. Runs on the agent's
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/demand.h"
+#include "agent/plan.h"
+#include "agent/prices.h"
+#include "agent/targets.h"
+
+namespace bakusoku::agent {
+
+class Reporting;
+
+/// Dimensions as plans write them: "InstanceId=i-1;Name=x", sorted.
+[[nodiscard]] std::string dimensions_of_plan(const Dimensions& dimensions);
+
+/// Rows of a plan, item by item.
+class PlannedItems {
+ public:
+  explicit PlannedItems(Targets& targets) : targets_(targets) {}
+
+  /// An item with its interval as Zabbix writes it. One that is no metric costs nothing here; one that cannot
+  /// be read is a problem.
+  void add(std::string_view key, std::string_view interval);
+  void add(const Series& series, int64_t interval, PlannedSeries::Exists exists);
+
+  [[nodiscard]] std::vector<PlannedSeries>& series() { return series_; }
+  /// Items that are no CloudWatch metrics.
+  [[nodiscard]] size_t others() const { return others_; }
+  /// What is wrong with keys or intervals, each sentence once.
+  [[nodiscard]] const std::set<std::string>& problems() const { return problems_; }
+
+ private:
+  void add(PlannedSeries row, std::string_view owner, const std::string& name_space, const std::string& metric,
+           const Dimensions& dimensions, const std::string& statistic);
+
+  Targets& targets_;
+  std::vector<PlannedSeries> series_;
+  size_t others_ = 0;
+  std::set<std::string> problems_;
+};
+
+/// The mean time between two checks of an interval in Zabbix's syntax, in seconds. Errors: invalid.
+[[nodiscard]] Result<int64_t> mean_interval(std::string_view text);
+
+class Planner {
+ public:
+  struct Parts {
+    Targets& targets;
+    const Demand& demand;
+    const Config& config;
+    const Prices& prices;
+  };
+
+  explicit Planner(Parts parts) : parts_(parts) {}
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
+
+  /// Null: there is no [zabbix] server.
+  void look_at(const Reporting* reporting) { reporting_ = reporting; }
+  /// What is known of whether CloudWatch has a metric; unset: nothing.
+  std::function<PlannedSeries::Exists(const Series&)> exists;
+
+  /// The plan of what is asked for now, see plan_json().
+  [[nodiscard]] std::string json() const;
+
+ private:
+  Parts parts_;
+  const Reporting* reporting_ = nullptr;
+};
+
+}  // namespace bakusoku::agent
