@@ -859,6 +859,12 @@ size_t Collect::calls_queued() const {
   return calls;
 }
 
+size_t Collect::series_gathered() const {
+  size_t series = 0;
+  for (const auto& [target, lane] : lanes_) series += lane.gathering.size();
+  return series;
+}
+
 Collect::Postponed Collect::postponed() const {
   Postponed all;
   for (const auto& [target, lane] : lanes_) {

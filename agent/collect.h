@@ -135,6 +135,8 @@ class Collect {
   /// GetMetricData calls that are under way, and those that wait for their turn.
   [[nodiscard]] size_t calls_in_flight() const { return static_cast<size_t>(workers_); }
   [[nodiscard]] size_t calls_queued() const;
+  /// Series that wait for company before they are read.
+  [[nodiscard]] size_t series_gathered() const;
   /// Series that wait for their turn longer than to their next moment, and since when (unix seconds; 0:
   /// none).
   struct Postponed {

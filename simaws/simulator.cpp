@@ -10,6 +10,7 @@
 namespace bakusoku::simaws {
 namespace {
 
+constexpr int64_t kMaxClockOffset = 10 * 366 * 86400;  // seconds
 constexpr int64_t kAllowedSkew = int64_t{5} * 60;
 constexpr std::string_view kRpcPrefix = "/service/";
 constexpr std::string_view kRpcOperation = "operation/";
@@ -124,7 +125,7 @@ ApiResult<void> check_scope(const World& world, const Authorization& authorizati
 
 Simulator::Simulator(SimulatorOptions options, Clock clock)
     : options_(std::move(options)),
-      clock_(std::move(clock)),
+      clock_([this, clock = std::move(clock)] { return clock() + clock_offset_; }),
       vault_(options_.access_key, options_.secret_key),
       metadata_(options_.world, vault_, options_.credential_seconds),
       faults_(options_.world.seed),
@@ -453,6 +454,14 @@ Reply Simulator::control(const Request& request) {
     options_.world.instances = static_cast<size_t>(*count);
     return {200, "application/json", fmt::format("{{\"instances\":{}}}\n", *count)};
   }
+  if (path == "/simaws/clock" && request.method == "POST") {
+    const auto seconds = parse_integer(spec);
+    if (!seconds || *seconds < -kMaxClockOffset || *seconds > kMaxClockOffset)
+      return {400, "application/json",
+              fmt::format("{{\"error\":\"write seconds from -{0} to {0}\"}}\n", kMaxClockOffset)};
+    clock_offset_ = std::chrono::seconds(*seconds);
+    return {200, "application/json", fmt::format("{{\"clock\":{}}}\n", *seconds)};
+  }
   if (path == "/simaws/faults" && request.method == "POST") {
     auto rules = parse_faults(spec);
     if (!rules) return {400, "application/json", "{\"error\":" + json_string(rules.error().message) + "}\n"};
@@ -461,7 +470,7 @@ Reply Simulator::control(const Request& request) {
   }
   return {404, "application/json",
           "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
-          "/simaws/publication, /simaws/instances\"}\n"};
+          "/simaws/publication, /simaws/instances, /simaws/clock\"}\n"};
 }
 
 std::string Simulator::stats_json() const {

@@ -89,6 +89,7 @@ class Simulator {
   Outcome handle_api(Request& request);
 
   SimulatorOptions options_;
+  std::chrono::seconds clock_offset_{0};  // before the clock that adds it
   Clock clock_;
   Vault vault_;
   Metadata metadata_;

@@ -1,0 +1,301 @@
+// CloudWatch at its worst: it throttles, fails, cuts answers short, brings them in parts, leaves series out,
+// publishes late and corrects what it published. What was promised is still there: every final datapoint
+// once, with its final value, and a count of what AWS bills that is AWS's own. Hours pass in seconds: the
+// clocks of agent and simulator are the test's.
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read.hpp>
+#include <asio/write.hpp>
+#include <map>
+#include <set>
+
+#include "agent/agent.h"
+#include "agent/checks.h"
+#include "agent/delivery.h"
+#include "agent/simulator_fixture.h"
+#include "base/log.h"
+#include "simaws/synthetic.h"
+
+namespace bakusoku::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class CollectFaultsTest : public testing::Test {
+ protected:
+  void start(std::vector<std::string> options, const std::string& config_text = {}) {
+    ASSERT_TRUE(set_up_log("off", false));
+    simulator_ = std::make_unique<Simulator>(std::move(options));
+    ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
+    auto config = parse_config(config_text, "");
+    ASSERT_TRUE(config) << config.error().message;
+    auto agent = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    auto spool = Spool::open({}, clock());
+    ASSERT_TRUE(spool) << spool.error().message;
+    spool_ = std::move(*spool);
+    ASSERT_TRUE(spool_->add_destination(kSpoolDestination));
+    checks_ = std::make_unique<Checks>(
+        Checks::Parts{io_, agent_->items(), agent_->collect(), clock(), {spool_.get()}, seconds(3)});
+  }
+  Clock clock() {
+    return [this] { return std::chrono::system_clock::now() + later_; };
+  }
+  int64_t now() { return unix_seconds(clock()()); }
+  Collect& collect() { return agent_->collect(); }
+
+  /// The body that simaws answers a control request with.
+  std::string control(const std::string& method, const std::string& path, const std::string& body = {}) {
+    const std::string& url = simulator_->url();
+    const auto port = static_cast<unsigned short>(std::stoi(url.substr(url.rfind(':') + 1)));
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    socket.connect({asio::ip::address_v4::loopback(), port});
+    asio::write(socket,
+                asio::buffer(fmt::format("{} /simaws/{} HTTP/1.1\r\nHost: simaws\r\nConnection: close\r\n"
+                                         "Content-Length: {}\r\n\r\n{}",
+                                         method, path, body.size(), body)));
+    std::string reply;
+    asio::error_code ended;
+    asio::read(socket, asio::dynamic_buffer(reply), ended);
+    return reply.substr(std::min(reply.find("\r\n\r\n"), reply.size()));
+  }
+  uint64_t stat(const std::string& name) {
+    const std::string json = control("GET", "stats");
+    const size_t at = json.find("\"" + name + "\":");
+    EXPECT_NE(at, std::string::npos) << name;
+    return std::stoull(json.substr(at + name.size() + 3));
+  }
+  void set_clocks() { control("POST", "clock", std::to_string(later_.count())); }
+
+  void turn() {
+    io_.restart();
+    io_.run_for(milliseconds(1));
+    collect().tick();
+    checks_->tick();
+  }
+  /// Until nothing is under way: time stands still while AWS answers and calls are tried again.
+  void settle() {
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    for (int idle = 0; idle < 5; ++idle) {
+      turn();
+      if (collect().calls_in_flight() > 0 || collect().calls_queued() > 0 || collect().series_gathered() > 0)
+        idle = 0;
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "calls do not come to an end";
+    }
+  }
+  void pass(seconds time, seconds step) {
+    for (seconds passed{0}; passed < time; passed += step) {
+      later_ += step;
+      set_clocks();
+      settle();
+    }
+  }
+
+  static std::vector<std::string> metrics() {
+    return {"CPUUtilization", "NetworkIn", "NetworkOut", "DiskReadOps"};
+  }
+  static std::string id(size_t index) { return simaws::instance_id(simaws::World{}, "eu-west-1", index); }
+  static std::string key(const std::string& metric, size_t index, const std::string& statistic = "Average",
+                         const std::string& region = {}) {
+    return fmt::format("aws.metric[AWS/EC2,{},InstanceId={},{},60{}]", metric, id(index), statistic,
+                       region.empty() ? "" : "," + region);
+  }
+  static zabbix::ActiveItem item(const std::string& key, const std::string& delay) {
+    static uint64_t next = 0;
+    zabbix::ActiveItem item;
+    item.key = item.key_orig = key;
+    item.itemid = ++next;
+    item.delay = delay;
+    return item;
+  }
+  /// Items of some instances, every minute and every ten.
+  void want_items() {
+    std::vector<zabbix::ActiveItem> items;
+    for (size_t index = 0; index < 4; ++index) {
+      for (const std::string& metric : metrics()) {
+        items.push_back(item(key(metric, index), index == 3 ? "10m" : "1m"));
+        items.push_back(item(key(metric, index, "Maximum"), index == 3 ? "10m" : "1m"));
+      }
+    }
+    checks_->replace(0, "host", items);
+  }
+
+  struct Delivered {
+    std::map<std::string, std::map<int64_t, std::vector<std::string>>> values;  // by key and clock
+    size_t errors = 0;
+  };
+  Delivered delivered() {
+    Delivered all;
+    const auto packet = spool_->next(kSpoolDestination, 1'000'000, 1 << 30);
+    EXPECT_TRUE(packet);
+    for (const Value& value : packet->values) {
+      if (!value.supported) {
+        ++all.errors;
+      } else {
+        all.values[std::string(value.key)][value.clock].emplace_back(value.text);
+      }
+    }
+    return all;
+  }
+
+  std::unique_ptr<Simulator> simulator_;
+  seconds later_{0};
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<Checks> checks_;
+};
+
+TEST_F(CollectFaultsTest, EveryFinalDatapointComesOnceWithItsFinalValue) {
+  start({"--publish", "90", "--late", "0.04:200", "--revise", "0.2:110"});
+  set_clocks();
+  want_items();
+  pass(seconds(120), seconds(5));
+  control(
+      "POST", "faults",
+      "GetMetricData:throttle:0.08,GetMetricData:500:0.08,GetMetricData:cut:0.08,GetMetricData:partial:0.2,"
+      "GetMetricData:internal:0.08");
+  pass(seconds(40 * 60), seconds(10));
+  control("POST", "faults", "");
+  pass(seconds(35 * 60), seconds(20));
+
+  const Delivered all = delivered();
+  const simaws::World world{};
+  const int64_t until = now() - 12 * 60 - 900;  // surely read, whatever delay was learnt
+  for (size_t index = 0; index < 4; ++index) {
+    for (const std::string& metric : metrics()) {
+      for (const std::string statistic : {"Average", "Maximum"}) {
+        const auto found = all.values.find(key(metric, index, statistic));
+        ASSERT_TRUE(found != all.values.end()) << metric;
+        const auto& values = found->second;
+        for (int64_t clock = values.begin()->first; clock < until; clock += 60) {
+          const auto at = values.find(clock);
+          ASSERT_TRUE(at != values.end()) << metric << " of " << index << " lacks " << clock;
+          ASSERT_EQ(at->second.size(), 1u) << metric << " of " << index << " has twice " << clock;
+          const auto wanted = simaws::value(world, "eu-west-1", "AWS/EC2", metric,
+                                            {{"InstanceId", id(index)}}, statistic, 60, clock);
+          ASSERT_TRUE(wanted);
+          EXPECT_NEAR(std::stod(at->second[0]), *wanted, std::abs(*wanted) * 1e-9) << metric << " " << clock;
+        }
+        EXPECT_GT(values.size(), 25u);
+      }
+    }
+  }
+  EXPECT_EQ(collect().counters().metrics_billed, stat("metrics_billed"));
+  EXPECT_EQ(collect().counters().metrics_requested, stat("metrics_requested"));
+  EXPECT_GT(agent_->targets().calls().throttled, 0u) << "nothing went wrong: the test tests nothing";
+}
+
+TEST_F(CollectFaultsTest, WhatIsCorrectedTooLateIsWaitedForFromThenOn) {
+  start({"--revise", "0.3:240"});
+  set_clocks();
+  want_items();
+  pass(seconds(20 * 60), seconds(15));
+  const auto learnt = agent_->collect().delays().of("AWS/EC2", 60).seconds();
+  EXPECT_GE(learnt, 240);
+  EXPECT_LE(learnt, 330);
+  const int64_t since = now();
+  pass(seconds(15 * 60), seconds(15));
+  const Delivered all = delivered();
+  const auto& values = all.values.at(key("CPUUtilization", 0));
+  size_t compared = 0;
+  for (const auto& [clock, texts] : values) {
+    if (clock < since) continue;
+    const auto wanted = simaws::value(simaws::World{}, "eu-west-1", "AWS/EC2", "CPUUtilization",
+                                      {{"InstanceId", id(0)}}, "Average", 60, clock);
+    ASSERT_TRUE(wanted);
+    EXPECT_NEAR(std::stod(texts[0]), *wanted, std::abs(*wanted) * 1e-9) << clock;
+    ++compared;
+  }
+  EXPECT_GE(compared, 8u);
+}
+
+TEST_F(CollectFaultsTest, AnIntervalOfManyPeriodsIsPaidOncePerInterval) {
+  start({});
+  set_clocks();
+  checks_->replace(0, "host", {item(key("CPUUtilization", 0), "15m"), item(key("NetworkIn", 1), "15m")});
+  settle();
+  const uint64_t first = stat("metrics_billed");
+  pass(seconds(3600), seconds(10));
+  EXPECT_GE(stat("metrics_billed") - first, 8u);
+  EXPECT_LE(stat("metrics_billed") - first, 10u) << "two metrics, four intervals";
+  const Delivered all = delivered();
+  for (const auto& [key, values] : all.values) {
+    EXPECT_GE(values.size(), 44u) << key;
+    for (auto value = std::next(values.begin()); value != values.end(); ++value)
+      ASSERT_EQ(value->first, std::prev(value)->first + 60) << key;
+  }
+}
+
+TEST_F(CollectFaultsTest, WhatCloudWatchCannotReadIsAskedForAgainAlone) {
+  start({"--fault", "GetMetricData:internal:1"});
+  set_clocks();
+  want_items();
+  settle();
+  const Delivered all = delivered();
+  EXPECT_EQ(all.errors, 0u);
+  EXPECT_EQ(all.values.size(), 32u);
+  EXPECT_EQ(collect().counters().calls, 2u);
+  EXPECT_EQ(collect().counters().metrics_requested, 32u + 16u) << "every second series was not answered";
+}
+
+TEST_F(CollectFaultsTest, WhereEveryCallHangsOtherRegionsAreRead) {
+  start({"--fault", "GetMetricData@eu-west-1:hang"});
+  set_clocks();
+  checks_->replace(0, "host",
+                   {item(key("CPUUtilization", 0), "1m"),
+                    item("aws.metric[AWS/Usage,CallCount,,Sum,60,us-east-1,,zero]", "1m")});
+  const auto deadline = std::chrono::steady_clock::now() + seconds(10);
+  while (checks_->values() == 0 && std::chrono::steady_clock::now() < deadline) turn();
+  EXPECT_EQ(checks_->values(), 1u);
+}
+
+TEST_F(CollectFaultsTest, WhatIsNotListedIsNotAskedFor) {
+  start({});
+  set_clocks();
+  std::set<std::string> learnt;
+  collect().listed.is = [&](const Series& series) {
+    if (!learnt.contains(*series.name->metric)) return Collect::Listed::Is::unknown;
+    return *series.name->metric == "NetworkIn" ? Collect::Listed::Is::absent : Collect::Listed::Is::there;
+  };
+  collect().listed.learn = [&](const Target&, std::vector<Series*> series,
+                               Deadline) -> asio::awaitable<void> {
+    for (const Series* one : series) learnt.insert(*one->name->metric);
+    co_return;
+  };
+  std::string zero = key("NetworkIn", 1);
+  zero.insert(zero.size() - 1, ",,,zero");
+  checks_->replace(0, "host",
+                   {item(key("CPUUtilization", 0), "1m"), item(key("NetworkIn", 0), "1m"), item(zero, "1m")});
+  settle();
+  pass(seconds(300), seconds(10));
+  const Delivered all = delivered();
+  EXPECT_GE(all.values.at(key("CPUUtilization", 0)).size(), 5u);
+  EXPECT_FALSE(all.values.contains(key("NetworkIn", 0)));
+  EXPECT_GE(all.values.at(zero).size(), 5u);
+  EXPECT_EQ(stat("metrics_billed"), collect().counters().calls) << "one metric a call";
+}
+
+TEST_F(CollectFaultsTest, ADayThatIsLateIsLookedForEachHour) {
+  start({});  // simaws publishes AWS/S3 after four hours
+  const std::string key =
+      "aws.metric[AWS/S3,NumberOfObjects,BucketName=simaws-logs;StorageType=AllStorageTypes,Average,86400]";
+  later_ = seconds(86400 - now() % 86400);
+  set_clocks();
+  checks_->replace(0, "host", {item(key, "1d")});
+  settle();
+  const uint64_t before = stat("metrics_billed");
+  pass(seconds(86400), seconds(300));
+  const Delivered all = delivered();
+  ASSERT_TRUE(all.values.contains(key));
+  EXPECT_EQ(all.values.at(key).size(), 2u) << "the day before, and the day that was late";
+  EXPECT_LE(stat("metrics_billed") - before, 5u);
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
