@@ -138,7 +138,7 @@ class Planning {
           continue;
         }
         for (const agent::Resource& resource : (*snapshot)->resources()) {
-          if (!resource.gone) hosts.insert(resource.id);
+          if (!resource.gone) hosts.emplace(resource.id);
         }
       }
     }

@@ -159,8 +159,7 @@ std::vector<std::string> bill_lines(element bill, int64_t now) {
                               budget > 0 ? fmt::format(" of a budget of {}", usd_text(budget)) : ""));
   const int64_t since = integer(bill, "since");
   bool on_disk = false;
-  (void)bill["on_disk"].get(on_disk);
-  if (!on_disk && since != 0)
+  if (bill["on_disk"].get(on_disk) == simdjson::SUCCESS && !on_disk && since != 0)
     lines.push_back(fmt::format("        counted in memory since {}", clock_text(since, now)));
   if (has(bill, "stretch")) {
     const element stretch = bill["stretch"].value();

@@ -110,8 +110,8 @@ TEST(StatusLines, TellWhatTheAgentSaid) {
                                "intervals; otherwise it were US$130.00"));
   EXPECT_THAT(*lines, Contains(HasSubstr("counted in memory since")));
   EXPECT_THAT(*lines, Contains("        of the month: AWS/EC2 US$15.00, AWS/EBS US$5.25"));
-  EXPECT_THAT(*lines, Contains("eu-west-1                  5/s of 25/s (20 %)    900/s of 90000/s (1 %)"));
-  EXPECT_THAT(*lines, Contains("us-east-1 of account prod  0.1/s of 25/s (0 %)   -"));
+  EXPECT_THAT(*lines, Contains("eu-west-1                  5/s of 25/s (20 %)   900/s of 90000/s (1 %)"));
+  EXPECT_THAT(*lines, Contains("us-east-1 of account prod  0.1/s of 25/s (0 %)  -"));
   EXPECT_THAT(*lines, Contains("  22:11:40 UTC (3 times) warning: values wait"));
 }
 

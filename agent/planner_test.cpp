@@ -1,0 +1,52 @@
+#include "agent/planner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+
+namespace bakusoku::agent {
+namespace {
+
+TEST(MeanInterval, OfSimpleFlexibleAndScheduledOnes) {
+  EXPECT_EQ(mean_interval("5m").value(), 300);
+  EXPECT_EQ(mean_interval("30").value(), 30);
+  // Four times an hour, on seven days.
+  EXPECT_NEAR(static_cast<double>(mean_interval("0;m0,15,30,45").value()), 900, 10);
+  EXPECT_NEAR(static_cast<double>(mean_interval("0;h9").value()), 86400, 86400 / 6.0);
+  EXPECT_FALSE(mean_interval("often"));
+}
+
+TEST(PlannedItems, ReadsKeysAsTheAgentDoes) {
+  asio::io_context io;
+  auto config = parse_config("[aws]\nregion = \"eu-west-1\"\n", "");
+  ASSERT_TRUE(config);
+  Environment environment;
+  environment.variables = {{"AWS_CONFIG_FILE", "/nonexistent/config"},
+                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+  auto targets = Targets::create(io, *config, environment, system_clock());
+  ASSERT_TRUE(targets) << targets.error().message;
+  PlannedItems items(**targets);
+  items.add("aws.metric[AWS/EC2,CPUUtilization,\"B=2;A=1\",Maximum,1m]", "10m");
+  items.add("agent.ping", "1m");
+  items.add("aws.metric[AWS/EC2]", "1m");
+  items.add("aws.metric[AWS/EC2,X,,,,,nobody]", "1m");
+  items.add("aws.metric[AWS/EC2,X]", "often");
+  items.add("aws.metric[", "1m");
+  ASSERT_EQ(items.series().size(), 1u);
+  const PlannedSeries& row = items.series()[0];
+  EXPECT_EQ(row.region, "eu-west-1");
+  EXPECT_EQ(row.namespace_, "AWS/EC2");
+  EXPECT_EQ(row.metric, "CPUUtilization");
+  EXPECT_EQ(row.dimensions, "A=1;B=2");
+  EXPECT_EQ(row.statistic, "Maximum");
+  EXPECT_EQ(row.period, 60);
+  EXPECT_EQ(row.interval, 600);
+  EXPECT_EQ(row.exists, PlannedSeries::Exists::unknown);
+  EXPECT_EQ(items.others(), 1u);
+  EXPECT_EQ(items.problems().size(), 4u);
+  EXPECT_THAT(items.problems(), testing::Contains(testing::HasSubstr("nobody")));
+}
+
+}  // namespace
+}  // namespace bakusoku::agent
