@@ -178,7 +178,7 @@ TEST_F(AccountsTest, OneRegionThatIsDeniedLeavesTheOtherRegionsOfTheAccount) {
 TEST_F(AccountsTest, WhoMayNotAssumeARoleIsNamed) {
   start("[[account]]\nname = \"c\"\nrole_arn = \"arn:aws:iam::333333333333:role/denied\"\n");
   EXPECT_THAT(error(metric("eu-west-1", "c")),
-              AllOf(HasSubstr("assuming arn:aws:iam::333333333333:role/denied with environment"),
+              AllOf(HasSubstr("assuming arn:aws:iam::333333333333:role/denied with the environment"),
                     HasSubstr("is not authorized to perform: sts:AssumeRole on resource: "
                               "arn:aws:iam::333333333333:role/denied"),
                     HasSubstr("the role's trust policy must allow"),
