@@ -79,7 +79,7 @@ std::string format_value(double value) {
 }
 
 std::span<const Items::Row> Items::table() {
-  static constexpr std::array<Row, 16> kTable = {{
+  static constexpr std::array<Row, 17> kTable = {{
       {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
       {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
       {"bakusoku.version", "", "the agent's version", 0, &Items::version},

@@ -95,8 +95,7 @@ void PlannedItems::add(PlannedSeries row, std::string_view owner, const std::str
   row.namespace_ = name_space;
   row.metric = metric;
   row.dimensions = dimensions_of_plan(dimensions);
-  // A linked account's metric is another one.
-  if (!owner.empty()) row.dimensions += fmt::format(" of {}", owner);
+  if (!owner.empty()) row.account += fmt::format("/{}", owner);
   row.statistic = statistic;
   series_.push_back(std::move(row));
 }

@@ -12,6 +12,7 @@ constexpr std::string_view kDatapoints = "datapoints";
 
 void Quotas::tick(const Targets& targets) {
   for (const auto& account : targets.accounts()) {
+    if (!account->client) continue;
     for (aws::Pace& pace : account->client->paces()) {
       if (pace.what != kCalls && pace.what != kDatapoints) continue;
       Use& use = uses_[Key{account->name, std::move(pace.region), std::move(pace.what)}];

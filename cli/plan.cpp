@@ -40,7 +40,6 @@ constexpr std::chrono::seconds kServerTimeout{10};
 constexpr std::chrono::seconds kReadingTakes{120};
 constexpr size_t kMostPages = 2000;                     // of one namespace: a million metrics
 constexpr const char* kAskedAs = "6.0.0";               // understood by every server, and without a session
-constexpr double kListingsOfAMonth = 24 * 365.25 / 12;  // the agent looks about once an hour
 
 struct Options {
   std::string config;
@@ -225,7 +224,8 @@ class Planning {
                              : agent::PlannedSeries::Exists::absent;
       }
     }
-    list_requests_ = static_cast<double>(requests_) * kListingsOfAMonth;
+    const auto every = static_cast<double>(config_.metrics.list.count());
+    if (every > 0) list_requests_ = static_cast<double>(requests_) * agent::kPlannedMonth / every;
   }
 
   asio::io_context& io_;
