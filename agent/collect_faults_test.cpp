@@ -11,6 +11,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "agent/agent.h"
 #include "agent/checks.h"
@@ -279,6 +280,59 @@ TEST_F(CollectFaultsTest, WhereEveryCallHangsOtherRegionsAreRead) {
   const auto deadline = std::chrono::steady_clock::now() + seconds(10);
   while (checks_->values() == 0 && std::chrono::steady_clock::now() < deadline) turn();
   EXPECT_EQ(checks_->values(), 1u);
+}
+
+TEST_F(CollectFaultsTest, WhatDoesNotFitIsPostponedByPriorityAndNotLost) {
+  start({"--instances", "600"},
+        "[aws]\ncalls_in_flight = 1\n[metrics]\ndelay = \"2m\"\n"
+        "[[priority]]\nmetric = \"CPU*\"\nvalue = \"high\"\n"
+        "[[priority]]\nmetric = \"Disk*\"\nvalue = \"low\"\n");
+  set_clocks();
+  const simaws::World world{1, {"eu-west-1"}, 600};
+  std::vector<zabbix::ActiveItem> items;
+  for (size_t index = 33; index < 600; ++index) {
+    const std::string instance = simaws::instance_id(world, "eu-west-1", index);
+    for (const char* metric : {"CPUUtilization", "NetworkIn", "DiskReadOps"}) {
+      items.push_back(item(
+          fmt::format("aws.metric[AWS/EC2,{},InstanceId={},Average,60,,,zero]", metric, instance), "1m"));
+    }
+  }
+  checks_->replace(0, "host", items);
+  settle();
+  pass(seconds(60), seconds(5));
+  const size_t first = checks_->values();
+  EXPECT_GE(first, items.size());
+  EXPECT_EQ(collect().counters().postponed, 0u);
+  // Each call takes as long as four minutes do here.
+  control("POST", "faults", "GetMetricData:slow=400");
+  for (int step = 0; step < 240; ++step) {
+    later_ += seconds(5);
+    set_clocks();
+    for (int times = 0; times < 4; ++times) turn();
+    std::this_thread::sleep_for(milliseconds(8));
+  }
+  EXPECT_GT(collect().counters().postponed, 0u);
+  EXPECT_GT(collect().postponed().since, 0);
+  std::map<std::string, size_t> by_metric;
+  for (const auto& [key, values] : delivered().values) {
+    const size_t from = key.find(',') + 1;
+    by_metric[key.substr(from, key.find(',', from) - from)] += values.size();
+  }
+  EXPECT_GT(by_metric["CPUUtilization"], by_metric["DiskReadOps"]);
+  control("POST", "faults", "");
+  pass(seconds(600), seconds(5));
+  EXPECT_EQ(collect().postponed().since, 0) << "it has ended";
+  size_t shortest = SIZE_MAX;
+  for (const auto& [key, values] : delivered().values) {
+    shortest = std::min(shortest, values.size());
+    for (auto value = values.begin(); value != values.end(); ++value) {
+      ASSERT_EQ(value->second.size(), 1u) << key;
+      if (value != values.begin()) {
+        ASSERT_EQ(value->first, std::prev(value)->first + 60) << key;
+      }
+    }
+  }
+  EXPECT_GE(shortest, 28u);
 }
 
 TEST_F(CollectFaultsTest, WhatIsNotListedIsNotAskedFor) {
