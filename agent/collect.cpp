@@ -45,6 +45,7 @@ constexpr int64_t kAliveIntervals = 3;
 // So many calls are gathered before they are sent without waiting for more.
 constexpr size_t kMostGathered = 16 * aws::cloudwatch::kMaxQueriesPerCall;
 constexpr std::chrono::seconds kTimeToLearn{1};
+constexpr std::chrono::seconds kLongestWait{10};  // of a call for its place in the spread
 // Of a namespace and class of periods: enough to tell one late datapoint in a hundred within a few periods.
 constexpr size_t kSampledSeries = 48;
 constexpr std::string_view kInternalError = "InternalError";
@@ -332,8 +333,8 @@ void Collect::look_at_all(int64_t at, const Target* only) {
 void Collect::hurry(Lane& lane, const Series& series) {
   const auto found = std::find_if(lane.queue.begin(), lane.queue.end(),
                                   [&](const Queued& entry) { return entry.reading == series.reading; });
-  if (found == lane.queue.end() || (found->rank == 0 && found->not_before <= steady_clock::now())) return;
-  if (found->tries == 0) found->not_before = steady_clock::now();
+  if (found == lane.queue.end() || (found->rank == 0 && is_ready(*found))) return;
+  if (found->tries == 0) found->not_before = clock_();
   found->rank = 0;
   found->stale_at = 0;
   Queued entry = std::move(*found);
@@ -448,7 +449,7 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
 void Collect::plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::list<Queued>& into) {
   if (due.empty()) return;
   std::vector<Batch> batches = plan_batches(*lane.target, std::move(due));
-  const auto at = steady_clock::now();
+  const WallTime at = clock_();
   for (size_t number = 0; number < batches.size(); ++number) {
     Queued entry;
     entry.batch = std::move(batches[number]);
@@ -496,14 +497,19 @@ void Collect::insert(Lane& lane, Queued&& entry) {
   lane.queue.insert(place, std::move(entry));
 }
 
+// None waits longer than the longest spread: else the clock has been set back.
+bool Collect::is_ready(const Queued& entry) const {
+  const WallTime at = clock_();
+  return entry.not_before <= at || entry.not_before > at + kLongestWait;
+}
+
 bool Collect::may_catch_up(const Lane& lane) {
   return !lane.behind.empty() && !lane.catching_up && steady_clock::now() >= lane.catch_up_after;
 }
 
 void Collect::start_workers(Lane& lane) {
-  const auto at = steady_clock::now();
   const auto ready = std::count_if(lane.queue.begin(), lane.queue.end(),
-                                   [&](const Queued& entry) { return entry.not_before <= at; });
+                                   [this](const Queued& entry) { return is_ready(entry); });
   // One for each batch, up to the limit: those at work may be held up, and one that finds nothing to do ends.
   const size_t wanted = static_cast<size_t>(ready) + (may_catch_up(lane) ? 1 : 0);
   for (size_t number = 0; number < wanted && lane.workers < calls_in_flight_; ++number) {
@@ -529,9 +535,8 @@ asio::awaitable<void> Collect::work(Lane& lane) {
   // Not from inside start(): a call that fails at once would be over before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
   for (;;) {
-    const auto at = steady_clock::now();
     auto next = std::find_if(lane.queue.begin(), lane.queue.end(),
-                             [&](const Queued& entry) { return entry.not_before <= at; });
+                             [this](const Queued& entry) { return is_ready(entry); });
     const bool missed = lane.queue.empty();
     if (missed ? !may_catch_up(lane) : next == lane.queue.end()) break;
     std::list<Queued>& from = missed ? lane.behind : lane.queue;
@@ -693,6 +698,7 @@ void Collect::tell_lag(const Batch& batch) const {
 
 void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found) {
   tell_lag(batch);
+  const int64_t at = now();
   lane.failure.reset();
   lane.failures_in_row = 0;
   std::vector<Due> again;
@@ -709,8 +715,10 @@ void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::v
     series.point_value = slot.value;
     series.set_failure(slot.failure);
     if (!slot.failure && !taken.missed) learn_delay(series, due.window, slot.points);
+    series.group->next_look = std::min(series.group->next_look, this->due(series, at));
     if (series.fed == 0) continue;
-    if (!slot.failure) series.wanted_from = 0;
+    // Until the feeds say where they have got to.
+    if (!slot.failure) series.wanted_from = due.cut ? static_cast<Seconds32>(due.window.end) : 0;
     readings_.push_back(Reading{&series, due.window, std::move(slot.points), slot.failure, due.cut, false});
   }
   if (!again.empty()) read_again(lane, taken, std::move(again));
@@ -721,13 +729,13 @@ void Collect::read_again(Lane& lane, const Queued& taken, std::vector<Due> due) 
   entry.batch = Batch{taken.batch.target, taken.batch.window, std::move(due)};
   entry.reading = std::make_shared<Event>(io_);
   entry.rank = taken.rank;
-  entry.not_before = steady_clock::now() + std::chrono::seconds(1 << taken.tries);
+  const std::chrono::seconds wait(1 << taken.tries);
+  entry.not_before = clock_() + wait;
   entry.tries = taken.tries + 1;
   entry.missed = taken.missed;
   for (const Due& one : entry.batch.due) one.series->reading = entry.reading;
-  const Steady time = entry.not_before;
   insert(lane, std::move(entry));
-  spawn(io_, "reading metrics again", start_workers_at(lane, time));
+  spawn(io_, "reading metrics again", start_workers_at(lane, steady_clock::now() + wait));
 }
 
 void Collect::settle_absent(const Due& due) {

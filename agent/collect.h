@@ -156,7 +156,7 @@ class Collect {
     Batch batch;
     std::shared_ptr<Event> reading;
     Rank rank = 0;
-    Steady not_before{};
+    WallTime not_before{};
     int64_t stale_at = 0;  // unix seconds: its series' next moment
     int tries = 0;         // of those that CloudWatch could not read
     bool missed = false;   // what is behind, not what is due
@@ -200,6 +200,7 @@ class Collect {
   void plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::list<Queued>& into);
   [[nodiscard]] asio::awaitable<void> learn(Lane& lane, std::vector<Series*> unknown, Why why);
   static void insert(Lane& lane, Queued&& entry);
+  [[nodiscard]] bool is_ready(const Queued& entry) const;
   void start_workers(Lane& lane);
   [[nodiscard]] asio::awaitable<void> start_workers_at(Lane& lane, Steady time);
   [[nodiscard]] asio::awaitable<void> work(Lane& lane);

@@ -200,13 +200,12 @@ void say_reading(Words& words, const SeriesFacts& series) {
               words.clock(series.behind_from));
   }
   if (series.next_reading != 0 && !series.reading && series.failure.empty()) {
-    words.say(
-        "reading",
-        "The next reading is {}. A period counts as final {} s after its end ([metrics] delay), so the one "
-        "that ends at {} is delivered from {} on.",
-        series.next_reading <= words.now() ? "due now" : "about " + words.moment(series.next_reading),
-        series.delay, words.clock(series.window_end + series.period),
-        words.clock(series.window_end + series.period + series.delay));
+    words.say("reading",
+              "The next reading is {}. A period counts as final {} s after its end, so the one "
+              "that ends at {} is delivered from {} on.",
+              series.next_reading <= words.now() ? "due now" : "about " + words.moment(series.next_reading),
+              series.delay, words.clock(series.window_end + series.period),
+              words.clock(series.window_end + series.period + series.delay));
   }
 }
 

@@ -44,7 +44,7 @@ struct SeriesFacts {
   int32_t period = 0;
   std::string region{};
   std::string account{};  // empty: the default
-  int64_t delay = 0;      // [metrics] delay
+  int64_t delay = 0;      // of its publication, seconds
 
   uint64_t readings = 0;
   int64_t last_read = 0;     // when the newest reading began

@@ -299,6 +299,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     }
     std::optional<Turn> turn(std::in_place, gate);
     Result<HttpRequest> request = State::encode(call, *endpoint);
+    const auto skew_used = state.skew.offset();
     if (sign) {
       const Result<void> is_signed = sigv4::sign(*request, used, endpoint->signing_region, call.signing_name,
                                                  state.skew.correct(state.clock()));
@@ -343,7 +344,9 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
         state.slow_down(call);
       }
       if (retry == RetryClass::clock_skew) {
-        const bool changed = state.skew.learn(header_or_empty(*reply, "date"), state.clock());
+        // Another call may have learnt it while this one was under way.
+        const bool changed = state.skew.learn(header_or_empty(*reply, "date"), state.clock()) ||
+                             state.skew.offset() != skew_used;
         if (changed && !clock_corrected && sign) {
           clock_corrected = true;
           continue;
