@@ -57,7 +57,7 @@ class AccountsTest : public testing::Test {
     agent_->start();
   }
   static Config parse(const std::string& text) {
-    auto config = parse_config(text, "bakusoku.toml");
+    auto config = parse_config(text + "\n[metrics]\nlist = 0\n", "bakusoku.toml");
     EXPECT_TRUE(config) << (config ? "" : config.error().message);
     return config ? *config : Config();
   }

@@ -317,7 +317,8 @@ std::vector<Share> shares_of(const Batch& batch) {
     for (auto at = first; at != last; ++at)
       statistics += at == first || at->statistic != std::prev(at)->statistic ? 1 : 0;
     for (auto at = first; at != last;) {
-      const auto end = std::find_if(at, last, [&](const Billed& one) { return one.statistic != at->statistic; });
+      const auto end =
+          std::find_if(at, last, [&](const Billed& one) { return one.statistic != at->statistic; });
       const auto sharing = static_cast<uint32_t>(end - at);
       const uint32_t all = kSharesOfUnit / statistics;
       for (uint32_t number = 0; number < sharing; ++number, ++at)

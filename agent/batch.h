@@ -48,7 +48,8 @@ struct Batch {
 [[nodiscard]] uint64_t billed_metrics(const Batch& batch);
 
 /// In how many sixtieths of a billed metric a series of a call has a part: the statistics that are billed as
-/// one share it evenly, and so do those that want the same statistic. The sum is kSharesOfUnit x billed_metrics(batch).
+/// one share it evenly, and so do those that want the same statistic. The sum is kSharesOfUnit x
+/// billed_metrics(batch).
 struct Share {
   size_t due = 0;                 // index into batch.due
   std::string_view namespace_{};  // of the metric that is billed

@@ -113,8 +113,8 @@ class Collect {
   /// Called once a second: reads ahead what is due.
   void tick();
 
-  /// The interval at which series of that priority are read is multiplied by `factor`, 1 or more, but not made
-  /// longer than `longest` seconds.
+  /// The interval at which series of that priority are read is multiplied by `factor`, 1 or more, but not
+  /// made longer than `longest` seconds.
   void set_stretch(Priority priority, double factor);
   void set_longest_stretched(int64_t longest) { longest_stretched_ = longest; }
   /// By how much the interval of a series is longer than its own; 1: it is not.

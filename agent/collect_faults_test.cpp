@@ -28,11 +28,14 @@ using std::chrono::seconds;
 
 class CollectFaultsTest : public testing::Test {
  protected:
-  void start(std::vector<std::string> options, const std::string& config_text = {}) {
+  /// `metrics`: of the section of that name. Without one nothing is listed, so that what is asked for is read
+  /// at once.
+  void start(std::vector<std::string> options, const std::string& config_text = {},
+             const std::string& metrics = "list = 0") {
     ASSERT_TRUE(set_up_log("off", false));
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
-    auto config = parse_config(config_text, "");
+    auto config = parse_config(fmt::format("{}\n[metrics]\n{}\n", config_text, metrics), "");
     ASSERT_TRUE(config) << config.error().message;
     auto agent = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
     ASSERT_TRUE(agent) << agent.error().message;
@@ -154,7 +157,7 @@ class CollectFaultsTest : public testing::Test {
 };
 
 TEST_F(CollectFaultsTest, EveryFinalDatapointComesOnceWithItsFinalValue) {
-  start({"--publish", "90", "--late", "0.04:200", "--revise", "0.2:110"});
+  start({"--publish", "90", "--late", "0.04:200", "--revise", "0.2:110"}, "", "");
   set_clocks();
   want_items();
   pass(seconds(120), seconds(5));
@@ -284,9 +287,10 @@ TEST_F(CollectFaultsTest, WhereEveryCallHangsOtherRegionsAreRead) {
 
 TEST_F(CollectFaultsTest, WhatDoesNotFitIsPostponedByPriorityAndNotLost) {
   start({"--instances", "600"},
-        "[aws]\ncalls_in_flight = 1\n[metrics]\ndelay = \"2m\"\n"
+        "[aws]\ncalls_in_flight = 1\n"
         "[[priority]]\nmetric = \"CPU*\"\nvalue = \"high\"\n"
-        "[[priority]]\nmetric = \"Disk*\"\nvalue = \"low\"\n");
+        "[[priority]]\nmetric = \"Disk*\"\nvalue = \"low\"\n",
+        "list = 0\ndelay = \"2m\"");
   set_clocks();
   const simaws::World world{1, {"eu-west-1"}, 600};
   std::vector<zabbix::ActiveItem> items;

@@ -52,8 +52,8 @@ struct SeriesFacts {
   int64_t window_end = 0;
   int64_t point_clock = 0;  // of the newest datapoint in it
   std::string point_value{};
-  bool absent = false;      // CloudWatch lists no such metric, so it is not asked for
-  int64_t looks_again = 0;  // then whether it does is looked at again
+  bool absent = false;             // CloudWatch lists no such metric, so it is not asked for
+  int64_t looks_again = 0;         // then whether it does is looked at again
   bool reading = false;            // now
   int64_t next_reading = 0;        // about; 0: nobody wants one
   int64_t behind_from = 0;         // the next one begins there; 0: as usual

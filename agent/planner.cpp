@@ -91,7 +91,8 @@ void PlannedItems::add(std::string_view key, std::string_view interval) {
 }
 
 void PlannedItems::add(PlannedSeries row, std::string_view owner, const std::string& name_space,
-                       const std::string& metric, const Dimensions& dimensions, const std::string& statistic) {
+                       const std::string& metric, const Dimensions& dimensions,
+                       const std::string& statistic) {
   row.namespace_ = name_space;
   row.metric = metric;
   row.dimensions = dimensions_of_plan(dimensions);

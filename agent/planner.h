@@ -40,8 +40,8 @@ class PlannedItems {
   [[nodiscard]] const std::set<std::string>& problems() const { return problems_; }
 
  private:
-  void add(PlannedSeries row, std::string_view owner, const std::string& name_space, const std::string& metric,
-           const Dimensions& dimensions, const std::string& statistic);
+  void add(PlannedSeries row, std::string_view owner, const std::string& name_space,
+           const std::string& metric, const Dimensions& dimensions, const std::string& statistic);
 
   Targets& targets_;
   std::vector<PlannedSeries> series_;

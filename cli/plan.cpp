@@ -38,8 +38,8 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kAnswerWithin{30};
 constexpr std::chrono::seconds kServerTimeout{10};
 constexpr std::chrono::seconds kReadingTakes{120};
-constexpr size_t kMostPages = 2000;                     // of one namespace: a million metrics
-constexpr const char* kAskedAs = "6.0.0";               // understood by every server, and without a session
+constexpr size_t kMostPages = 2000;        // of one namespace: a million metrics
+constexpr const char* kAskedAs = "6.0.0";  // understood by every server, and without a session
 
 struct Options {
   std::string config;

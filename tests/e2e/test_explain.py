@@ -136,7 +136,7 @@ class Explains(ServerTestCase):
         text = self.wait_explained("delivered +1s .* 1 +bakusoku.ping", "aws")
         self.assertRegex(text, "bakusoku.echo")
         text = self.wait_explained("no datapoint .*aws.metric.Sim/App,Nothing", "aws")
-        self.wait_explained("CloudWatch had no datapoint of it", "aws", "aws.metric[Sim/App,Nothing,,Sum,10]")
+        self.wait_explained("CloudWatch lists no such metric", "aws", "aws.metric[Sim/App,Nothing,,Sum,10]")
         self.assertEqual(self.explain("aws").returncode, 1)
         report = json.loads(self.bakusoku.ask("bakusoku.explain[aws]"))
         self.assertEqual(len(report["destinations"][0]["items"]), 4)
