@@ -33,6 +33,7 @@ class CollectFaultsTest : public testing::Test {
   void start(std::vector<std::string> options, const std::string& config_text = {},
              const std::string& metrics = "list = 0") {
     ASSERT_TRUE(set_up_log("off", false));
+    later_ = seconds((80 - now() % 60) % 60);  // so that no period becomes final by itself
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
     auto config = parse_config(fmt::format("{}\n[metrics]\n{}\n", config_text, metrics), "");
@@ -200,9 +201,10 @@ TEST_F(CollectFaultsTest, WhatIsBilledIsCountedAsAwsCounts) {
   set_clocks();
   want_items();
   settle();
-  control("POST", "faults",
-          "GetMetricData:throttle:0.1,GetMetricData:500:0.1,GetMetricData:partial:0.3,GetMetricData:internal:"
-          "0.3");
+  control(
+      "POST", "faults",
+      "GetMetricData:throttle:0.04,GetMetricData:500:0.04,GetMetricData:partial:0.3,GetMetricData:internal:"
+      "0.3");
   pass(seconds(10 * 60), seconds(20));
   EXPECT_GT(collect().counters().metrics_billed, 100u);
   EXPECT_EQ(collect().counters().metrics_billed, stat("metrics_billed"));
