@@ -181,7 +181,9 @@ TEST_P(BillFaultTest, CountsWhatTheSimulatorCounted) {
   EXPECT_EQ(counted(), simulated("metrics_billed"));
   EXPECT_EQ(agent_->collect().counters().metrics_billed, simulated("metrics_billed"));
   uint64_t shares = 0;
-  for (const auto& item : *agent_->bill().ledger().items(0, 100'000, 1000)) shares += item.sixtieths;
+  const auto items = agent_->bill().ledger().items(0, 100'000, 1000);
+  ASSERT_TRUE(items);
+  for (const auto& item : *items) shares += item.sixtieths;
   EXPECT_EQ(shares, kSharesOfUnit * simulated("metrics_billed"));
   EXPECT_GT(counted("ListMetrics"), 0u);
   EXPECT_EQ(counted("ListMetrics"), simulated("calls/monitoring.ListMetrics/calls") -

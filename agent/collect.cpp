@@ -717,8 +717,8 @@ void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::v
     if (!slot.failure && !taken.missed) learn_delay(series, due.window, slot.points);
     series.group->next_look = std::min(series.group->next_look, this->due(series, at));
     if (series.fed == 0) continue;
-    // Until the feeds say where they have got to.
-    if (!slot.failure) series.wanted_from = due.cut ? static_cast<Seconds32>(due.window.end) : 0;
+    // Until the feeds say where they have got to: however late they do, nothing is passed over.
+    if (!slot.failure) series.wanted_from = static_cast<Seconds32>(due.window.end);
     readings_.push_back(Reading{&series, due.window, std::move(slot.points), slot.failure, due.cut, false});
   }
   if (!again.empty()) read_again(lane, taken, std::move(again));

@@ -288,7 +288,9 @@ asio::awaitable<void> Existence::work(Listing& listing) {
   while (listing.whole || !listing.asked.empty()) {
     std::vector<Filter> filters;
     if (!listing.whole) filters = filters_of(listing);
-    const bool first = listing.listed_at == 0 && !listing.too_long && filters.size() > kFewCalls;
+    // One after the other they come to as many calls as together.
+    const size_t calls = listing.lookups + filters.size();
+    const bool first = listing.listed_at == 0 && !listing.too_long && calls > kFewCalls;
     Result<void> done;
     if (listing.whole || first) {
       listing.whole = false;
@@ -296,6 +298,7 @@ asio::awaitable<void> Existence::work(Listing& listing) {
     } else if (listing.listed_at != 0 && !listing.too_long && filters.size() > listing.pages) {
       done = co_await list(listing, true);
     } else {
+      listing.lookups = calls;
       done = co_await look_up(listing, std::move(filters));
     }
     if (!done) {
@@ -391,6 +394,7 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
     listing.there = std::move(found);
     listing.listed_at = begun;
     listing.pages = pages;
+    listing.lookups = 0;
   }
   // It says of all that are sought whether they are there, asked now or not.
   asked.clear();

@@ -86,6 +86,7 @@ class Existence {
 
     int64_t listed_at = 0;  // when the whole list was begun; 0: never
     size_t pages = 0;       // it had
+    size_t lookups = 0;     // of single metrics since then, a call each
     bool too_long = false;  // for this agent to keep
     int64_t wanted_at = 0;
     bool wanted_regularly = false;

@@ -31,7 +31,7 @@ class InEveryZabbix : public ::testing::TestWithParam<const zbxmod::host::Layout
 TEST_P(InEveryZabbix, PassesWithoutAnAgent) {
   const auto report = run({});
   EXPECT_TRUE(report.passed()) << zbxmod::host::as_text(kModule, {report});
-  EXPECT_EQ(report.items.size(), 15u);
+  EXPECT_EQ(report.items.size(), 16u);
   for (const auto& answer : report.answers) {
     EXPECT_EQ(answer.supported, answer.key == "bakusoku.echo[hello,world]")
         << answer.key << ": " << answer.text;
