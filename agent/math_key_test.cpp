@@ -171,10 +171,18 @@ TEST(Expression, OfNotOneSeriesIsRefusedInWords) {
   }
 }
 
+// `middle` between runs of two characters.
+std::string enclosed(size_t times, char ch, std::string_view middle = {}, size_t then = 0, char last = ' ') {
+  std::string text(times, ch);
+  text.append(middle);
+  text.append(then, last);
+  return text;
+}
+
 TEST(Expression, OfAnyDepthIsReadOrRefused) {
   EXPECT_THAT(judged(std::string(100'000, '(')), HasSubstr("too many parentheses"));
   EXPECT_THAT(judged(std::string(100'000, '-')), HasSubstr("something is missing"));
-  EXPECT_EQ(judged(std::string(60, '(') + "a+b_2" + std::string(60, ')')), "fine");
+  EXPECT_EQ(judged(enclosed(60, '(', "a+b_2", 60, ')')), "fine");
 }
 
 }  // namespace

@@ -75,6 +75,21 @@ struct Gate {
   }
 };
 
+// A timer among those that wait, as long as it is there.
+class Place {
+ public:
+  Place(Gate& gate, asio::steady_timer& timer) : gate_(gate), timer_(&timer) {
+    gate_.waiting.push_back(timer_);
+  }
+  ~Place() { gate_.waiting.remove(timer_); }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+ private:
+  Gate& gate_;
+  asio::steady_timer* timer_;
+};
+
 class Turn {
  public:
   explicit Turn(Gate& gate) : gate_(gate) { ++gate_.running; }
@@ -116,7 +131,8 @@ struct Client::State {
   ClockSkew skew{};
   RetryQuota quota{};
   ClientCounters counters{};
-  std::map<std::string, Gate> gates{};  // by region and service
+  // By region and service. Calls share them, because a call may be given up after the client has gone.
+  std::map<std::string, std::shared_ptr<Gate>> gates{};
   std::optional<Error> closed{};
   Requests requests{};
   std::minstd_rand random{std::random_device{}()};
@@ -174,9 +190,10 @@ struct Client::State {
   [[nodiscard]] asio::awaitable<bool> enter(Gate& gate) {
     while (gate.running >= kMostCallsInFlight) {
       asio::steady_timer timer(io, asio::steady_timer::time_point::max());
-      gate.waiting.push_back(&timer);
-      co_await timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
-      gate.waiting.remove(&timer);
+      {
+        const Place place(gate, timer);
+        co_await timer.async_wait(asio::experimental::as_tuple(asio::use_awaitable));
+      }
       const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
       if (cancelled.cancelled() != asio::cancellation_type::none) {
         gate.wake_next();
@@ -267,7 +284,9 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     co_return fail(ErrorKind::denied, "{}: no credentials are set up", where);
   }
 
-  Gate& gate = state.gates[fmt::format("{} {}", call.region, call.service)];
+  std::shared_ptr<Gate>& known_gate = state.gates[fmt::format("{} {}", call.region, call.service)];
+  if (!known_gate) known_gate = std::make_shared<Gate>();
+  const std::shared_ptr<Gate> gate = known_gate;
   bool clock_corrected = false;
   bool credentials_renewed = false;
   int paid = 0;
@@ -293,11 +312,11 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       used = std::move(*credentials);
     }
     // Signed when its turn has come: a signature is good for five minutes.
-    if (!co_await state.enter(gate)) {
+    if (!co_await state.enter(*gate)) {
       ++state.counters.failed;
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }
-    std::optional<Turn> turn(std::in_place, gate);
+    std::optional<Turn> turn(std::in_place, *gate);
     Result<HttpRequest> request = State::encode(call, *endpoint);
     const auto skew_used = state.skew.offset();
     if (sign) {
