@@ -8,7 +8,10 @@
 //            -> Answer -> entrance, and onto the Board, where Zabbix's workers find it the next time
 //   report   Reporting: asks Zabbix which items it wants (Active), collects them (Checks), keeps the values
 //            (Spool), brings them to Zabbix (Delivery)
-//   tick     once a second: inventories and metrics that are due are read ahead; the unasked are forgotten
+//   pay      each request that AWS bills -> Bill, which keeps the Ledger and stretches intervals for the
+//   budget tick     once a second: inventories and metrics that are due are read ahead; the unasked are
+//   forgotten reload   the configuration again, on SIGHUP; Organization: which accounts there are, once an
+//   hour
 //
 // Everything runs on the thread that calls io.run(); there are no locks.
 #pragma once

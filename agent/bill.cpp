@@ -3,10 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
-#include <numeric>
 #include <tuple>
 
 #include "base/time_text.h"
@@ -15,6 +13,8 @@
 namespace bakusoku::agent {
 namespace {
 
+static_assert(kBudgetPriorities == static_cast<int>(kPriorities));
+
 constexpr int64_t kDay = 86400;
 constexpr int64_t kBetweenItemWrites = 300;
 constexpr int64_t kBetweenDecisions = 300;
@@ -22,7 +22,6 @@ constexpr int64_t kLearnsFirst = 600;      // before it decides anything
 constexpr int64_t kRequestsRepeat = 3600;  // about
 constexpr const char* kMetricData = "GetMetricData";
 constexpr const char* kStretchNote = "stretch";  // "level month": the number of the month's first day
-constexpr std::array<const char*, kBudgetPriorities> kPriorityNames{"high", "normal", "low"};
 
 int64_t own_interval(const Series& series) {
   return std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
@@ -44,8 +43,6 @@ std::string key_of(const Series& series) {
                                       target.account->name};
   return zabbix::format_key("aws.metric", parameters).value_or(series.description());
 }
-
-std::string interval_text(int64_t seconds) { return duration_text(seconds); }
 
 }  // namespace
 
@@ -237,15 +234,13 @@ void Bill::decide(int64_t now) {
 }
 
 void Bill::apply(const Budget::Facts& known) {
+  use_factors();
   const Budget::Factors factors = budget_.factors();
   std::string slower;
-  for (int priority = 0; priority < kBudgetPriorities; ++priority) {
-    const double factor = factors[static_cast<size_t>(priority)];
-    if (stretch) stretch(static_cast<Priority>(priority), factor);
-    if (factor > 1) {
-      slower += fmt::format("{}those of {} priority every {:g} intervals", slower.empty() ? "" : ", ",
-                            kPriorityNames[static_cast<size_t>(priority)], factor);
-    }
+  for (size_t priority = 0; priority < kPriorities; ++priority) {
+    if (!(factors[priority] > 1)) continue;
+    slower += fmt::format("{}those of {} priority every {:g} intervals", slower.empty() ? "" : ", ",
+                          to_string(static_cast<Priority>(priority)), factors[priority]);
   }
   if (slower.empty()) {
     spdlog::info(
@@ -258,7 +253,7 @@ void Bill::apply(const Budget::Facts& known) {
         "every "
         "{}), which makes it US${:.2f}",
         budget_.unstretched_usd(known), config_.usd_per_month, slower,
-        interval_text(config_.longest_interval.count()), budget_.forecast_usd(known));
+        duration_text(config_.longest_interval.count()), budget_.forecast_usd(known));
   }
   auto noted = ledger_->set_note(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
   if (!noted) say(&noted.error());
@@ -295,16 +290,6 @@ std::map<std::pair<std::string, std::string>, double> Bill::by_account_and_regio
     }
   }
   return sums;
-}
-
-std::vector<Bill::ItemCost> Bill::dearest(size_t most) const {
-  std::vector<ItemCost> costs;
-  const auto lines = ledger_->items(month_of(ledger_->day()).first, ledger_->day(), most);
-  if (!lines) return costs;
-  const double usd = prices_.usd_per_unit(kMetricData, "") / kSharesOfUnit;
-  for (const Ledger::ItemLine& line : *lines)
-    costs.push_back({line.host, line.key, static_cast<double>(line.sixtieths) * usd});
-  return costs;
 }
 
 }  // namespace bakusoku::agent

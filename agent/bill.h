@@ -68,13 +68,6 @@ class Bill {
   /// US$ of the month so far.
   [[nodiscard]] std::map<std::string, double> by_namespace() const;
   [[nodiscard]] std::map<std::pair<std::string, std::string>, double> by_account_and_region() const;
-  struct ItemCost {
-    std::string host;
-    std::string key;
-    double usd = 0;
-  };
-  /// The dearest items of the month so far.
-  [[nodiscard]] std::vector<ItemCost> dearest(size_t most) const;
   [[nodiscard]] const Prices& prices() const { return prices_; }
   [[nodiscard]] Ledger& ledger() { return *ledger_; }
 

@@ -356,16 +356,28 @@ Result<void> read_intake(const toml::table& table, std::string_view file, Intake
   return reader.finish();
 }
 
-Result<void> read_sends(const toml::node& node, std::string_view file, std::vector<SendConfig>& into) {
-  const auto line = node.source().begin.line;
+// Each of the [[name]] tables.
+template <typename Read>
+Result<void> each_table(const toml::node& node, std::string_view name, std::string_view file, Read read) {
+  const auto wrong = [&](const toml::node& at) {
+    return fail(ErrorKind::invalid, "{}:{}: write {} as [[{}]] tables", file, at.source().begin.line, name,
+                name);
+  };
   const toml::array* array = node.as_array();
-  if (array == nullptr) return fail(ErrorKind::invalid, "{}:{}: write send as [[send]] tables", file, line);
+  if (array == nullptr) return wrong(node);
   for (const toml::node& element : *array) {
-    const auto at = element.source().begin.line;
     const toml::table* table = element.as_table();
-    if (table == nullptr) return fail(ErrorKind::invalid, "{}:{}: write send as [[send]] tables", file, at);
+    if (table == nullptr) return wrong(element);
+    if (auto done = read(*table); !done) return done;
+  }
+  return {};
+}
+
+Result<void> read_sends(const toml::node& node, std::string_view file, std::vector<SendConfig>& into) {
+  return each_table(node, "send", file, [&](const toml::table& table) -> Result<void> {
+    const auto at = table.source().begin.line;
     SendConfig send;
-    TableReader reader(*table, "[[send]]", file);
+    TableReader reader(table, "[[send]]", file);
     reader.text("host", send.host);
     reader.text("key", send.key);
     reader.text("item", send.item);
@@ -393,8 +405,8 @@ Result<void> read_sends(const toml::node& node, std::string_view file, std::vect
       }
     }
     into.push_back(std::move(send));
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> read_weblog_file(const toml::table& table, std::string_view file, const weblog::Options& all,
@@ -435,17 +447,10 @@ Result<void> read_weblog(const toml::table& table, std::string_view file, weblog
 
 Result<void> read_priorities(const toml::node& node, std::string_view file,
                              std::vector<PriorityConfig>& into) {
-  const auto line = node.source().begin.line;
-  const toml::array* array = node.as_array();
-  if (array == nullptr)
-    return fail(ErrorKind::invalid, "{}:{}: write priority as [[priority]] tables", file, line);
-  for (const toml::node& element : *array) {
-    const auto at = element.source().begin.line;
-    const toml::table* table = element.as_table();
-    if (table == nullptr)
-      return fail(ErrorKind::invalid, "{}:{}: write priority as [[priority]] tables", file, at);
+  return each_table(node, "priority", file, [&](const toml::table& table) -> Result<void> {
+    const auto at = table.source().begin.line;
     PriorityConfig priority;
-    TableReader reader(*table, "[[priority]]", file);
+    TableReader reader(table, "[[priority]]", file);
     reader.text("namespace", priority.namespace_);
     reader.text("metric", priority.metric);
     reader.text("value", priority.value);
@@ -455,22 +460,15 @@ Result<void> read_priorities(const toml::node& node, std::string_view file,
                   file, at);
     }
     into.push_back(std::move(priority));
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> read_accounts(const toml::node& node, std::string_view file, std::vector<AccountConfig>& into) {
-  const auto line = node.source().begin.line;
-  const toml::array* array = node.as_array();
-  if (array == nullptr)
-    return fail(ErrorKind::invalid, "{}:{}: write account as [[account]] tables", file, line);
-  for (const toml::node& element : *array) {
-    const auto at = element.source().begin.line;
-    const toml::table* table = element.as_table();
-    if (table == nullptr)
-      return fail(ErrorKind::invalid, "{}:{}: write account as [[account]] tables", file, at);
+  return each_table(node, "account", file, [&](const toml::table& table) -> Result<void> {
+    const auto at = table.source().begin.line;
     AccountConfig account;
-    TableReader reader(*table, "[[account]]", file);
+    TableReader reader(table, "[[account]]", file);
     reader.text("name", account.name);
     reader.text("profile", account.profile);
     reader.text("role_arn", account.role_arn);
@@ -504,8 +502,8 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
       }
     }
     into.push_back(std::move(account));
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> read_organization(const toml::table& table, std::string_view file, OrganizationConfig& into) {

@@ -359,6 +359,15 @@ asio::awaitable<Result<MetricsPage>> Existence::page(const Listing& listing, Lis
   co_return answer;
 }
 
+// Adds what the page lists; the next request is for the one behind it.
+void Existence::take_page(MetricsPage page, std::vector<uint64_t>& found, ListMetricsRequest& request) const {
+  for (auto& metric : page.metrics) {
+    sort_by_name(metric.dimensions);
+    found.push_back(hash_of(metric.metric, metric.dimensions));
+  }
+  request.next_token = std::move(page.next_token);
+}
+
 asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_active) {
   const int64_t begun = now();
   std::vector<uint64_t> asked = std::exchange(listing.asked, {});
@@ -379,11 +388,7 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
     ListMetricsRequest sent = request;
     auto answer = co_await page(listing, std::move(sent));
     if (!answer) co_return fail(std::move(answer.error()));
-    for (auto& metric : answer->metrics) {
-      sort_by_name(metric.dimensions);
-      found.push_back(hash_of(metric.metric, metric.dimensions));
-    }
-    request.next_token = std::move(answer->next_token);
+    take_page(std::move(*answer), found, request);
     ++pages;
   } while (!request.next_token.empty());
   if (recently_active) {
@@ -422,11 +427,7 @@ asio::awaitable<Result<void>> Existence::look_up(Listing& listing, std::vector<F
       ListMetricsRequest sent = request;
       auto answer = co_await page(listing, std::move(sent));
       if (!answer) co_return fail(std::move(answer.error()));
-      for (auto& metric : answer->metrics) {
-        sort_by_name(metric.dimensions);
-        found.push_back(hash_of(metric.metric, metric.dimensions));
-      }
-      request.next_token = std::move(answer->next_token);
+      take_page(std::move(*answer), found, request);
       ++pages;
     } while (!request.next_token.empty());
   }

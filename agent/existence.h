@@ -117,6 +117,8 @@ class Existence {
   [[nodiscard]] asio::awaitable<Result<void>> look_up(Listing& listing, std::vector<Filter> filters);
   [[nodiscard]] asio::awaitable<Result<aws::cloudwatch::MetricsPage>> page(
       const Listing& listing, aws::cloudwatch::ListMetricsRequest request);
+  void take_page(aws::cloudwatch::MetricsPage page, std::vector<uint64_t>& found,
+                 aws::cloudwatch::ListMetricsRequest& request) const;
   [[nodiscard]] static std::vector<Filter> filters_of(const Listing& listing);
   void settle(Listing& listing, const std::vector<uint64_t>& looked_for, int64_t at);
   void note_failed(Listing& listing, const Error& error);
