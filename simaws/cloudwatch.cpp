@@ -885,6 +885,7 @@ ApiResult<void> check_list_metrics(const ListMetrics& request) {
 
 // The slots that can match: one instance's when the filters name it, else all.
 std::pair<size_t, size_t> slots_for(const World& world, const Call& call, const ListMetrics& request) {
+  if (request.name_space == "Sim/Load") return slots_of_load(world);
   for (const auto& filter : request.dimensions) {
     if (!filter.value) continue;
     if (filter.name == "InstanceId") {

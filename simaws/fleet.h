@@ -21,6 +21,7 @@ struct World {
   uint64_t seed = 1;
   std::vector<std::string> regions{"eu-west-1"};
   size_t instances = 50;              // in each region
+  size_t load = 0;                    // metrics of Sim/Load, in each region
   std::string account = kAccount;     // whose fleet and metrics these are
   std::vector<std::string> linked{};  // source accounts whose metrics kAccount may read
   Publication publication{};

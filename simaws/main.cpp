@@ -67,6 +67,10 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t{0}, kMaxInstances))
       ->type_name("N");
+  app.add_option("--load", options.simulator.world.load, "metrics of namespace Sim/Load in each region")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{0}, kMaxLoad))
+      ->type_name("N");
   app.add_option("--regions", options.simulator.world.regions,
                  "regions, separated by commas; the first is the instance's own")
       ->delimiter(',')

@@ -30,6 +30,7 @@ inline constexpr const char* kDefaultAccessKey = "AKIASIMAWS0000000000";
 inline constexpr const char* kDefaultSecretKey = "simaws/not/a/real/secret/0000000000000000";
 
 inline constexpr int64_t kMaxInstances = 10'000'000;
+inline constexpr int64_t kMaxLoad = 10'000'000;
 
 struct SimulatorOptions {
   World world{};

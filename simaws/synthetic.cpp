@@ -66,6 +66,7 @@ constexpr Shape kLatency{"Sim/App", "Latency", "Seconds", kOne / 1000, 2 * kOne,
 constexpr Shape kQueueDepth{"Sim/App", "QueueDepth", "Count", 0, 5'000 * kOne, kOne};
 constexpr Shape kRetries{"Sim/App", "Retries", "Count", kOne, 9 * kOne, kOne, 15, 60, Kind::sparse};
 constexpr Shape kTemperature{"Sim/App", "Temperature", "None", -20 * kOne, 60 * kOne, kOne / 8};
+constexpr Shape kLoad{"Sim/Load", "Value", "None", 0, 1'000 * kOne, kOne / 100, 10, 10};
 constexpr Shape kHeartbeat{"Sim/App", "Heartbeat", "None", kOne, 0, kOne};
 
 struct AccountMetric {
@@ -126,6 +127,19 @@ uint64_t series_hash(const World& world, std::string_view region, const Shape& s
     text += '\n';
   }
   return fnv1a(text);
+}
+
+// The number of a Sim/Load metric, which is its only dimension: Id=0, Id=1, ...
+std::optional<size_t> load_of(const World& world, const Dimensions& dimensions) {
+  if (dimensions.size() != 1 || dimensions[0].name != "Id") return std::nullopt;
+  const std::string& text = dimensions[0].value;
+  size_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_plain = text == "0" || !text.starts_with('0');
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || !is_plain ||
+      number >= world.load)
+    return std::nullopt;
+  return number;
 }
 
 bool has_metric(size_t instance, size_t metric) {
@@ -351,6 +365,10 @@ std::optional<Series> find_series(const World& world, std::string_view region, s
     if (!index || !is_running(*index)) return std::nullopt;
     return Series(*shape, series_hash(world, region, *shape, dimensions));
   }
+  if (name_space == kLoad.namespace_) {
+    if (metric != kLoad.metric || !load_of(world, dimensions)) return std::nullopt;
+    return Series(kLoad, series_hash(world, region, kLoad, dimensions));
+  }
   for (const auto& account : name_space == "AWS/S3" ? storage_metrics() : account_metrics()) {
     if (name_space != account.shape->namespace_ || metric != account.shape->metric) continue;
     if (same(dimensions, account)) {
@@ -373,7 +391,7 @@ std::optional<double> value(const World& world, std::string_view region, std::st
 
 size_t metric_slots(const World& world) {
   return account_metrics().size() + world.instances * (kEc2.size() + kVolume.size()) +
-         storage_metrics().size();
+         storage_metrics().size() + world.load;
 }
 
 std::optional<MetricName> metric_at(const World& world, std::string_view region, size_t slot) {
@@ -400,6 +418,8 @@ std::optional<MetricName> metric_at(const World& world, std::string_view region,
   }
   slot -= world.instances * kVolume.size();
   if (slot < storage_metrics().size()) return named(storage_metrics()[slot]);
+  slot -= storage_metrics().size();
+  if (slot < world.load) return MetricName{kLoad.namespace_, kLoad.metric, {{"Id", fmt::format("{}", slot)}}};
   return std::nullopt;
 }
 
@@ -411,6 +431,11 @@ std::pair<size_t, size_t> slots_of_instance(size_t index) {
 std::pair<size_t, size_t> slots_of_volume(const World& world, size_t index) {
   const size_t first = account_metrics().size() + world.instances * kEc2.size() + index * kVolume.size();
   return {first, first + kVolume.size()};
+}
+
+std::pair<size_t, size_t> slots_of_load(const World& world) {
+  const size_t end = metric_slots(world);
+  return {end - world.load, end};
 }
 
 void append_millionths(std::string& out, int64_t millionths) {

@@ -103,9 +103,10 @@ struct MetricName {
 /// that does not run, a metric its type does not have).
 [[nodiscard]] size_t metric_slots(const World& world);
 [[nodiscard]] std::optional<MetricName> metric_at(const World& world, std::string_view region, size_t slot);
-/// The slots of one instance's, and one volume's, metrics: [first, second).
+/// The slots of one instance's, one volume's, and Sim/Load's, metrics: [first, second).
 [[nodiscard]] std::pair<size_t, size_t> slots_of_instance(size_t index);
 [[nodiscard]] std::pair<size_t, size_t> slots_of_volume(const World& world, size_t index);
+[[nodiscard]] std::pair<size_t, size_t> slots_of_load(const World& world);
 
 /// `millionths` as the shortest decimal number, always with a point: "12.5", "3.0", "-0.000001".
 void append_millionths(std::string& out, int64_t millionths);

@@ -117,6 +117,24 @@ TEST(Synthetic, OnlyWhatExistsHasValues) {
   EXPECT_FALSE(value(of, kRegion, "Sim/App", "Latency", {{"Service", "checkout"}}, "Average", 300, kStart));
 }
 
+TEST(Synthetic, AsManyMetricsOfLoadAsAreWanted) {
+  World of = world();
+  const auto load = [&](const char* id) {
+    return value(of, kRegion, "Sim/Load", "Value", {{"Id", id}}, "Average", 10, kStart + 10);
+  };
+  EXPECT_FALSE(load("0"));
+  const size_t before = metric_slots(of);
+  of.load = 3;
+  ASSERT_EQ(metric_slots(of), before + 3);
+  const auto last = metric_at(of, kRegion, before + 2);
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->dimensions, (Dimensions{{"Id", "2"}}));
+  EXPECT_TRUE(load("0"));
+  EXPECT_TRUE(load("2"));
+  EXPECT_NE(load("1"), load("2"));
+  for (const char* none : {"3", "02", "-1", "", "2x"}) EXPECT_FALSE(load(none)) << none;
+}
+
 TEST(Synthetic, ASparseMetricHasAPointInAQuarterOfItsBlocks) {
   int points = 0;
   for (int64_t block = 0; block < 1000; ++block) {
