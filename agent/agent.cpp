@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::chrono::seconds kTick{1};
 constexpr unsigned kTicksBetweenForgetting = 60;
+constexpr int kMappedFrom = 256 * 1024;  // bytes
 constexpr std::chrono::seconds kRegionRetry{60};
 constexpr std::chrono::milliseconds kWeblogPause{250};
 
@@ -210,6 +211,8 @@ void Agent::open_ledger() {
 
 void Agent::start() {
   started_ = true;
+  // What a moment's readings take goes back to the system after it. glibc would raise the bound by itself.
+  mallopt(M_MMAP_THRESHOLD, kMappedFrom);
   organization_.start();
   spawn(io_, "looking for the region", region_loop());
   spawn(io_, "reading ahead", tick_loop());

@@ -25,6 +25,10 @@ constexpr size_t kFull = kMaxQueriesPerCall * 20 / 21 + 1;
 static_assert(kFull * 105 >= kMaxQueriesPerCall * 100);
 // Of the calls that have room left, so many are tried.
 constexpr size_t kTried = 16;
+// Of more than so many series a part is planned after the other, for memory's sake: each part has its own
+// last call, which is not full.
+constexpr size_t kPlannedAtOnce = 25'000;
+static_assert(kPlannedAtOnce >= 50 * kMaxQueriesPerCall);
 // Nothing with a common start that far back shares a call.
 constexpr int64_t kLongestUnit = 7 * 86400;
 
@@ -204,6 +208,9 @@ Batch batch_of(const Target& target, Open open) {
   Batch batch;
   batch.target = &target;
   batch.window = open.shape.window();
+  size_t count = 0;
+  for (const Unit& unit : open.units) count += unit.due.size();
+  batch.due.reserve(count);
   for (Unit& unit : open.units) batch.due.insert(batch.due.end(), unit.due.begin(), unit.due.end());
   return batch;
 }
@@ -277,9 +284,7 @@ std::vector<size_t> bounds_of(const std::vector<Billed>& billed) {
   return bounds;
 }
 
-}  // namespace
-
-std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
+void plan_part(const Target& target, std::vector<Due> due, std::vector<Batch>& batches) {
   // The shortest windows first, so that neighbours have much in common.
   using Alike = std::tuple<int64_t, int64_t, int64_t>;
   std::map<Alike, std::vector<Open>> pure;
@@ -288,7 +293,6 @@ std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
     const Alike alike{-window.start, period_of(unit.due.front()), window.end};
     place(std::move(unit), pure[alike]);
   }
-  std::vector<Batch> batches;
   std::vector<Open> mixed;
   for (auto& [alike, calls] : pure) {
     for (Open& call : calls) {
@@ -300,6 +304,23 @@ std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
     }
   }
   for (Open& call : mixed) batches.push_back(batch_of(target, std::move(call)));
+}
+
+}  // namespace
+
+std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
+  std::vector<Batch> batches;
+  const size_t parts = (due.size() + kPlannedAtOnce - 1) / kPlannedAtOnce;
+  if (parts <= 1) {
+    plan_part(target, std::move(due), batches);
+    return batches;
+  }
+  // By place, which all statistics of a metric share: what is billed as one stays together.
+  std::vector<std::vector<Due>> of_part(parts);
+  for (auto& part : of_part) part.reserve(kPlannedAtOnce + kPlannedAtOnce / 16);
+  for (const Due& one : due) of_part[uint64_t{one.series->place} * parts >> 32].push_back(one);
+  std::vector<Due>().swap(due);
+  for (auto& part : of_part) plan_part(target, std::exchange(part, {}), batches);
   return batches;
 }
 

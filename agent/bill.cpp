@@ -149,6 +149,8 @@ void Bill::note_billed(const Batch& batch) {
     const auto& [priority, own, actual] = key;
     spending_.add(priority, own, actual, static_cast<double>(sixtieths) * usd, now);
   }
+  if (!ledger_->has_much_to_write() || !trouble_.empty()) return;
+  if (const auto written = ledger_->write(); !written) say(&written.error());
 }
 
 // Of what is paid by request, which the clients count.

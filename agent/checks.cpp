@@ -21,6 +21,7 @@ constexpr size_t kKeptOfFact = 64;                 // bytes, for whoever asks wh
 constexpr size_t kLongestText = size_t{32} << 20;  // half of what the spool takes
 constexpr int64_t kListedLate = 1800;     // seconds; CloudWatch lists a new metric a quarter of an hour late
 constexpr int64_t kLeastOpen = 5;         // periods
+constexpr size_t kStoredAtOnce = 10'000;  // values
 constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
@@ -61,7 +62,7 @@ void Checks::replace(size_t destination, const std::string& host,
     kept.push_back(same->second);
     before.erase(same);
   }
-  for (auto& [key, check] : before) remove(check);
+  for (auto& [key, check] : before) remove(*check);
   checks = std::move(kept);
   for (const zabbix::ActiveItem* item : fresh) add(destination, name, *item);
   if (checks.empty()) hosts_.erase({destination, host});
@@ -103,38 +104,37 @@ void Checks::add(size_t destination, const std::shared_ptr<const std::string>& h
   hosts_[{destination, *host}].push_back(check);
   const int64_t now = unix_seconds(parts_.clock());
   if (!check->interval()) {
-    put_error(check, now, zabbix::Interval::parse(item.delay).error().message);
+    put_error(*check, now, zabbix::Interval::parse(item.delay).error().message);
     return;
   }
-  schedule(check, now);  // the first value does not wait for the interval
+  schedule(*check, now);  // the first value does not wait for the interval
 }
 
-void Checks::remove(const CheckPtr& check) {
-  check->gone = true;
-  due_.erase({check->due, check});
+void Checks::remove(Check& check) {
+  check.gone = true;
+  unschedule(check);
   let_go(check);
 }
 
-void Checks::let_go(const CheckPtr& check) {
-  const Series* series = check->metric.series;
-  if (series == nullptr) return;
-  const auto [begin, end] = fed_.equal_range(series);
-  const auto own = std::find_if(begin, end, [&](const auto& entry) { return entry.second == check; });
-  if (own == end) return;
-  fed_.erase(own);
-  set_pace(*check->metric.series);
-  if (fed_.contains(series)) return;
-  check->metric.series->fed = 0;
-  Collect::read_from(*check->metric.series, 0);
+void Checks::let_go(Check& check) {
+  if (check.metric.series == nullptr) return;
+  Series& series = *check.metric.series;
+  Feeder** at = &series.feeders;
+  while (*at != nullptr && *at != &check) at = &(*at)->next;
+  if (*at == nullptr) return;
+  *at = std::exchange(check.next, nullptr);
+  set_pace(series);
+  if (series.feeders != nullptr) return;
+  series.fed = 0;
+  Collect::read_from(series, 0);
 }
 
 // A series is read at the shortest of the simple intervals of its items; those of other items are moments at
 // which they want it.
 void Checks::set_pace(Series& series) {
   int64_t shortest = 0;
-  const auto [begin, end] = fed_.equal_range(&series);
-  for (auto fed = begin; fed != end; ++fed) {
-    const int64_t simple = fed->second->interval()->simple_seconds();
+  for (const Check* check = fed_by(series); check != nullptr; check = check->next_fed()) {
+    const int64_t simple = check->interval()->simple_seconds();
     if (simple > 0 && (shortest == 0 || simple < shortest)) shortest = simple;
   }
   series.paced = shortest > 0 ? 1 : 0;
@@ -162,18 +162,34 @@ void Checks::look_again() {
       if (check->metric.series == nullptr) continue;
       const auto wanted = parts_.items.metric_behind(check->key);
       if (wanted && *wanted && (**wanted).series == check->metric.series) continue;
-      let_go(check);
+      let_go(*check);
       check->metric = {};
       check->feed.reset();
-      schedule(check, now);
+      schedule(*check, now);
     }
   }
 }
 
-void Checks::schedule(const CheckPtr& check, int64_t due) {
-  due_.erase({check->due, check});
-  check->due = due;
-  due_.emplace(due, check);
+void Checks::schedule(Check& check, int64_t due) {
+  if (check.due == due) return;
+  auto& checks = due_[due];
+  checks.push_back(&check);
+  unschedule(check);
+  check.due = due;
+  check.due_place = static_cast<uint32_t>(checks.size() - 1);
+  ++scheduled_;
+}
+
+void Checks::unschedule(Check& check) {
+  if (check.due == 0) return;
+  const auto found = due_.find(check.due);
+  auto& checks = found->second;
+  checks[check.due_place] = checks.back();
+  checks[check.due_place]->due_place = check.due_place;
+  checks.pop_back();
+  if (checks.empty()) due_.erase(found);
+  check.due = 0;
+  --scheduled_;
 }
 
 void Checks::tick() {
@@ -182,8 +198,8 @@ void Checks::tick() {
   last_tick_ = now;
   for (const Collect::Reading& reading : parts_.collect.take_readings()) take_reading(reading, now);
   while (!due_.empty() && due_.begin()->first <= now) {
-    const CheckPtr check = due_.begin()->second;
-    schedule(check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
+    const CheckPtr check = due_.begin()->second.back()->shared_from_this();
+    schedule(*check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
     run(check, now);
   }
   flush();
@@ -191,11 +207,10 @@ void Checks::tick() {
 
 // The clock was set back: what is due would be due for too long.
 void Checks::reschedule_all(int64_t now) {
-  std::vector<CheckPtr> all;
-  for (const auto& [due, check] : due_) all.push_back(check);
-  for (const CheckPtr& check : all) {
-    schedule(check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
-  }
+  std::vector<Check*> all;
+  for (const auto& [due, checks] : due_) all.insert(all.end(), checks.begin(), checks.end());
+  for (Check* check : all)
+    schedule(*check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
 }
 
 void Checks::run(const CheckPtr& check, int64_t now) {
@@ -203,7 +218,7 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     const auto wanted = parts_.items.metric_behind(check->key);
     if (!wanted) {
       if (Items::is_of_this_machine(check->key) && !parts_.own_hosts.contains(*check->host)) {
-        return put_error(check, now,
+        return put_error(*check, now,
                          fmt::format("{}: it would be of the machine the agent runs on, not of {}; only the "
                                      "hosts that [zabbix] hostname and hosts name may have it",
                                      check->key, *check->host));
@@ -212,13 +227,13 @@ void Checks::run(const CheckPtr& check, int64_t now) {
       spawn(parts_.io, "a check", ask(check));
       return;
     }
-    if (!*wanted) return put_error(check, now, (*wanted).error().message);
+    if (!*wanted) return put_error(*check, now, (*wanted).error().message);
     check->metric = **wanted;
     Series& series = *check->metric.series;
     const auto last = parts_.spools[check->destination]->last_clock(*check->host, check->sent_key());
     check->feed.emplace(series.group->period, last.value_or(0));
     series.fed = 1;
-    fed_.emplace(&series, check);
+    check->next = std::exchange(series.feeders, check.get());
     set_pace(series);
     if (check->feed->next() != 0) Collect::read_from(series, check->feed->next());
     note_asked(*check, now);
@@ -259,28 +274,27 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
   if (check->gone) co_return;
   const int64_t now = unix_seconds(parts_.clock());
   if (!answer.supported) {
-    put_error(check, now, answer.text);
+    put_error(*check, now, answer.text);
     co_return;
   }
   if (answer.text.size() > kLongestText) {
-    put_error(check, now,
+    put_error(*check, now,
               fmt::format("an answer of {} bytes, at most {} can be sent", answer.text.size(), kLongestText));
     co_return;
   }
   check->error_.reset();
-  put(check, now, answer.text, Kind::fact);
+  put(*check, now, answer.text, Kind::fact);
 }
 
 void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
-  const auto [begin, end] = fed_.equal_range(reading.series);
-  if (begin == end) return;
+  Check* const first = fed_by(*reading.series);
+  if (first == nullptr) return;
   const int32_t period = reading.series->group->period;
   int64_t behind = 0;
-  for (auto fed = begin; fed != end; ++fed) {
-    const CheckPtr& check = fed->second;
+  for (Check* check = first; check != nullptr; check = check->next_fed()) {
     if (reading.failure) {
       const std::string_view key = check->key;
-      put_error(check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
+      put_error(*check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
       continue;
     }
     if (reading.absent && !check->metric.missing_is_zero) {
@@ -303,11 +317,11 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
     }
     for (const Point& point : check->feed->take(points, reading.window)) {
       check->error_.reset();
-      put(check, point.clock, format_value(point.value), Kind::datapoint);
+      put(*check, point.clock, format_value(point.value), Kind::datapoint);
     }
   }
-  for (auto fed = begin; fed != end; ++fed) {
-    const int64_t next = fed->second->feed->next();
+  for (const Check* check = first; check != nullptr; check = check->next_fed()) {
+    const int64_t next = check->feed->next();
     if (next != 0 && (behind == 0 || next < behind)) behind = next;
   }
   if (reading.failure) return;
@@ -318,55 +332,67 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   if (reading.cut) parts_.collect.read_on(*reading.series);
 }
 
-void Checks::put(const CheckPtr& check, int64_t clock, std::string text, Kind kind) {
-  waiting_.resize(std::max(waiting_.size(), size_t{check->destination} + 1));
-  waiting_[check->destination].push_back(Waiting{check, clock, std::move(text), kind});
+void Checks::put(Check& check, int64_t clock, std::string text, Kind kind) {
+  waiting_.resize(std::max(waiting_.size(), size_t{check.destination} + 1));
+  waiting_[check.destination].push_back(Waiting{check.shared_from_this(), clock, std::move(text), kind});
 }
 
-void Checks::put_error(const CheckPtr& check, int64_t now, const std::string& error) {
-  if (check->error() == error) return;
-  check->error_ = std::make_unique<const std::string>(error);
+void Checks::put_error(Check& check, int64_t now, const std::string& error) {
+  if (check.error() == error) return;
+  check.error_ = std::make_unique<const std::string>(error);
   put(check, now, error, Kind::error);
 }
 
 void Checks::flush() {
-  std::vector<Value> values;
   for (size_t destination = 0; destination < waiting_.size(); ++destination) {
     auto& waiting = waiting_[destination];
-    if (waiting.empty()) continue;
-    values.clear();
-    for (const Waiting& one : waiting) {
-      values.push_back(Value{.host = *one.check->host,
-                             .key = one.check->sent_key(),
-                             .itemid = one.check->itemid,
-                             .clock = one.clock,
-                             .ns = kFixedNs,
-                             .supported = one.kind != Kind::error,
-                             .text = one.text,
-                             .moves_clock = one.kind == Kind::datapoint});
+    size_t stored = 0;
+    while (stored < waiting.size()) {
+      const size_t count = std::min(kStoredAtOnce, waiting.size() - stored);
+      if (!store(destination, std::span(waiting).subspan(stored, count))) break;
+      stored += count;
     }
-    const auto stored = parts_.spools[destination]->put(values, Durability::normal);
-    if (!stored) {
-      // They wait for the next second, as far as memory should go.
-      if (trouble_ != stored.error().message)
-        spdlog::error("{}; values wait in memory", stored.error().message);
-      trouble_ = stored.error().message;
-      if (waiting.size() > kMostWaiting) {
-        const size_t lost = waiting.size() - kMostWaiting / 2;
-        spdlog::error("{} values are lost, the spool could not take them: {}", lost, trouble_);
-        waiting.erase(waiting.begin(), waiting.begin() + static_cast<ptrdiff_t>(lost));
-      }
+    if (stored == waiting.size()) {
+      std::vector<Waiting>().swap(waiting);  // its memory too
       continue;
     }
-    if (!trouble_.empty()) spdlog::info("the spool takes values again");
-    trouble_.clear();
-    note_put(waiting, stored->first_id);
-    values_ += values.size();
-    waiting.clear();
+    // They wait for the next second, as far as memory should go.
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<ptrdiff_t>(stored));
+    if (waiting.size() <= kMostWaiting) continue;
+    const size_t lost = waiting.size() - kMostWaiting / 2;
+    spdlog::error("{} values are lost, the spool could not take them: {}", lost, trouble_);
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<ptrdiff_t>(lost));
   }
 }
 
-void Checks::note_put(const std::vector<Waiting>& put, uint64_t first_id) const {
+bool Checks::store(size_t destination, std::span<const Waiting> waiting) {
+  std::vector<Value> values;
+  values.reserve(waiting.size());
+  for (const Waiting& one : waiting) {
+    values.push_back(Value{.host = *one.check->host,
+                           .key = one.check->sent_key(),
+                           .itemid = one.check->itemid,
+                           .clock = one.clock,
+                           .ns = kFixedNs,
+                           .supported = one.kind != Kind::error,
+                           .text = one.text,
+                           .moves_clock = one.kind == Kind::datapoint});
+  }
+  const auto stored = parts_.spools[destination]->put(values, Durability::normal);
+  if (!stored) {
+    if (trouble_ != stored.error().message)
+      spdlog::error("{}; values wait in memory", stored.error().message);
+    trouble_ = stored.error().message;
+    return false;
+  }
+  if (!trouble_.empty()) spdlog::info("the spool takes values again");
+  trouble_.clear();
+  note_put(waiting, stored->first_id);
+  values_ += values.size();
+  return true;
+}
+
+void Checks::note_put(std::span<const Waiting> put, uint64_t first_id) const {
   if (first_id == 0) return;
   const auto now = static_cast<Seconds32>(unix_seconds(parts_.clock()));
   for (size_t at = 0; at < put.size(); ++at) {
@@ -402,12 +428,14 @@ std::vector<Checks::Seen> Checks::seen(size_t destination, const std::string& ho
 Checks::Pace Checks::pace() const {
   Pace pace;
   const int64_t now = unix_seconds(parts_.clock());
-  for (const auto& [due, check] : due_) {
-    const Series* series = check->metric.series;
-    pace.due += due <= now ? 1 : 0;
-    pace.asking += check->asking ? 1 : 0;
-    pace.metrics += series != nullptr ? 1 : 0;
-    pace.reading += series != nullptr && series->reading ? 1 : 0;
+  for (const auto& [due, checks] : due_) {
+    pace.due += due <= now ? checks.size() : 0;
+    for (const Check* check : checks) {
+      const Series* series = check->metric.series;
+      pace.asking += check->asking ? 1 : 0;
+      pace.metrics += series != nullptr ? 1 : 0;
+      pace.reading += series != nullptr && series->reading ? 1 : 0;
+    }
   }
   for (const auto& waiting : waiting_) pace.waiting += waiting.size();
   return pace;

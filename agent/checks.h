@@ -11,9 +11,9 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -60,7 +60,7 @@ class Checks {
   /// Called once a second: what is due, and what the newest readings brought.
   void tick();
 
-  [[nodiscard]] size_t count() const { return due_.size(); }
+  [[nodiscard]] size_t count() const { return scheduled_; }
   [[nodiscard]] uint64_t values() const { return values_; }
 
   /// What has become of an item's newest value. Kept small: there is one for each item.
@@ -88,13 +88,16 @@ class Checks {
   /// Calls `use` with host and key of each item that wants the series.
   template <typename Use>
   void each_item_of(const Series& series, Use use) const {
-    const auto [begin, end] = fed_.equal_range(&series);
-    for (auto at = begin; at != end; ++at) use(*at->second->host, at->second->sent_key());
+    for (const Check* check = fed_by(series); check != nullptr; check = check->next_fed())
+      use(*check->host, check->sent_key());
   }
-  /// Calls `use` with each item that is a metric or will be one: host, key as it is evaluated, interval.
+  /// Calls `use` with each item that is a metric or will be one: its series (null: it is not known yet), key
+  /// as it is evaluated, interval.
   template <typename Use>
   void each_item(Use use) const {
-    for (const auto& [due, check] : due_) use(*check->host, check->key, check->delay->text);
+    for (const auto& [due, checks] : due_) {
+      for (const Check* check : checks) use(check->metric.series, check->key, check->delay->text);
+    }
   }
 
   struct Pace {
@@ -116,7 +119,7 @@ class Checks {
     std::optional<zabbix::Interval> interval;  // none: it cannot be read
   };
   /// Kept small: there may be a hundred thousand.
-  struct Check {
+  struct Check : Feeder, std::enable_shared_from_this<Check> {
     std::shared_ptr<const std::string> host;
     std::string key;                               // to be evaluated
     std::unique_ptr<const std::string> sent_key_;  // null: the same
@@ -124,9 +127,10 @@ class Checks {
     std::shared_ptr<const Delay> delay;
     uint64_t itemid = 0;
     uint64_t seed = 0;
-    int64_t due = 0;
+    int64_t due = 0;  // 0: never
     Wanted metric{};
     std::optional<Feed> feed;  // of a metric
+    uint32_t due_place = 0;    // among those that are due at that second
     uint32_t destination = 0;
     uint32_t timeout_ms = 0;
     bool asking = false;
@@ -140,17 +144,21 @@ class Checks {
     /// That Zabbix has been told; empty: none.
     [[nodiscard]] std::string_view error() const { return error_ ? std::string_view(*error_) : ""; }
     [[nodiscard]] const std::optional<zabbix::Interval>& interval() const { return delay->interval; }
+    /// The next one that is fed by the same series; null: none.
+    [[nodiscard]] Check* next_fed() const { return static_cast<Check*>(next); }
     void tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout);
   };
   using CheckPtr = std::shared_ptr<Check>;
 
   void add(size_t destination, const std::shared_ptr<const std::string>& host,
            const zabbix::ActiveItem& item);
-  void remove(const CheckPtr& check);
+  void remove(Check& check);
   /// Its series is none of its any more.
-  void let_go(const CheckPtr& check);
+  void let_go(Check& check);
   [[nodiscard]] std::shared_ptr<const Delay> delay_of(const std::string& text);
-  void schedule(const CheckPtr& check, int64_t due);
+  [[nodiscard]] static Check* fed_by(const Series& series) { return static_cast<Check*>(series.feeders); }
+  void schedule(Check& check, int64_t due);
+  void unschedule(Check& check);
   void run(const CheckPtr& check, int64_t now);
   void run_metric(Check& check, int64_t now);
   static void note_asked(const Check& check, int64_t now);
@@ -159,16 +167,17 @@ class Checks {
   [[nodiscard]] asio::awaitable<void> ask(CheckPtr check);
   void take_reading(const Collect::Reading& reading, int64_t now);
   enum class Kind { datapoint, fact, error };
-  void put(const CheckPtr& check, int64_t clock, std::string text, Kind kind);
-  void put_error(const CheckPtr& check, int64_t now, const std::string& error);
+  void put(Check& check, int64_t clock, std::string text, Kind kind);
+  void put_error(Check& check, int64_t now, const std::string& error);
   void flush();
   struct Waiting;
-  void note_put(const std::vector<Waiting>& put, uint64_t first_id) const;
+  [[nodiscard]] bool store(size_t destination, std::span<const Waiting> waiting);
+  void note_put(std::span<const Waiting> put, uint64_t first_id) const;
 
   Parts parts_;
   std::map<std::pair<size_t, std::string>, std::vector<CheckPtr>> hosts_;
-  std::set<std::pair<int64_t, CheckPtr>> due_;
-  std::unordered_multimap<const Series*, CheckPtr> fed_;
+  std::map<int64_t, std::vector<Check*>> due_;  // by the second
+  size_t scheduled_ = 0;                        // of due_
   std::map<std::string, std::weak_ptr<const Delay>, std::less<>> delays_;
   struct Waiting {
     CheckPtr check;

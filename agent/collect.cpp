@@ -361,6 +361,7 @@ void Collect::start(Lane& lane, const std::vector<Series*>& wanted, Why why, boo
 void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt) {
   const int64_t at = now();
   std::vector<Due> fine;
+  fine.reserve(wanted.size());
   // What CloudWatch has found invalid before goes into calls of its own, where it fails nobody else's.
   std::vector<Due> refused;
   std::vector<Due> behind;
@@ -406,8 +407,14 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
       fine.size() > aws::cloudwatch::kMaxQueriesPerCall * static_cast<size_t>(calls_in_flight_);
   if (why != Why::asked && pressed) {
     for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
-      if (count_of(fine, priority) == 0) continue;
+      const size_t count = count_of(fine, priority);
+      if (count == 0) continue;
+      if (count == fine.size()) {
+        plan(lane, std::move(fine), why, false, queued);
+        break;
+      }
       std::vector<Due> part;
+      part.reserve(count);
       std::copy_if(fine.begin(), fine.end(), std::back_inserter(part),
                    [&](const Due& due) { return due.series->priority == static_cast<uint64_t>(priority); });
       plan(lane, std::move(part), why, false, queued);
@@ -638,6 +645,7 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
       const bool all = due.series->fed != 0 || may_sample(*due.series);
       slot.answered = true;
       counters_.datapoints += data.points.size();
+      if (all) slot.points.reserve(slot.points.size() + data.points.size());
       // The call may be of a wider window, for others.
       for (const Point& point : data.points) {
         if (point.clock < due.window.start || point.clock >= due.window.end ||

@@ -189,12 +189,21 @@ const Series* Demand::find(const MetricKey& meaning) const {
 }
 
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
-  const LinkedAccount of = account_of(meaning.account);
-  auto target = targets_.find(meaning.region, of.account);
-  if (!target) return fail(target.error());
   if (keys_.size() >= kMaxKeys) {
     return fail(ErrorKind::invalid, "{} metric keys are in use; spread them over several agents",
                 keys_.size());
+  }
+  auto meant = add(meaning);
+  if (meant) keys_.insert_or_assign(hash_of(key), *meant);
+  return meant;
+}
+
+Result<Wanted> Demand::add(const MetricKey& meaning) {
+  const LinkedAccount of = account_of(meaning.account);
+  auto target = targets_.find(meaning.region, of.account);
+  if (!target) return fail(target.error());
+  if (series_.size() >= kMaxKeys) {
+    return fail(ErrorKind::invalid, "{} metrics are in use; spread them over several agents", series_.size());
   }
   auto wanted = std::make_unique<Series>();
   wanted->name = intern(meaning, of.linked);
@@ -214,9 +223,7 @@ Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
     series_.insert(series);
     series->group->members.push_back(series);
   }
-  const Wanted meant{series, meaning.missing_is_zero};
-  keys_.insert_or_assign(hash_of(key), meant);
-  return meant;
+  return Wanted{series, meaning.missing_is_zero};
 }
 
 Demand::PriorityOf priorities(std::vector<PriorityConfig> configured) {

@@ -27,6 +27,7 @@ namespace bakusoku::agent {
 
 struct Group;
 class Delay;
+struct Feeder;
 
 using Dimensions = std::vector<aws::cloudwatch::Dimension>;
 
@@ -80,6 +81,8 @@ struct Series {
   uint32_t place = 0;         // a hash of its metric, the same for all statistics of it and at each start
   Seconds32 wanted_from = 0;  // start of the oldest period that a feed has not seen; 0: as every reading
 
+  Feeder* feeders = nullptr;  // the first of those for whom it is fed; theirs to keep
+
   std::shared_ptr<Event>
       reading;  // set when the reading this series is part of takes its next step; null: none
   /// Why the newest reading failed; null: it succeeded.
@@ -92,6 +95,11 @@ struct Series {
 
  private:
   std::unique_ptr<std::shared_ptr<const Error>> failure_;  // which few series have
+};
+
+/// Somebody who wants every datapoint of a series.
+struct Feeder {
+  Feeder* next = nullptr;  // of the same series
 };
 
 /// All series of one target, namespace and period: they become readable at the same moments.
@@ -124,6 +132,8 @@ class Demand {
   [[nodiscard]] const Series* find(const MetricKey& meaning) const;
   /// Adds `key` with the meaning of its parameters. Errors: invalid, and too many keys.
   [[nodiscard]] Result<Wanted> add(std::string_view key, const MetricKey& meaning);
+  /// What `meaning` stands for, for somebody who keeps it and has no key looked up. Errors: as add().
+  [[nodiscard]] Result<Wanted> add(const MetricKey& meaning);
 
   /// Which priority series have, by namespace and metric: those that are there and those to come.
   using PriorityOf = std::function<Priority(std::string_view name_space, std::string_view metric)>;

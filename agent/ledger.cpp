@@ -21,7 +21,7 @@ constexpr int64_t kDaysOfItems = 35;
 constexpr int kVersion = 1;
 constexpr int kApplicationId = 0x42616b6c;  // "Bakl"
 constexpr size_t kMostItems = 1'000'000;
-constexpr size_t kNamesAtOnce = 2000;  // some milliseconds
+constexpr size_t kNamesAtOnce = 5000;  // some tens of milliseconds
 constexpr Ledger::ItemId kOtherItems = 0;
 
 constexpr const char* kSchema[] = {
@@ -375,7 +375,10 @@ Ledger::ItemId Ledger::item(std::string_view host, std::string_view key) {
   }
   last_day_[id] = static_cast<uint16_t>(day_);
   ids_.emplace(hash, id);
-  unwritten_names_.push_back(Name{id, std::string(host), std::string(key)});
+  std::string text;
+  text.reserve(host.size() + key.size());
+  text.append(host).append(key);
+  unwritten_names_.push_back(Name{id, static_cast<uint32_t>(host.size()), std::move(text)});
   return id;
 }
 
@@ -406,6 +409,8 @@ Result<void> Ledger::in_transaction(const std::function<Result<void>()>& work) {
   return done;
 }
 
+bool Ledger::has_much_to_write() const { return unwritten_names_.size() >= kNamesAtOnce; }
+
 Result<void> Ledger::write() {
   roll();
   if (unwritten_.empty() && unwritten_names_.empty()) return {};
@@ -426,23 +431,19 @@ Result<void> Ledger::write() {
     }
     auto item = prepare(database_, "INSERT OR REPLACE INTO item VALUES(?1, ?2, ?3)");
     if (!item) return fail(item.error());
-    for (size_t at = 0; at < names; ++at) {
-      const Name& name = unwritten_names_[at];
-      set(*item, 1, int64_t{name.id});
-      set(*item, 2, name.host);
-      set(*item, 3, name.key);
+    for (auto name = unwritten_names_.end() - static_cast<ptrdiff_t>(names); name != unwritten_names_.end();
+         ++name) {
+      set(*item, 1, int64_t{name->id});
+      set(*item, 2, name->host());
+      set(*item, 3, name->key());
       if (auto put = finish(database_, *item); !put) return put;
     }
     return {};
   });
   if (!done) return done;
   unwritten_.clear();
-  if (names == unwritten_names_.size()) {
-    unwritten_names_ = {};
-  } else {
-    unwritten_names_.erase(unwritten_names_.begin(),
-                           unwritten_names_.begin() + static_cast<ptrdiff_t>(names));
-  }
+  unwritten_names_.resize(unwritten_names_.size() - names);
+  if (unwritten_names_.empty()) unwritten_names_.shrink_to_fit();
   return {};
 }
 
@@ -552,8 +553,8 @@ Result<std::vector<Ledger::ItemLine>> Ledger::items(int64_t first, int64_t last,
     const auto fresh = std::find_if(unwritten_names_.begin(), unwritten_names_.end(),
                                     [id](const Name& name) { return name.id == id; });
     if (fresh != unwritten_names_.end()) {
-      line.host = fresh->host;
-      line.key = fresh->key;
+      line.host = fresh->host();
+      line.key = fresh->key();
     } else if (id != kOtherItems) {
       set(*named, 1, int64_t{id});
       if (sqlite3_step(named->get()) == SQLITE_ROW) {

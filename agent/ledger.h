@@ -57,6 +57,8 @@ class Ledger {
 
   /// Writes the sums that changed and some of the names of new items. Errors: io; nothing is lost by them.
   [[nodiscard]] Result<void> write();
+  /// Whether write() should not wait for its second: many items are new.
+  [[nodiscard]] bool has_much_to_write() const;
   /// Writes what the items have cost, and forgets those that cost nothing for five weeks.
   [[nodiscard]] Result<void> write_items();
 
@@ -95,8 +97,11 @@ class Ledger {
  private:
   struct Name {
     ItemId id = 0;
-    std::string host;
-    std::string key;
+    uint32_t host_size = 0;
+    std::string text;  // host, then key
+
+    [[nodiscard]] std::string_view host() const { return std::string_view(text).substr(0, host_size); }
+    [[nodiscard]] std::string_view key() const { return std::string_view(text).substr(host_size); }
   };
   explicit Ledger(Clock clock);
   [[nodiscard]] Result<void> open_file(const std::string& path);

@@ -178,7 +178,7 @@ void run(const Options& options) {
     }
     checks.replace(0, fmt::format("host-{}", first / kItemsOfHost), items);
   }
-  keys = {};
+  std::vector<std::string>().swap(keys);
   agent.start();
 
   Taken taken(options);
