@@ -85,7 +85,9 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       passive_entrance_(io, items_, stats_) {
   demand_.set_priorities(priorities(config_.priorities));
   collect_.listed = listed_by(existence_);
-  collect_.on_billed = [this](const Batch& batch) { bill_.note_billed(batch); };
+  collect_.on_billed = [this](const Batch& batch, const std::vector<Share>& shares) {
+    bill_.note_billed(batch, shares);
+  };
   collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
   collect_.set_longest_stretched(config_.budget.longest_interval.count());
   bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };

@@ -43,8 +43,8 @@ class Bill {
   /// From now on. What was counted stays.
   void configure(BudgetConfig config, Prices prices);
 
-  /// A request that AWS bills was sent.
-  void note_billed(const Batch& batch);
+  /// A request that AWS bills was sent; `shares` are those of the batch.
+  void note_billed(const Batch& batch, const std::vector<Share>& shares);
   /// The series is about to be forgotten.
   void forget(const Series& series) { unnamed_.erase(&series); }
 

@@ -620,12 +620,14 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
     auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
                                                           std::move(sent), &carried_out);
     // Pages are of one request; an attempt whose answer was lost is paid for like the one after it.
+    std::vector<Share> shares;
+    if (pages == 1 && carried_out > 0) shares = shares_of(batch);
     for (; pages == 1 && carried_out > 0; --carried_out) {
       for (const auto& query : request.queries)
         counters_.metrics_requested += aws::cloudwatch::query_count(query);
-      counters_.metrics_billed += billed_metrics(batch);
+      counters_.metrics_billed += billed_metrics(shares);
       for (const Due& due : batch.due) ++due.series->readings;
-      if (on_billed) on_billed(batch);
+      if (on_billed) on_billed(batch, shares);
     }
     if (!page) {
       ++counters_.failures;

@@ -51,8 +51,8 @@ class Collect {
   /// From now on.
   void configure(const MetricsConfig& config, int calls_in_flight);
 
-  /// Called once for each request that AWS counted.
-  std::function<void(const Batch&)> on_billed;
+  /// Called once for each request that AWS counted, with what is billed of it.
+  std::function<void(const Batch&, const std::vector<Share>&)> on_billed;
   /// Called when a reading has come, so many seconds after its newest period could be final.
   std::function<void(int64_t)> on_lag;
 
