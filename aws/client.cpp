@@ -157,9 +157,10 @@ struct Client::State {
     return found;
   }
 
-  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost.
-  void note_carried_out(const Call& call, const Result<HttpReply>& reply, uint32_t issued) {
-    const bool refused = reply && (reply->status < 200 || reply->status > 299);
+  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost before it
+  // began.
+  void note_carried_out(const Call& call, int answered, uint32_t issued) {
+    const bool refused = answered > 299;
     const uint32_t carried_out = refused && issued > 0 ? issued - 1 : issued;
     if (carried_out == 0) return;
     if (call.carried_out != nullptr) *call.carried_out += carried_out;
@@ -205,14 +206,14 @@ struct Client::State {
 
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
 
-  [[nodiscard]] static Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) {
+  [[nodiscard]] Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) const {
     HttpRequest request;
     request.method = "POST";
     request.url.reserve(endpoint.url.size() + 1);
     request.url = endpoint.url;
     request.url += '/';
-    request.timeout = call.timeout;
-    request.connect_timeout = std::min(request.connect_timeout, call.timeout);
+    request.timeout = std::min(call.timeout, retry.longest_attempt);
+    request.connect_timeout = std::min(request.connect_timeout, request.timeout);
     request.headers.reserve(6);
     request.headers.push_back({"Content-Type", std::string(content_type(call.protocol))});
     if (is_json(call.protocol)) {
@@ -317,7 +318,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }
     std::optional<Turn> turn(std::in_place, *gate);
-    Result<HttpRequest> request = State::encode(call, *endpoint);
+    Result<HttpRequest> request = state.encode(call, *endpoint);
     const auto skew_used = state.skew.offset();
     if (sign) {
       const Result<void> is_signed = sigv4::sign(*request, used, endpoint->signing_region, call.signing_name,
@@ -330,11 +331,13 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
 
     ++state.counters.attempts;
     uint32_t issued = 0;
+    int answered = 0;
     HttpRequest sent = std::move(*request);
     sent.issued = &issued;
+    sent.answered = &answered;
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
     turn.reset();
-    state.note_carried_out(call, reply, issued);
+    state.note_carried_out(call, answered, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
@@ -401,6 +404,8 @@ void Client::set_quota_share(double quota_share) {
   state_->quota_share = quota_share;
   state_->rates.clear();
 }
+
+void Client::set_retry(RetrySettings retry) { state_->retry = retry; }
 
 void Client::close(Error why) { state_->closed = std::move(why); }
 

@@ -79,6 +79,8 @@ class Client {
 
   /// From now on calls are paced by this share of the quotas.
   void set_quota_share(double quota_share);
+  /// From now on attempts end and are made again by this.
+  void set_retry(RetrySettings retry);
   /// From now on every call ends at once with this error; those under way go on.
   void close(Error why);
 
