@@ -255,8 +255,13 @@ void Bill::apply(const Budget::Facts& known) {
         budget_.unstretched_usd(known), config_.usd_per_month, slower,
         duration_text(config_.longest_interval.count()), budget_.forecast_usd(known));
   }
-  auto noted = ledger_->set_note(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
+  (void)keep(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
+}
+
+bool Bill::keep(std::string_view name, std::string_view value) {
+  const auto noted = ledger_->set_note(name, value);
   if (!noted) say(&noted.error());
+  return noted.has_value();
 }
 
 Bill::Seen Bill::seen() const {

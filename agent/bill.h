@@ -52,6 +52,8 @@ class Bill {
   void tick();
   /// Writes everything, at the end.
   void write();
+  /// Has the ledger keep what else survives a restart. False: it cannot be written now, which the log says.
+  [[nodiscard]] bool keep(std::string_view name, std::string_view value);
 
   struct Seen {
     double today_usd = 0;

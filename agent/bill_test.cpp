@@ -242,6 +242,38 @@ TEST_F(BillTest, GoesOnAfterARestart) {
   EXPECT_TRUE(agent_->bill().seen().on_disk);
 }
 
+TEST_F(BillTest, WhatWasLearntOfDelaysSurvivesARestart) {
+  later_ = seconds((700 - unix_seconds(clock()()) % 300) % 300);  // 100 s after a period's end
+  start("[metrics]\nlist = 0\n");
+  const auto learn = [this](Delays& delays) {
+    Delay& delay = delays.of("AWS/EC2", 300);
+    for (int times = 0; times < 3; ++times)
+      (void)delay.observe({Evidence::Kind::revised, 120, 170}, 300, unix_seconds(clock()()));
+    return delay.seconds();
+  };
+  EXPECT_EQ(learn(agent_->collect().delays()), 180);
+  agent_->write_ledger();
+  agent_.reset();
+  start("[metrics]\nlist = 0\n");
+  Series& one = series("CPUUtilization");
+  EXPECT_EQ(agent_->collect().delay(one), 180);
+  later_ += seconds(50);  // 150 s after it: final by the usual 120 s, not by what was learnt
+  const int64_t end = unix_seconds(clock()()) / 300 * 300;
+  read({&one});
+  EXPECT_EQ(one.failure(), nullptr);
+  EXPECT_EQ(int64_t{one.read_until}, end - 300);
+}
+
+TEST_F(BillTest, DelaysThatCannotBeReadAreLearntAnew) {
+  start();
+  ASSERT_TRUE(agent_->bill().keep("delays", "AWS/EC2\t1\t24"));
+  agent_.reset();
+  start();
+  EXPECT_EQ(agent_->collect().delay(series("CPUUtilization")), 120);
+  agent_->keep_delays();
+  EXPECT_EQ(agent_->bill().ledger().note("delays"), "") << "what is damaged goes";
+}
+
 TEST_F(BillTest, ASecondAgentCountsInMemory) {
   start();
   auto config = parse_config(

@@ -289,7 +289,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
   reader.text("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
   reader.share("quota_share", into.quota_share);
-  reader.number("calls_in_flight", into.calls_in_flight, 1, 64);
+  reader.number("calls_in_flight", into.calls_in_flight, 1, kMostCallsInFlight);
   return reader.finish();
 }
 
