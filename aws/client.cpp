@@ -65,6 +65,7 @@ std::string sentence(std::string_view text) {
 // Calls that are under way to one place, and those that wait for one of them to end.
 struct Gate {
   size_t running = 0;
+  size_t paced = 0;  // not yet here: they wait for their turn at a quota
   std::list<asio::steady_timer*> waiting{};
 
   void wake_next() {
@@ -74,6 +75,10 @@ struct Gate {
     next->cancel();
   }
 };
+
+std::string gate_name(std::string_view region, std::string_view service) {
+  return fmt::format("{} {}", region, service);
+}
 
 // A timer among those that wait, as long as it is there.
 class Place {
@@ -88,6 +93,18 @@ class Place {
  private:
   Gate& gate_;
   asio::steady_timer* timer_;
+};
+
+// One of those that wait for their turn at a quota.
+class Paced {
+ public:
+  explicit Paced(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) { ++gate_->paced; }
+  ~Paced() { --gate_->paced; }
+  Paced(const Paced&) = delete;
+  Paced& operator=(const Paced&) = delete;
+
+ private:
+  std::shared_ptr<Gate> gate_;  // a call may be given up after its client has gone
 };
 
 class Turn {
@@ -285,7 +302,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     co_return fail(ErrorKind::denied, "{}: no credentials are set up", where);
   }
 
-  std::shared_ptr<Gate>& known_gate = state.gates[fmt::format("{} {}", call.region, call.service)];
+  std::shared_ptr<Gate>& known_gate = state.gates[gate_name(call.region, call.service)];
   if (!known_gate) known_gate = std::make_shared<Gate>();
   const std::shared_ptr<Gate> gate = known_gate;
   bool clock_corrected = false;
@@ -295,6 +312,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   for (;;) {
     if (const auto wait = state.wait_for_turn(call); wait.count() > 0) {
       ++state.counters.paced;
+      const Paced paced(gate);
       if (!co_await state.pause(wait)) {
         ++state.counters.failed;
         co_return fail(ErrorKind::timeout, "{}: cancelled", where);
@@ -423,6 +441,11 @@ std::vector<Pace> Client::paces() const {
     paces.push_back(Pace{name.substr(0, space), std::move(what), rate.per_second(), rate.taken()});
   }
   return paces;
+}
+
+size_t Client::waiting_for_quota(std::string_view region, std::string_view service) const {
+  const auto gate = state_->gates.find(gate_name(region, service));
+  return gate == state_->gates.end() ? 0 : gate->second->paced;
 }
 
 CredentialsProvider* Client::credentials() const { return state_->credentials; }
