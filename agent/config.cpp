@@ -455,6 +455,13 @@ Result<void> read_priorities(const toml::node& node, std::string_view file,
     reader.text("metric", priority.metric);
     reader.text("value", priority.value);
     if (auto read = reader.finish(); !read) return read;
+    if (priority.namespace_.empty() || priority.metric.empty()) {
+      return fail(
+          ErrorKind::invalid,
+          "{}:{}: [[priority]] namespace and metric are names, or patterns with * and ?: an empty one "
+          "fits nothing",
+          file, at);
+    }
     if (priority.value != "high" && priority.value != "normal" && priority.value != "low") {
       return fail(ErrorKind::invalid, "{}:{}: [[priority]] needs a value: \"high\", \"normal\" or \"low\"",
                   file, at);
