@@ -153,7 +153,8 @@ void say_series(Words& words, const SeriesFacts& series) {
 std::string limit_text(const SeriesFacts& series) {
   switch (series.postponed_by) {
     case Limit::quota:
-      return "The share of AWS's quotas that the agent may use is used up: a higher [aws] quota_share helps, "
+      return "The share of AWS's quotas that the agent may use is used up, or AWS throttles: a higher [aws] "
+             "quota_share helps, "
              "or a "
              "higher quota from AWS, or longer update intervals.";
     case Limit::all_calls:

@@ -230,11 +230,10 @@ std::vector<std::string> delay_lines(element root) {
                std::string(text(delay, "periods")), std::string(text(delay, "namespace"))});
   }
   if (delays.empty()) return {};
-  std::vector<std::string> lines;
-  if (others < delays.size()) lines = table.lines();
+  if (others == delays.size()) return {"FINAL AFTER  the usual time in all namespaces"};
+  std::vector<std::string> lines = table.lines();
   if (others > 0)
-    lines.push_back(
-        fmt::format("FINAL AFTER the usual time, nothing else was learnt: {} kinds of periods", others));
+    lines.push_back(fmt::format("of {} more nothing else than the usual time was learnt", others));
   return lines;
 }
 

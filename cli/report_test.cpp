@@ -122,7 +122,7 @@ TEST(StatusLines, TellWhatTheAgentSaid) {
                        "quota_share"));
   EXPECT_THAT(*lines, Contains("3 min             minutes     AWS/EC2"));
   EXPECT_THAT(*lines, Contains("2 h (configured)  days        AWS/S3"));
-  EXPECT_THAT(*lines, Contains(HasSubstr("nothing else was learnt: 1 kinds")));
+  EXPECT_THAT(*lines, Contains(HasSubstr("of 1 more nothing else")));
 }
 
 TEST(StatusLines, OfDelaysNameWhatWasLearnt) {
@@ -132,7 +132,7 @@ TEST(StatusLines, OfDelaysNameWhatWasLearnt) {
       0);
   ASSERT_TRUE(lines);
   EXPECT_THAT(*lines, Not(Contains(HasSubstr("PERIODS OF"))));
-  EXPECT_THAT(*lines, Contains(HasSubstr("nothing else was learnt: 1 kinds")));
+  EXPECT_THAT(*lines, Contains("FINAL AFTER  the usual time in all namespaces"));
 }
 
 TEST(StatusLines, ABudgetThatIsPassedIsSaidLoudly) {
