@@ -25,6 +25,9 @@ constexpr unsigned kTicksBetweenForgetting = 60;
 constexpr int kMappedFrom = 256 * 1024;  // bytes
 constexpr std::chrono::seconds kRegionRetry{60};
 constexpr std::chrono::milliseconds kWeblogPause{250};
+constexpr const char* kDelaysNote = "delays";  // of the ledger: see Delays::text()
+
+static_assert(kMostCallsInFlight == static_cast<int64_t>(aws::kMostCallsInFlight));
 
 Collect::Listed listed_by(Existence& existence) {
   using Is = Collect::Listed::Is;
@@ -86,7 +89,9 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       passive_entrance_(io, items_, stats_) {
   demand_.set_priorities(priorities(config_.priorities));
   collect_.listed = listed_by(existence_);
-  collect_.on_billed = [this](const Batch& batch) { bill_.note_billed(batch); };
+  collect_.on_billed = [this](const Batch& batch, const std::vector<Share>& shares) {
+    bill_.note_billed(batch, shares);
+  };
   collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
   collect_.set_longest_stretched(config_.budget.longest_interval.count());
   bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };
@@ -202,11 +207,32 @@ void Agent::open_weblogs() {
 
 void Agent::open_ledger() {
   const auto opened = bill_.open(config_.zabbix.state_dir);
-  if (opened) return;
-  spdlog::warn(
-      "{}; this agent counts what AWS bills in memory, until it ends (another [zabbix] state_dir would keep "
-      "it)",
-      opened.error().message);
+  if (!opened) {
+    spdlog::warn(
+        "{}; this agent counts what AWS bills in memory, until it ends (another [zabbix] state_dir would "
+        "keep "
+        "it)",
+        opened.error().message);
+    return;
+  }
+  kept_delays_ = bill_.ledger().note(kDelaysNote);
+  if (const size_t wrong = collect_.delays().learn(kept_delays_, unix_seconds(clock_())); wrong > 0) {
+    spdlog::warn(
+        "{} of the lines in which the ledger of {} keeps how long CloudWatch takes to publish cannot be "
+        "read; "
+        "what they said is learnt anew",
+        wrong, config_.zabbix.state_dir);
+  }
+}
+
+void Agent::write_ledger() {
+  keep_delays();
+  bill_.write();
+}
+
+void Agent::keep_delays() {
+  std::string text = collect_.delays().text(unix_seconds(clock_()));
+  if (text != kept_delays_ && bill_.keep(kDelaysNote, text)) kept_delays_ = std::move(text);
 }
 
 void Agent::start() {
@@ -265,6 +291,7 @@ asio::awaitable<void> Agent::tick_loop() {
       bill_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
+        keep_delays();
         // Replies and replaced inventories leave holes that glibc keeps; give them back.
         malloc_trim(0);
       }

@@ -19,6 +19,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <memory>
+#include <string>
 
 #include "agent/bill.h"
 #include "agent/board.h"
@@ -59,10 +60,11 @@ class Agent {
   /// Continues the positions in web server logs that [zabbix] state_dir holds; in memory while another agent
   /// has them.
   void open_weblogs();
-  /// Goes on with the ledger of costs that [zabbix] state_dir holds; in memory while another agent has it.
+  /// Goes on with the ledger of costs that [zabbix] state_dir holds, and with what was learnt of publication
+  /// delays, which is in it; in memory while another agent has it.
   void open_ledger();
-  /// Writes the ledger of costs, at the end.
-  void write_ledger() { bill_.write(); }
+  /// Writes the ledger of costs and what it holds besides, at the end.
+  void write_ledger();
   /// Starts the once-a-second work, and looks for a default region where none is set.
   void start();
 
@@ -73,6 +75,8 @@ class Agent {
 
   /// Forgets the metrics nobody asked for; start() does it once a minute.
   void forget_unasked();
+  /// Writes what was learnt of publication delays, if it has changed; start() does it once a minute.
+  void keep_delays();
 
   [[nodiscard]] Items& items() { return items_; }
   [[nodiscard]] Board& board() { return board_; }
@@ -106,6 +110,7 @@ class Agent {
   Existence existence_;
   Collect collect_;
   Bill bill_;
+  std::string kept_delays_;  // as the ledger has them
   Board board_;
   Explain explain_;
   Status status_;

@@ -324,8 +324,6 @@ std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due) {
   return batches;
 }
 
-uint64_t billed_metrics(const Batch& batch) { return bounds_of(billed_of(batch)).size() - 1; }
-
 std::vector<Share> shares_of(const Batch& batch) {
   const std::vector<Billed> billed = billed_of(batch);
   const std::vector<size_t> bounds = bounds_of(billed);
@@ -347,6 +345,12 @@ std::vector<Share> shares_of(const Batch& batch) {
     }
   }
   return shares;
+}
+
+uint64_t billed_metrics(const std::vector<Share>& shares) {
+  uint64_t sixtieths = 0;
+  for (const Share& share : shares) sixtieths += share.sixtieths;
+  return sixtieths / kSharesOfUnit;
 }
 
 aws::cloudwatch::MetricDataRequest request_of(const Batch& batch) {

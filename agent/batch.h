@@ -43,19 +43,19 @@ struct Batch {
 /// windows that may share a call whatever fills it, at most 5 % more than the queries fill, and one.
 [[nodiscard]] std::vector<Batch> plan_batches(const Target& target, std::vector<Due> due);
 
-/// Metrics as AWS bills them in one call: each distinct metric counts once per five statistics, also as an
-/// input of metric math; an expression itself costs nothing.
-[[nodiscard]] uint64_t billed_metrics(const Batch& batch);
-
 /// In how many sixtieths of a billed metric a series of a call has a part: the statistics that are billed as
-/// one share it evenly, and so do those that want the same statistic. The sum is kSharesOfUnit x
-/// billed_metrics(batch).
+/// one share it evenly, and so do those that want the same statistic. The sum is kSharesOfUnit x the metrics
+/// that AWS bills.
 struct Share {
   size_t due = 0;                 // index into batch.due
   std::string_view namespace_{};  // of the metric that is billed
   uint32_t sixtieths = 0;
 };
+/// Of one call as AWS bills it: each distinct metric counts once per five statistics, also as an input of
+/// metric math; an expression itself costs nothing.
 [[nodiscard]] std::vector<Share> shares_of(const Batch& batch);
+/// The metrics that AWS bills, of all shares of a call.
+[[nodiscard]] uint64_t billed_metrics(const std::vector<Share>& shares);
 
 /// The call: its queries are those of `due`, in the same order.
 [[nodiscard]] aws::cloudwatch::MetricDataRequest request_of(const Batch& batch);

@@ -102,8 +102,8 @@ TEST_F(BatchTest, KeepsTheStatisticsOfAMetricTogether) {
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].due.size(), 498u);
   EXPECT_EQ(batches[1].due.size(), 3u);
-  EXPECT_EQ(billed_metrics(batches[0]), 166u);
-  EXPECT_EQ(billed_metrics(batches[1]), 1u);
+  EXPECT_EQ(billed_metrics(shares_of(batches[0])), 166u);
+  EXPECT_EQ(billed_metrics(shares_of(batches[1])), 1u);
 }
 
 TEST_F(BatchTest, SplitsAMetricWithMoreStatisticsThanFitACall) {
@@ -112,8 +112,8 @@ TEST_F(BatchTest, SplitsAMetricWithMoreStatisticsThanFitACall) {
   const auto batches = plan(due(wanted, Window{0, 300}));
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].due.size(), 500u);
-  EXPECT_EQ(billed_metrics(batches[0]), 100u);
-  EXPECT_EQ(billed_metrics(batches[1]), 21u);
+  EXPECT_EQ(billed_metrics(shares_of(batches[0])), 100u);
+  EXPECT_EQ(billed_metrics(shares_of(batches[1])), 21u);
 }
 
 TEST_F(BatchTest, SplitsLongWindowsAfterFiveStatistics) {
@@ -175,12 +175,12 @@ TEST_F(BatchTest, MetricMathIsBilledByItsInputs) {
                          add(0, 4), add(0, 5)})
     batch.due.push_back(Due{series, {}, false});
   // M0 with p0 to p5 is two, M1 one; p0 of M0 is asked twice and is one statistic.
-  EXPECT_EQ(billed_metrics(batch), 3u);
+  EXPECT_EQ(billed_metrics(shares_of(batch)), 3u);
   batch.due.pop_back();
-  EXPECT_EQ(billed_metrics(batch), 2u);
+  EXPECT_EQ(billed_metrics(shares_of(batch)), 2u);
   metrics_.back().account_id = name("111111111111");
   batch.due.push_back(Due{&series_.back(), {}, false});
-  EXPECT_EQ(billed_metrics(batch), 3u) << "another account's metric is another metric";
+  EXPECT_EQ(billed_metrics(shares_of(batch)), 3u) << "another account's metric is another metric";
 }
 
 TEST_F(BatchTest, ARequestAsksForWhatIsDueInItsOrder) {

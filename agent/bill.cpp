@@ -122,14 +122,14 @@ void Bill::give(const Series& series, uint32_t sixtieths) {
   }
 }
 
-void Bill::note_billed(const Batch& batch) {
+void Bill::note_billed(const Batch& batch, const std::vector<Share>& shares) {
   const Target& target = *batch.target;
   const int64_t now = unix_seconds(clock_());
   const double usd = prices_.usd_per_unit(kMetricData, target.region) / kSharesOfUnit;
   std::map<std::string_view, uint64_t> by_namespace;
   std::map<std::tuple<int, int64_t, int64_t>, uint64_t> by_interval;
   std::vector<uint32_t> of_due(batch.due.size(), 0);
-  for (const Share& share : shares_of(batch)) {
+  for (const Share& share : shares) {
     by_namespace[share.namespace_] += share.sixtieths;
     of_due[share.due] += share.sixtieths;
   }
@@ -257,8 +257,13 @@ void Bill::apply(const Budget::Facts& known) {
         budget_.unstretched_usd(known), config_.usd_per_month, slower,
         duration_text(config_.longest_interval.count()), budget_.forecast_usd(known));
   }
-  auto noted = ledger_->set_note(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
+  (void)keep(kStretchNote, fmt::format("{} {}", budget_.level(), known.month));
+}
+
+bool Bill::keep(std::string_view name, std::string_view value) {
+  const auto noted = ledger_->set_note(name, value);
   if (!noted) say(&noted.error());
+  return noted.has_value();
 }
 
 Bill::Seen Bill::seen() const {

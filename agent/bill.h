@@ -43,8 +43,8 @@ class Bill {
   /// From now on. What was counted stays.
   void configure(BudgetConfig config, Prices prices);
 
-  /// A request that AWS bills was sent.
-  void note_billed(const Batch& batch);
+  /// A request that AWS bills was sent; `shares` are those of the batch.
+  void note_billed(const Batch& batch, const std::vector<Share>& shares);
   /// The series is about to be forgotten.
   void forget(const Series& series) { unnamed_.erase(&series); }
 
@@ -52,6 +52,8 @@ class Bill {
   void tick();
   /// Writes everything, at the end.
   void write();
+  /// Has the ledger keep what else survives a restart. False: it cannot be written now, which the log says.
+  [[nodiscard]] bool keep(std::string_view name, std::string_view value);
 
   struct Seen {
     double today_usd = 0;

@@ -20,8 +20,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-// Of the whole process; each target may have two beyond it, so that those that hang starve no other.
-constexpr int kAllCallsInFlight = 64;
+// Each target may have two beyond kAllCallsInFlight, so that those that hang starve no other.
 constexpr int kAlwaysInFlight = 2;
 constexpr size_t kMaxPages = 1000;
 // After a failed call the target's series answer with its words for this long; doubled each time.
@@ -103,6 +102,20 @@ class OutOfReach {
   int64_t from_ = 0;
   int64_t start_ = 0;
 };
+
+// What to do about readings that wait.
+std::string_view advice(Limit limit) {
+  switch (limit) {
+    case Limit::quota:
+      return "The share of AWS's quotas is used up: a higher [aws] quota_share helps";
+    case Limit::all_calls:
+      return "All calls that the agent makes at once are under way, and AWS answers slowly";
+    case Limit::calls_in_flight:
+    case Limit::none:
+      break;
+  }
+  return "All [aws] calls_in_flight are under way: more of them help";
+}
 
 size_t count_of(const std::vector<Due>& due, Priority priority) {
   return static_cast<size_t>(std::count_if(due.begin(), due.end(), [&](const Due& one) {
@@ -627,12 +640,14 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
     auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
                                                           std::move(sent), &carried_out);
     // Pages are of one request; an attempt whose answer was lost is paid for like the one after it.
+    std::vector<Share> shares;
+    if (pages == 1 && carried_out > 0) shares = shares_of(batch);
     for (; pages == 1 && carried_out > 0; --carried_out) {
       for (const auto& query : request.queries)
         counters_.metrics_requested += aws::cloudwatch::query_count(query);
-      counters_.metrics_billed += billed_metrics(batch);
+      counters_.metrics_billed += billed_metrics(shares);
       for (const Due& due : batch.due) ++due.series->readings;
-      if (on_billed) on_billed(batch);
+      if (on_billed) on_billed(batch, shares);
     }
     if (!page) {
       ++counters_.failures;
@@ -886,7 +901,9 @@ Collect::Postponed Collect::postponed() const {
   for (const auto& [target, lane] : lanes_) {
     const Postponed one = postponed(*target);
     all.series += one.series;
-    if (one.since != 0 && (all.since == 0 || one.since < all.since)) all.since = one.since;
+    if (one.since == 0 || (all.since != 0 && one.since >= all.since)) continue;
+    all.since = one.since;
+    all.by = one.by;
   }
   return all;
 }
@@ -894,9 +911,29 @@ Collect::Postponed Collect::postponed() const {
 Collect::Postponed Collect::postponed(const Target& target) const {
   const Lane* lane = known_lane_of(target);
   if (lane == nullptr || lane->overloaded_since == 0) return {};
-  Postponed found{0, lane->overloaded_since};
+  Postponed found{0, lane->overloaded_since, lane->overloaded_by};
   for (const Queued& entry : lane->queue) found.series += entry.postponed ? entry.batch.due.size() : 0;
   return found;
+}
+
+Collect::Postponed Collect::postponed(const Series& series) const {
+  const Lane* lane = known_lane_of(*series.group->target);
+  if (!series.reading || lane == nullptr || lane->overloaded_since == 0) return {};
+  const bool waits = std::any_of(lane->queue.begin(), lane->queue.end(), [&](const Queued& entry) {
+    return entry.postponed && entry.reading == series.reading;
+  });
+  if (!waits) return {};
+  const int64_t due = next_end(pace_of(series), series.read_until) + delay(series);
+  return Postponed{1, series.read_until == 0 ? lane->overloaded_since : due, lane->overloaded_by};
+}
+
+// What its calls wait for now.
+Limit Collect::limit_of(const Lane& lane) const {
+  const Target& target = *lane.target;
+  if (target.account->client && target.account->client->waiting_for_quota(target.region, "cloudwatch") > 0)
+    return Limit::quota;
+  return lane.workers < calls_in_flight_ && workers_ >= kAllCallsInFlight ? Limit::all_calls
+                                                                          : Limit::calls_in_flight;
 }
 
 double Collect::stretch(const Series& series) const {
@@ -932,6 +969,7 @@ void Collect::postpone_stale(Lane& lane, int64_t at) {
     spdlog::info("metrics in {} are read in time again, after {} s", lane.target->description(),
                  at - lane.overloaded_since);
     lane.overloaded_since = 0;
+    lane.overloaded_by = Limit::none;
     return;
   }
   std::vector<Series*> series;
@@ -944,15 +982,16 @@ void Collect::postpone_stale(Lane& lane, int64_t at) {
   const bool jumped = last_tick_ != 0 && at - last_tick_ > 10;
   if (!jumped) {
     counters_.postponed += late.size();
+    lane.overloaded_by = limit_of(lane);
     if (lane.overloaded_since == 0) {
       lane.overloaded_since = at;
       spdlog::warn(
           "more metrics are due in {} than may be read in time: {} wait for their next moment ({} of "
           "priority "
-          "high, {} normal, {} low) and are read then from where they were, nothing is lost. A higher [aws] "
-          "quota_share or longer intervals help",
+          "high, {} normal, {} low) and are read then from where they were, nothing is lost. {}; longer "
+          "intervals help too",
           lane.target->description(), late.size(), count_of(late, Priority::high),
-          count_of(late, Priority::normal), count_of(late, Priority::low));
+          count_of(late, Priority::normal), count_of(late, Priority::low), advice(lane.overloaded_by));
     }
   }
   start(lane, series, jumped ? Why::due : Why::postponed);

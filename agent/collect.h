@@ -32,6 +32,9 @@
 
 namespace bakusoku::agent {
 
+/// GetMetricData calls that are under way at once in the whole agent; each target may have two all the same.
+inline constexpr int kAllCallsInFlight = 64;
+
 struct CollectCounters {
   uint64_t calls = 0;              // GetMetricData requests, pages counted
   uint64_t failures = 0;           // of them
@@ -51,8 +54,8 @@ class Collect {
   /// From now on.
   void configure(const MetricsConfig& config, int calls_in_flight);
 
-  /// Called once for each request that AWS counted.
-  std::function<void(const Batch&)> on_billed;
+  /// Called once for each request that AWS counted, with what is billed of it.
+  std::function<void(const Batch&, const std::vector<Share>&)> on_billed;
   /// Called when a reading has come, so many seconds after its newest period could be final.
   std::function<void(int64_t)> on_lag;
 
@@ -137,14 +140,19 @@ class Collect {
   [[nodiscard]] size_t calls_queued() const;
   /// Series that wait for company before they are read.
   [[nodiscard]] size_t series_gathered() const;
-  /// Series that wait for their turn longer than to their next moment, and since when (unix seconds; 0:
-  /// none).
+  /// Series that wait for their turn longer than to their next moment, since when (unix seconds; 0: none),
+  /// and for what.
   struct Postponed {
     size_t series = 0;
     int64_t since = 0;
+    Limit by = Limit::none;
   };
   [[nodiscard]] Postponed postponed() const;
   [[nodiscard]] Postponed postponed(const Target& target) const;
+  /// Of one series: since when it has been due.
+  [[nodiscard]] Postponed postponed(const Series& series) const;
+  /// GetMetricData calls that may be under way to one target.
+  [[nodiscard]] int most_calls_in_flight() const { return calls_in_flight_; }
 
  private:
   using Steady = std::chrono::steady_clock::time_point;
@@ -176,6 +184,7 @@ class Collect {
     int failures_in_row = 0;
     uint64_t answers = 0;
     int64_t overloaded_since = 0;  // unix seconds: readings are postponed
+    Limit overloaded_by = Limit::none;
   };
   enum class Why { asked, due, postponed };
   // What one reading brought of one series.
@@ -185,6 +194,7 @@ class Collect {
   [[nodiscard]] const Lane* known_lane_of(const Target& target) const;
   [[nodiscard]] static bool is_held(const Lane& lane);
   [[nodiscard]] static bool may_catch_up(const Lane& lane);
+  [[nodiscard]] Limit limit_of(const Lane& lane) const;
   [[nodiscard]] Delay& delay_of(Group& group) const;
   [[nodiscard]] Pace pace_of(const Series& series) const;
   [[nodiscard]] int64_t due(const Series& series, int64_t at) const;

@@ -1,7 +1,7 @@
-// CloudWatch at its worst: it throttles, fails, cuts answers short, brings them in parts, leaves series out,
-// publishes late and corrects what it published. What was promised is still there: every final datapoint
-// once, with its final value, and a count of what AWS bills that is AWS's own. Hours pass in seconds: the
-// clocks of agent and simulator are the test's.
+// CloudWatch at its worst: it throttles, fails, hangs, cuts answers short, brings them in parts, leaves
+// series out, publishes late and corrects what it published. What was promised is still there: every final
+// datapoint once, with its final value, and a count of what AWS bills that is AWS's own. Hours pass in
+// seconds: the clocks of agent and simulator are the test's.
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
@@ -9,6 +9,8 @@
 #include <asio/read.hpp>
 #include <asio/write.hpp>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <thread>
@@ -36,17 +38,24 @@ class CollectFaultsTest : public testing::Test {
     later_ = seconds((80 - now() % 60) % 60);  // so that no period becomes final by itself
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
-    auto config = parse_config(fmt::format("{}\n[metrics]\n{}\n", config_text, metrics), "");
-    ASSERT_TRUE(config) << config.error().message;
-    auto agent = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
-    ASSERT_TRUE(agent) << agent.error().message;
-    agent_ = std::move(*agent);
+    start_agent(fmt::format("{}\n[metrics]\n{}\n", config_text, metrics));
     auto spool = Spool::open({}, clock());
     ASSERT_TRUE(spool) << spool.error().message;
     spool_ = std::move(*spool);
     ASSERT_TRUE(spool_->add_destination(kSpoolDestination));
     checks_ = std::make_unique<Checks>(
         Checks::Parts{io_, agent_->items(), agent_->collect(), clock(), {spool_.get()}, seconds(3)});
+  }
+  void start_agent(const std::string& config_text) {
+    auto config = parse_config(config_text, "");
+    ASSERT_TRUE(config) << config.error().message;
+    auto agent = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    aws::RetrySettings soon;
+    soon.base_delay = milliseconds(20);
+    soon.longest_attempt = milliseconds(500);  // no answer of simaws's own takes as long
+    agent_->targets().accounts().front()->client->set_retry(soon);
   }
   Clock clock() {
     return [this] { return std::chrono::system_clock::now() + later_; };
@@ -76,6 +85,14 @@ class CollectFaultsTest : public testing::Test {
     EXPECT_NE(at, std::string::npos) << name;
     return std::stoull(json.substr(at + name.size() + 3));
   }
+  /// How often simaws did something wrong.
+  uint64_t fault_count(const std::string& kind) {
+    const std::string json = control("GET", "stats");
+    const size_t faults = json.find("\"faults\":{");
+    const size_t at = json.find("\"" + kind + "\":", faults);
+    if (faults == std::string::npos || at == std::string::npos || at > json.find('}', faults)) return 0;
+    return std::stoull(json.substr(at + kind.size() + 3));
+  }
   void set_clocks() { control("POST", "clock", std::to_string(later_.count())); }
 
   void turn() {
@@ -98,6 +115,7 @@ class CollectFaultsTest : public testing::Test {
     for (seconds passed{0}; passed < time; passed += step) {
       later_ += step;
       set_clocks();
+      collect().forgive();  // a target that failed is left alone in real time, of which none passes
       settle();
     }
   }
@@ -120,7 +138,7 @@ class CollectFaultsTest : public testing::Test {
     return item;
   }
   /// Items of some instances, every minute and every ten.
-  void want_items() {
+  static std::vector<zabbix::ActiveItem> items_wanted() {
     std::vector<zabbix::ActiveItem> items;
     for (size_t index = 0; index < 4; ++index) {
       for (const std::string& metric : metrics()) {
@@ -128,8 +146,9 @@ class CollectFaultsTest : public testing::Test {
         items.push_back(item(key(metric, index, "Maximum"), index == 3 ? "10m" : "1m"));
       }
     }
-    checks_->replace(0, "host", items);
+    return items;
   }
+  void want_items() { checks_->replace(0, "host", items_wanted()); }
 
   struct Delivered {
     std::map<std::string, std::map<int64_t, std::vector<std::string>>> values;  // by key and clock
@@ -158,14 +177,16 @@ class CollectFaultsTest : public testing::Test {
 };
 
 TEST_F(CollectFaultsTest, EveryFinalDatapointComesOnceWithItsFinalValue) {
-  start({"--publish", "90", "--late", "0.04:200", "--revise", "0.2:110"}, "", "");
+  start({"--publish", "90", "--late", "0.04:200", "--revise", "0.2:110"}, "[aws]\nquota_share = 1\n", "");
   set_clocks();
-  want_items();
+  std::vector<zabbix::ActiveItem> items = items_wanted();
+  const std::string missing = key("NoSuchMetric", 0);
+  items.push_back(item(missing, "1m"));
+  checks_->replace(0, "host", items);
   pass(seconds(120), seconds(5));
-  control(
-      "POST", "faults",
-      "GetMetricData:throttle:0.08,GetMetricData:500:0.08,GetMetricData:cut:0.08,GetMetricData:partial:0.2,"
-      "GetMetricData:internal:0.08");
+  control("POST", "faults",
+          "GetMetricData:throttle:0.05,GetMetricData:500:0.08,GetMetricData:cut:0.08,GetMetricData:hang:0.1,"
+          "GetMetricData:partial:0.2,GetMetricData:internal:0.08,ListMetrics:500:0.1,ListMetrics:cut:0.1");
   pass(seconds(40 * 60), seconds(10));
   control("POST", "faults", "");
   pass(seconds(47 * 60), seconds(20));
@@ -192,10 +213,14 @@ TEST_F(CollectFaultsTest, EveryFinalDatapointComesOnceWithItsFinalValue) {
       }
     }
   }
-  EXPECT_GT(agent_->targets().calls().throttled, 0u) << "nothing went wrong: the test tests nothing";
+  EXPECT_FALSE(all.values.contains(missing));
+  for (const char* const fault : {"throttle", "500", "cut", "hang", "partial", "internal"})
+    EXPECT_GT(fault_count(fault), 0u) << fault << ": the test tests nothing";
+  // More than AWS bills is counted where an error was to be answered and the answer hung, and nowhere else.
+  EXPECT_GE(collect().counters().metrics_billed, stat("metrics_billed"));
+  EXPECT_LE(collect().counters().metrics_billed, stat("metrics_billed") * 110 / 100);
 }
 
-// Without answers that are cut: of those nobody knows for certain whether AWS counted them.
 TEST_F(CollectFaultsTest, WhatIsBilledIsCountedAsAwsCounts) {
   start({});
   set_clocks();
@@ -203,8 +228,8 @@ TEST_F(CollectFaultsTest, WhatIsBilledIsCountedAsAwsCounts) {
   settle();
   control(
       "POST", "faults",
-      "GetMetricData:throttle:0.04,GetMetricData:500:0.04,GetMetricData:partial:0.3,GetMetricData:internal:"
-      "0.3");
+      "GetMetricData:throttle:0.04,GetMetricData:500:0.04,GetMetricData:cut:0.1,GetMetricData:partial:0.3,"
+      "GetMetricData:internal:0.3");
   pass(seconds(10 * 60), seconds(20));
   EXPECT_GT(collect().counters().metrics_billed, 100u);
   EXPECT_EQ(collect().counters().metrics_billed, stat("metrics_billed"));
@@ -221,8 +246,12 @@ TEST_F(CollectFaultsTest, AnAnswerThatWasCutIsCounted) {
   EXPECT_EQ(delivered().values.size(), 32u);
 }
 
-TEST_F(CollectFaultsTest, WhatIsCorrectedTooLateIsWaitedForFromThenOn) {
-  start({"--revise", "0.3:240"});
+TEST_F(CollectFaultsTest, WhatIsCorrectedTooLateIsWaitedForFromThenOnAlsoAfterARestart) {
+  std::string folder = "/tmp/bakusoku-faults-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string state = fmt::format("[zabbix]\nstate_dir = \"{}\"\n", folder);
+  start({"--revise", "0.3:240"}, state);
+  agent_->open_ledger();
   set_clocks();
   want_items();
   pass(seconds(20 * 60), seconds(15));
@@ -243,6 +272,26 @@ TEST_F(CollectFaultsTest, WhatIsCorrectedTooLateIsWaitedForFromThenOn) {
     ++compared;
   }
   EXPECT_GE(compared, 8u);
+
+  agent_->write_ledger();
+  const int64_t kept = agent_->collect().delays().of("AWS/EC2", 60).seconds();
+  checks_.reset();
+  agent_.reset();
+  start_agent(state + "[metrics]\nlist = 0\n");
+  agent_->open_ledger();
+  const auto wanted = agent_->items().metric_behind(key("NetworkIn", 2));
+  ASSERT_TRUE(wanted && *wanted);
+  Series& series = *(**wanted).series;
+  collect().want(series, true);
+  while (series.reading) {
+    io_.restart();
+    io_.run_for(milliseconds(5));
+  }
+  EXPECT_EQ(series.failure(), nullptr);
+  EXPECT_EQ(int64_t{series.read_until}, newest_final(series.last_read, 60, kept))
+      << "its first reading waits as long as was learnt before";
+  agent_.reset();
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(CollectFaultsTest, AnIntervalOfManyPeriodsIsPaidOncePerInterval) {
@@ -319,6 +368,18 @@ TEST_F(CollectFaultsTest, WhatDoesNotFitIsPostponedByPriorityAndNotLost) {
   }
   EXPECT_GT(collect().counters().postponed, 0u);
   EXPECT_GT(collect().postponed().since, 0);
+  EXPECT_EQ(collect().postponed().by, Limit::calls_in_flight);
+  size_t waiting = 0;
+  for (const auto& group : agent_->demand().groups()) {
+    for (const Series* const series : group->members) {
+      const Collect::Postponed one = collect().postponed(*series);
+      waiting += one.series;
+      if (one.series == 0) continue;
+      EXPECT_EQ(one.by, Limit::calls_in_flight);
+      EXPECT_LE(one.since, now() - 60) << "due since more than a period";
+    }
+  }
+  EXPECT_EQ(waiting, collect().postponed().series);
   std::map<std::string, size_t> by_metric;
   for (const auto& [key, values] : delivered().values) {
     const size_t from = key.find(',') + 1;
@@ -339,6 +400,22 @@ TEST_F(CollectFaultsTest, WhatDoesNotFitIsPostponedByPriorityAndNotLost) {
     }
   }
   EXPECT_GE(shortest, 28u);
+}
+
+TEST_F(CollectFaultsTest, WhatTheQuotaHoldsUpSaysSo) {
+  start({}, "[aws]\nquota_share = 0.01\ncalls_in_flight = 1\n");  // a call in two seconds
+  set_clocks();
+  std::vector<zabbix::ActiveItem> items;
+  for (int number = 0; number < 1200; ++number)
+    items.push_back(item(fmt::format("aws.metric[Own,M{},,Average,60,,,zero]", number), "1m"));
+  checks_->replace(0, "host", items);
+  const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+  while (collect().postponed().series == 0 && std::chrono::steady_clock::now() < deadline) {
+    later_ += seconds(2);
+    for (int times = 0; times < 4; ++times) turn();
+  }
+  EXPECT_GT(collect().postponed().series, 0u);
+  EXPECT_EQ(collect().postponed().by, Limit::quota);
 }
 
 TEST_F(CollectFaultsTest, WhatIsNotListedIsNotAskedFor) {

@@ -1,5 +1,5 @@
 // Catching up: what a series missed is read behind all other readings, oldest first, and as far back as is
-// wanted.
+// wanted. And how many calls are under way at once, and which metrics come first.
 #include "agent/collect.h"
 
 #include <gtest/gtest.h>
@@ -154,9 +154,94 @@ TEST_F(CollectTest, CallsThatWaitForTheirTurnAreCounted) {
         },
         asio::detached);
   }
+  io_.run_for(milliseconds(200));
+  EXPECT_EQ(client.waiting_for_quota("eu-west-1", "cloudwatch"), 1U);
+  EXPECT_EQ(client.waiting_for_quota("eu-west-1", "ec2"), 0U);
+  EXPECT_EQ(client.waiting_for_quota("us-east-1", "cloudwatch"), 0U);
   io_.run_for(seconds(20));
+  EXPECT_EQ(client.waiting_for_quota("eu-west-1", "cloudwatch"), 0U);
   EXPECT_EQ(agent_->targets().calls().calls, 2U);
   EXPECT_EQ(agent_->targets().calls().paced, 1U);
+}
+
+// Every call hangs, longer than a test takes.
+class CallsInFlightTest : public CollectTest {
+ protected:
+  void start_hanging(const std::string& calls_in_flight) {
+    start("gather = \"0ms\"\nlist = 0\n[aws]\nquota_share = 1\ncalls_in_flight = " + calls_in_flight,
+          {"--regions", "eu-west-1,us-east-1,eu-central-1", "--fault", "GetMetricData:hang"});
+  }
+  /// So many calls, each of one metric.
+  void want_calls(const std::string& region, int calls) {
+    for (int number = 0; number < calls; ++number) {
+      const auto wanted = agent_->items().metric_behind(
+          fmt::format("aws.metric[AWS/EC2,NetworkIn,\"InstanceId=i-{}\",Average,60,{}]", number, region));
+      ASSERT_TRUE(wanted && *wanted);
+      collect().want(*(**wanted).series, true);
+      const size_t gathered = collect().series_gathered();
+      for (int turns = 0; turns < 1000 && collect().series_gathered() == gathered; ++turns) {
+        io_.restart();
+        io_.run_for(milliseconds(1));
+      }
+    }
+  }
+};
+
+TEST_F(CallsInFlightTest, AreAsManyAsConfiguredInEachRegion) {
+  start_hanging("3");
+  want_calls("eu-west-1", 8);
+  EXPECT_EQ(collect().calls_in_flight(), 3u);
+  EXPECT_EQ(collect().calls_queued(), 5u);
+  want_calls("us-east-1", 2);
+  EXPECT_EQ(collect().calls_in_flight(), 5u) << "another region has its own";
+  auto config =
+      parse_config("[metrics]\ngather = \"0ms\"\nlist = 0\n[aws]\nquota_share = 1\ncalls_in_flight = 5", "");
+  ASSERT_TRUE(config);
+  ASSERT_TRUE(agent_->reload(std::move(*config)));
+  collect().tick();
+  io_.restart();
+  io_.run_for(milliseconds(20));
+  EXPECT_EQ(collect().calls_in_flight(), 7u) << "from the next moment on";
+  EXPECT_EQ(collect().calls_queued(), 3u);
+}
+
+TEST_F(CallsInFlightTest, AreSixtyFourInAllAndTwoInEachRegionAllTheSame) {
+  start_hanging("32");
+  want_calls("eu-west-1", 40);
+  EXPECT_EQ(collect().calls_in_flight(), 32u);
+  want_calls("us-east-1", 40);
+  EXPECT_EQ(collect().calls_in_flight(), static_cast<size_t>(kAllCallsInFlight));
+  want_calls("eu-central-1", 5);
+  EXPECT_EQ(collect().calls_in_flight(), static_cast<size_t>(kAllCallsInFlight) + 2);
+  EXPECT_EQ(collect().calls_queued(), 8u + 8u + 3u);
+}
+
+TEST(Priorities, AreOfTheFirstTableThatFits) {
+  const auto priority_of = priorities({{"AWS/ELB", "*", "high"},
+                                       {"AWS/*", "CPU*", "low"},
+                                       {"*", "?PU", "high"},
+                                       {"Nobody/Has?That", "*", "high"}});
+  EXPECT_EQ(priority_of("AWS/ELB", "CPUUtilization"), Priority::high);
+  EXPECT_EQ(priority_of("AWS/EC2", "CPUUtilization"), Priority::low);
+  EXPECT_EQ(priority_of("Own", "CPU"), Priority::high);
+  EXPECT_EQ(priority_of("Own", "CPUUtilization"), Priority::normal);
+  EXPECT_EQ(priority_of("aws/elb", "x"), Priority::normal) << "letters are told apart, as CloudWatch does";
+  EXPECT_EQ(priorities({})("AWS/EC2", "CPUUtilization"), Priority::normal);
+}
+
+TEST_F(CollectTest, PrioritiesChangeWithTheConfiguration) {
+  start("list = 0\n[[priority]]\nmetric = \"CPU*\"\nvalue = \"high\"");
+  const Series& cpu = feed("CPUUtilization");
+  const Series& network = feed("NetworkIn");
+  const auto of = [](const Series& series) { return static_cast<Priority>(series.priority); };
+  EXPECT_EQ(of(cpu), Priority::high);
+  EXPECT_EQ(of(network), Priority::normal);
+  auto config = parse_config("[metrics]\nlist = 0\n[[priority]]\nmetric = \"Net*\"\nvalue = \"low\"", "");
+  ASSERT_TRUE(config);
+  ASSERT_TRUE(agent_->reload(std::move(*config)));
+  EXPECT_EQ(of(cpu), Priority::normal);
+  EXPECT_EQ(of(network), Priority::low);
+  EXPECT_EQ(of(feed("NetworkOut")), Priority::low) << "and those to come";
 }
 
 }  // namespace

@@ -289,7 +289,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
   reader.text("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
   reader.share("quota_share", into.quota_share);
-  reader.number("calls_in_flight", into.calls_in_flight, 1, 64);
+  reader.number("calls_in_flight", into.calls_in_flight, 1, kMostCallsInFlight);
   return reader.finish();
 }
 
@@ -455,6 +455,13 @@ Result<void> read_priorities(const toml::node& node, std::string_view file,
     reader.text("metric", priority.metric);
     reader.text("value", priority.value);
     if (auto read = reader.finish(); !read) return read;
+    if (priority.namespace_.empty() || priority.metric.empty()) {
+      return fail(
+          ErrorKind::invalid,
+          "{}:{}: [[priority]] namespace and metric are names, or patterns with * and ?: an empty one "
+          "fits nothing",
+          file, at);
+    }
     if (priority.value != "high" && priority.value != "normal" && priority.value != "low") {
       return fail(ErrorKind::invalid, "{}:{}: [[priority]] needs a value: \"high\", \"normal\" or \"low\"",
                   file, at);

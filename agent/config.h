@@ -37,6 +37,9 @@ struct Regions {
   friend bool operator==(const Regions&, const Regions&) = default;
 };
 
+/// That an account's client lets through to a region at once, see aws/client.h.
+inline constexpr int64_t kMostCallsInFlight = 32;
+
 struct AwsConfig {
   std::string region{};          // default region; empty: environment, profile, instance metadata
   Regions regions{};             // of the default account
@@ -44,7 +47,7 @@ struct AwsConfig {
   std::string env_file{};        // empty: /etc/zabbix/aws.env if it is there
   std::string endpoint_url{};    // for every service, as AWS_ENDPOINT_URL
   std::string proxy{};           // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
-  int64_t calls_in_flight = 16;  // GetMetricData, in each account and region
+  int64_t calls_in_flight = 16;  // GetMetricData, in each account and region; kMostCallsInFlight at most
   double quota_share = 0.5;      // of AWS's quotas; the rest is left to others who use the account
   std::string ca_bundle{};       // file; empty: AWS_CA_BUNDLE, else the system's
 };

@@ -205,6 +205,38 @@ region = "us-east-1"
   EXPECT_EQ(config->accounts[0].external_id, "x");
 }
 
+TEST(PriorityConfig, IsReadInOrderAndChecked) {
+  const auto config = parse_config(R"([[priority]]
+namespace = "AWS/ELB*"
+value = "high"
+[[priority]]
+metric = "Disk?ead*"
+value = "low"
+)",
+                                   "");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->priorities,
+            (std::vector<PriorityConfig>{{"AWS/ELB*", "*", "high"}, {"*", "Disk?ead*", "low"}}));
+  EXPECT_THAT(error_of("\n[[priority]]\nvalue = 'urgent'"),
+              HasSubstr("bakusoku.toml:2: [[priority]] needs a value: \"high\", \"normal\" or \"low\""));
+  EXPECT_THAT(error_of("[[priority]]\nmetric = 'x'"), HasSubstr("needs a value"));
+  EXPECT_THAT(error_of("[[priority]]\nvalue = 1"), HasSubstr("[[priority]] value must be a string"));
+  EXPECT_THAT(error_of("[[priority]]\nnamespace = ''\nvalue = 'low'"), HasSubstr("fits nothing"));
+  EXPECT_THAT(error_of("[[priority]]\nmetric = ''\nvalue = 'low'"), HasSubstr("fits nothing"));
+  EXPECT_THAT(error_of("[[priority]]\nregion = 'x'\nvalue = 'low'"), HasSubstr("unknown key 'region'"));
+  EXPECT_THAT(error_of("[priority]\nvalue = 'low'"), HasSubstr("write priority as [[priority]] tables"));
+}
+
+TEST(AwsConfig, CallsInFlightAreWhatAClientLetsThrough) {
+  EXPECT_EQ(parse_config("[aws]\ncalls_in_flight = 1", "")->aws.calls_in_flight, 1);
+  EXPECT_EQ(parse_config("[aws]\ncalls_in_flight = 32", "")->aws.calls_in_flight, kMostCallsInFlight);
+  for (const char* wrong : {"0", "-1", "33", "64", "1.5", "'8'", "true"}) {
+    EXPECT_THAT(error_of(fmt::format("[aws]\ncalls_in_flight = {}", wrong)),
+                HasSubstr("bakusoku.toml:2: [aws] calls_in_flight must be a whole number from 1 to 32"))
+        << wrong;
+  }
+}
+
 TEST(Config, NamesFileAndLineOfWhatItDoesNotUnderstand) {
   EXPECT_THAT(error_of("[agent]\nsockett = \"x\"\n"),
               HasSubstr("bakusoku.toml:2: unknown key 'sockett' in [agent]"));

@@ -14,6 +14,7 @@ constexpr int64_t kLongestHold = 32 * kDay;
 constexpr int64_t kQuietPeriods = 20;
 constexpr int64_t kLeastWrong = 2;
 constexpr int64_t kEnough = 20;  // observations to lower the delay on
+constexpr int64_t kDaysKept = 35;
 
 struct Bounds {
   int64_t start;
@@ -80,6 +81,11 @@ std::string_view to_string(PeriodClass of) {
   return "periods of a day";
 }
 
+std::string_view name_of(PeriodClass of) {
+  static constexpr std::array<std::string_view, 4> kNames{"seconds", "minutes", "hours", "days"};
+  return kNames.at(static_cast<size_t>(of));
+}
+
 std::vector<Evidence> Sample::look(std::span<const aws::cloudwatch::Datapoint> points, const Window& window,
                                    int64_t period, int64_t now) {
   std::vector<Evidence> found;
@@ -119,6 +125,7 @@ void Delay::reset(int64_t now) {
 bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
   if (configured_) return false;
   const Bounds& limits = bounds(class_);
+  looked_day_ = now / kDay;
   if (since_ == 0 || since_ > now) reset(now);
   if (evidence.kind == Evidence::Kind::same) {
     // Looks long after the delay say nothing of it.
@@ -172,47 +179,77 @@ Delay& Delays::of(std::string_view name_space, int64_t period) {
     at->second.learnt_ = bounds(of).start;
     at->second.configured_ = configured(name_space);
   }
+  at->second.read_ = true;
   return at->second;
 }
 
 std::vector<Delays::Known> Delays::all() const {
   std::vector<Known> known;
   for (const auto& [key, delay] : delays_) {
-    known.push_back(Known{key.first, key.second, delay.seconds(), delay.is_configured()});
+    if (!delay.read_) continue;
+    known.push_back(
+        Known{key.first, key.second, delay.seconds(), bounds(key.second).start, delay.is_configured()});
   }
   return known;
 }
 
-std::string Delays::text() const {
+std::string Delays::text(int64_t now) const {
+  using Entry = std::map<std::pair<std::string, PeriodClass>, Delay>::const_pointer;
+  std::vector<Entry> kept;
+  for (const auto& entry : delays_) {
+    const Delay& delay = entry.second;
+    const bool is_line = std::none_of(entry.first.first.begin(), entry.first.first.end(),
+                                      [](char ch) { return ch >= 0 && ch < ' '; });
+    const bool teaches = delay.learnt_ != bounds(entry.first.second).start || delay.floor_ != 0;
+    if (is_line && teaches && delay.looked_day_ + kDaysKept >= now / kDay) kept.push_back(&entry);
+  }
+  if (kept.size() > kMostKept) {
+    std::stable_sort(kept.begin(), kept.end(),
+                     [](Entry a, Entry b) { return a->second.looked_day_ > b->second.looked_day_; });
+    kept.resize(kMostKept);
+    std::sort(kept.begin(), kept.end(), [](Entry a, Entry b) { return a->first < b->first; });
+  }
   std::string text;
-  for (const auto& [key, delay] : delays_) {
-    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", key.first, static_cast<int>(key.second), delay.learnt_,
-                        delay.floor_, delay.floor_until_, delay.hold_);
+  for (const Entry entry : kept) {
+    const auto& [key, delay] = *entry;
+    text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\n", key.first, static_cast<int>(key.second),
+                        delay.learnt_, delay.floor_, delay.floor_until_, delay.hold_, delay.looked_day_);
   }
   return text;
 }
 
-void Delays::learn(std::string_view text, int64_t now) {
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
+size_t Delays::learn(std::string_view text, int64_t now) {
+  size_t wrong = 0;
+  for (size_t lines = 0; !text.empty(); ++lines) {
+    const size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     const std::string_view name_space = word(line);
     const auto of = number(word(line));
     const auto learnt = number(word(line));
     const auto floor = number(word(line));
     const auto until = number(word(line));
     const auto hold = number(word(line));
-    if (name_space.empty() || !of || *of > 3 || !learnt || !floor || !until || !hold) continue;
+    const auto looked_day = number(word(line));
+    // A line without its end was cut, and its last number too.
+    const bool whole = end != std::string_view::npos && line.empty();
+    if (lines >= kMostKept || !whole || name_space.empty() || !of || *of > 3 || !learnt || !floor || !until ||
+        !hold || !looked_day) {
+      ++wrong;
+      continue;
+    }
+    if (*looked_day < now / kDay - kDaysKept) continue;
     const auto period = static_cast<PeriodClass>(*of);
     const Bounds& limits = bounds(period);
     Delay& delay = delays_.try_emplace({std::string(name_space), period}, period).first->second;
+    delay.looked_day_ = std::min(*looked_day, now / kDay);
     delay.learnt_ = std::clamp(*learnt, limits.least, limits.most);
     delay.floor_ = std::min(*floor, limits.most);
     delay.hold_ = std::min(*hold, kLongestHold);
     delay.floor_until_ = std::min(*until, now + delay.hold_);
     delay.configured_ = configured(name_space);
   }
+  return wrong;
 }
 
 }  // namespace bakusoku::agent

@@ -27,6 +27,8 @@ enum class PeriodClass { seconds, minutes, hours, days };
 [[nodiscard]] PeriodClass period_class(int64_t period);
 /// "periods below a minute", for messages.
 [[nodiscard]] std::string_view to_string(PeriodClass of);
+/// "seconds", "minutes", "hours", "days".
+[[nodiscard]] std::string_view name_of(PeriodClass of);
 
 /// What a second look at a period showed; ages are seconds from the period's end to the look.
 struct Evidence {
@@ -75,6 +77,8 @@ class Delay {
 
   PeriodClass class_;
   std::optional<int64_t> configured_{};
+  bool read_ = false;       // since the start
+  int64_t looked_day_ = 0;  // the newest on which there was evidence; 0: never
   int64_t learnt_ = 0;
   int64_t floor_ = 0;  // not below it ...
   int64_t floor_until_ = 0;
@@ -98,13 +102,18 @@ class Delays {
     std::string_view name_space;
     PeriodClass of = PeriodClass::minutes;
     int64_t seconds = 0;
+    int64_t at_first = 0;  // what it starts from where nothing is known
     bool configured = false;
   };
   [[nodiscard]] std::vector<Known> all() const;
 
-  /// What has been learnt as text, a line each, and back; lines that are not understood are left out.
-  [[nodiscard]] std::string text() const;
-  void learn(std::string_view text, int64_t now);
+  /// What has been learnt, as text of a line each; it differs from one day to the next at most while nothing
+  /// is learnt. What there was no evidence of for five weeks is not in it, nor more than kMostKept of them:
+  /// those looked at last are.
+  [[nodiscard]] std::string text(int64_t now) const;
+  /// Goes on with what text() said. The number of lines that are not understood, which are left out.
+  [[nodiscard]] size_t learn(std::string_view text, int64_t now);
+  static constexpr size_t kMostKept = 2000;
 
  private:
   [[nodiscard]] std::optional<int64_t> configured(std::string_view name_space) const;

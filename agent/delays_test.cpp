@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <string>
 
 namespace bakusoku::agent {
 namespace {
@@ -117,31 +119,77 @@ TEST_F(DelaysTest, WhatIsConfiguredWins) {
 
 TEST_F(DelaysTest, SurvivesAsText) {
   read(60, 10, [](int64_t, int64_t age) { return age < 200 ? 1.0 : 2.0; });
-  const std::string text = delays_.text();
+  const std::string text = delays_.text(now_);
   Delays again;
-  again.learn(text, now_);
+  EXPECT_EQ(again.learn(text, now_), 0u);
+  EXPECT_TRUE(again.all().empty()) << "nothing is read yet";
   EXPECT_EQ(again.of("Sim/App", 60).seconds(), seconds(60));
-  EXPECT_EQ(again.text(), text);
+  EXPECT_EQ(again.text(now_), text);
+  ASSERT_EQ(again.all().size(), 1u);
+  EXPECT_EQ(again.all().front().seconds, seconds(60));
+  EXPECT_EQ(again.all().front().at_first, 120);
+}
+
+TEST_F(DelaysTest, WhatTeachesNothingIsNotKept) {
+  EXPECT_EQ(seconds(60), 120);
+  EXPECT_EQ(seconds(3600), 300);
+  EXPECT_EQ(delays_.text(now_), "");
+  // A name that would be no line of its own.
+  EXPECT_TRUE(delays_.learn("a\x01\t1\t240\t0\t0\t0\t19675\n", kNoon) == 0u);
+  EXPECT_EQ(delays_.text(kNoon), "");
+}
+
+TEST_F(DelaysTest, WhatWasLookedAtLongAgoIsForgotten) {
+  read(60, 10, [](int64_t, int64_t age) { return age < 200 ? 1.0 : 2.0; });
+  EXPECT_NE(delays_.text(now_ + 35 * 86400), "");
+  EXPECT_EQ(delays_.text(now_ + 36 * 86400), "");
+  const std::string text = delays_.text(now_);
+  Delays late;
+  EXPECT_EQ(late.learn(text, now_ + 36 * 86400), 0u);
+  EXPECT_EQ(late.of("Sim/App", 60).seconds(), 120) << "as if it were new";
+  Delays early;
+  EXPECT_EQ(early.learn(text, now_ - 86400), 0u) << "a clock that was set back";
+  EXPECT_EQ(early.of("Sim/App", 60).seconds(), seconds(60));
+}
+
+TEST_F(DelaysTest, NoMoreThanSoManyAreKept) {
+  std::string text;
+  for (size_t number = 0; number < Delays::kMostKept; ++number)
+    text +=
+        "Old/" + std::to_string(number) + "\t1\t240\t0\t0\t0\t" + std::to_string(kNoon / 86400 - 1) + "\n";
+  EXPECT_EQ(delays_.learn(text, kNoon), 0u);
+  read(60, 10, [](int64_t, int64_t age) { return age < 200 ? 1.0 : 2.0; });
+  const std::string kept = delays_.text(now_);
+  EXPECT_EQ(static_cast<size_t>(std::count(kept.begin(), kept.end(), '\n')), Delays::kMostKept);
+  EXPECT_NE(kept.find("Sim/App\t"), std::string::npos) << "what is in use stays";
+  Delays again;
+  EXPECT_EQ(again.learn(kept + text, kNoon), Delays::kMostKept) << "the rest is not taken";
 }
 
 TEST_F(DelaysTest, ADamagedTextTeachesNothingImpossible) {
-  const std::string good = "Sim/App\t1\t240\t240\t1700006400\t86400\n";
-  for (size_t cut = 0; cut < good.size(); ++cut) {
-    Delays delays;
-    delays.learn(good.substr(0, cut), kNoon);
+  const std::string good = "Sim/App\t1\t240\t240\t1700006400\t86400\t19676\n";
+  Delays whole;
+  EXPECT_EQ(whole.learn(good, kNoon), 0u);
+  EXPECT_EQ(whole.of("Sim/App", 60).seconds(), 240);
+  const auto within_bounds = [](Delays& delays) {
     const int64_t seconds = delays.of("Sim/App", 60).seconds();
     EXPECT_GE(seconds, 30);
     EXPECT_LE(seconds, 900);
+  };
+  for (size_t cut = 1; cut < good.size(); ++cut) {
+    Delays delays;
+    EXPECT_EQ(delays.learn(good.substr(0, cut), kNoon), 1u) << cut;
+    EXPECT_EQ(delays.of("Sim/App", 60).seconds(), 120) << cut;
   }
   for (size_t at = 0; at < good.size(); ++at) {
     std::string flipped = good;
     flipped[at] = static_cast<char>(flipped[at] ^ 1);
     Delays delays;
-    delays.learn(flipped, kNoon);
-    const int64_t seconds = delays.of("Sim/App", 60).seconds();
-    EXPECT_GE(seconds, 30);
-    EXPECT_LE(seconds, 900);
+    (void)delays.learn(flipped, kNoon);
+    within_bounds(delays);
   }
+  Delays garbage;
+  EXPECT_EQ(garbage.learn("\n\n\t\t\t\t\t\t\nx\t9\t1\t1\t1\t1\t1\nx\t1\t-1\t1\t1\t1\t1\n", kNoon), 5u);
 }
 
 }  // namespace

@@ -138,6 +138,12 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   facts.point_clock = series.point_clock;
   if (series.point_clock != 0) facts.point_value = format_value(series.point_value);
   facts.reading = series.reading != nullptr;
+  const Collect::Postponed postponed = parts_.collect.postponed(series);
+  facts.postponed_since = postponed.since;
+  facts.postponed_by = postponed.by;
+  facts.most_calls =
+      postponed.by == Limit::all_calls ? kAllCallsInFlight : parts_.collect.most_calls_in_flight();
+  facts.priority = to_string(static_cast<Priority>(series.priority));
   facts.last_asked = series.last_asked;
   facts.ask_gap = static_cast<int64_t>(series.ask_gap);
   facts.fed = series.fed != 0;

@@ -153,6 +153,21 @@ TEST_F(ExplainTest, MakesNothingWanted) {
   EXPECT_THAT(ask("bakusoku.explain[web-1,vfs.fs.size]"), HasSubstr("vfs.fs.size is no item of this agent"));
 }
 
+TEST_F(ExplainTest, StatusListsTheDelaysOfWhatIsRead) {
+  EXPECT_THAT(ask("bakusoku.status"), HasSubstr(R"("delays":[])"));
+  Delay& delay = agent_->collect().delays().of("AWS/EC2", 300);
+  (void)agent_->collect().delays().of("AWS/S3", 86400);
+  for (int times = 0; times < 2; ++times)
+    (void)delay.observe({Evidence::Kind::revised, 120, 170}, 300, 1'700'000'000);
+  EXPECT_THAT(
+      ask("bakusoku.status"),
+      AllOf(
+          HasSubstr(
+              R"({"namespace":"AWS/EC2","periods":"minutes","seconds":180,"at_first":120,"configured":false})"),
+          HasSubstr(
+              R"({"namespace":"AWS/S3","periods":"days","seconds":7200,"at_first":7200,"configured":false})")));
+}
+
 TEST_F(ExplainTest, FindsASeriesByWhatItIsWhateverTheSpelling) {
   // Nobody is there to answer, which does not matter: it is asked for.
   std::optional<Answer> answer;

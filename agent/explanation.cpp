@@ -150,6 +150,26 @@ void say_series(Words& words, const SeriesFacts& series) {
   }
 }
 
+std::string limit_text(const SeriesFacts& series) {
+  switch (series.postponed_by) {
+    case Limit::quota:
+      return "The share of AWS's quotas that the agent may use is used up, or AWS throttles: a higher [aws] "
+             "quota_share helps, "
+             "or a "
+             "higher quota from AWS, or longer update intervals.";
+    case Limit::all_calls:
+      return fmt::format("All {} calls that the agent makes at once are under way: AWS answers slowly.",
+                         series.most_calls);
+    case Limit::calls_in_flight:
+    case Limit::none:
+      break;
+  }
+  return fmt::format(
+      "All {} calls that may be under way at once to an account and region ([aws] calls_in_flight) are: AWS "
+      "answers slowly, or more of them help.",
+      series.most_calls);
+}
+
 void say_reading(Words& words, const SeriesFacts& series) {
   if (series.absent) {
     words.say(
@@ -167,7 +187,15 @@ void say_reading(Words& words, const SeriesFacts& series) {
               words.moment(series.last_read), words.clock(series.window_start),
               words.clock(series.window_end));
   }
-  if (series.reading) words.say("reading", "It is being read now.");
+  if (series.postponed_since != 0) {
+    words.say("reading",
+              "It is postponed: it has been due since {}, but more metrics are due in {} than may be read in "
+              "time. {} Those of high priority go first ([[priority]]; this one is {}). Nothing is lost: its "
+              "next reading begins where the last one ended.",
+              words.moment(series.postponed_since), series.region, limit_text(series), series.priority);
+  } else if (series.reading) {
+    words.say("reading", "It is being read now.");
+  }
   if (series.stretched_interval != 0) {
     words.say(
         "reading",
@@ -388,6 +416,8 @@ std::string series_json(const SeriesFacts& series) {
   json.add("window_start", series.window_start).add("window_end", series.window_end);
   if (series.point_clock != 0) json.add("clock", series.point_clock).add("value", series.point_value);
   json.add("reading", series.reading).add("next_reading", series.next_reading);
+  if (series.postponed_since != 0)
+    json.add("postponed_since", series.postponed_since).add("postponed_by", to_string(series.postponed_by));
   if (series.absent) json.add("absent", true).add("looks_again", series.looks_again);
   if (!series.failure.empty()) json.add("failure", series.failure).add("retry", series.retry);
   return json.add("last_asked", series.last_asked).finish();

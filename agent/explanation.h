@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/outcomes.h"
+#include "agent/schedule.h"
 #include "agent/spool.h"
 
 namespace bakusoku::agent {
@@ -52,9 +53,13 @@ struct SeriesFacts {
   int64_t window_end = 0;
   int64_t point_clock = 0;  // of the newest datapoint in it
   std::string point_value{};
-  bool absent = false;             // CloudWatch lists no such metric, so it is not asked for
-  int64_t looks_again = 0;         // then whether it does is looked at again
-  bool reading = false;            // now
+  bool absent = false;          // CloudWatch lists no such metric, so it is not asked for
+  int64_t looks_again = 0;      // then whether it does is looked at again
+  bool reading = false;         // now
+  int64_t postponed_since = 0;  // due since then, and waiting for others; 0: it is not postponed
+  Limit postponed_by = Limit::none;
+  int most_calls = 0;              // that may be under way at once: of the limit that is met
+  std::string priority{};          // "normal"
   int64_t next_reading = 0;        // about; 0: nobody wants one
   int64_t behind_from = 0;         // the next one begins there; 0: as usual
   std::string failure{};           // of the newest reading

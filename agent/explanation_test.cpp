@@ -113,6 +113,34 @@ TEST(Explanation, OfADeliveredValueTellsItsWholeWay) {
   EXPECT_EQ(said(facts, "missing"), "");
 }
 
+TEST(Explanation, OfAPostponedReadingTellsSinceWhenAndByWhichLimit) {
+  ItemFacts facts = with([](DestinationFacts&, SeriesFacts& series) {
+    series.reading = true;
+    series.postponed_since = kNow - 200;
+    series.postponed_by = Limit::quota;
+    series.priority = "low";
+  });
+  EXPECT_THAT(
+      said(facts, "reading"),
+      AllOf(HasSubstr("It is postponed: it has been due since 22:10:00 UTC (3 min 20 s ago), but more "
+                      "metrics are due in eu-west-1 than may be read in time."),
+            HasSubstr("[aws] quota_share"), HasSubstr("[[priority]]; this one is low"),
+            HasSubstr("Nothing is lost"), Not(HasSubstr("being read"))));
+  EXPECT_THAT(explanation_json(facts),
+              HasSubstr(fmt::format(R"("postponed_since":{},"postponed_by":"quota_share")", kNow - 200)));
+  facts.series->postponed_by = Limit::calls_in_flight;
+  facts.series->most_calls = 16;
+  EXPECT_THAT(said(facts, "reading"),
+              HasSubstr("All 16 calls that may be under way at once to an account and "
+                        "region ([aws] calls_in_flight) are"));
+  facts.series->postponed_by = Limit::all_calls;
+  facts.series->most_calls = 64;
+  EXPECT_THAT(said(facts, "reading"), HasSubstr("All 64 calls that the agent makes at once are under way"));
+  facts.series->postponed_since = 0;
+  EXPECT_THAT(said(facts, "reading"), AllOf(HasSubstr("being read"), Not(HasSubstr("postponed"))));
+  EXPECT_THAT(explanation_json(facts), Not(HasSubstr("postponed")));
+}
+
 TEST(Explanation, OfATrapperItemTellsWhoSendsIt) {
   ItemFacts facts = healthy();
   facts.series.reset();

@@ -7,7 +7,8 @@
 //   charge(day, account, region, action, namespace, units)   day: days since 1970-01-01, UTC
 //   item(id, host, key)
 //   item_day(day, shares)    varints, two for each item by its id: id less the one before, sixtieths
-//   note(name, value)        what else has to survive a restart
+//   note(name, value)        what else has to survive a restart: by how much the budget stretches intervals,
+//                            what was learnt of publication delays (Delays::text())
 //
 // Runs on the agent's thread.
 #pragma once

@@ -125,6 +125,28 @@ void compare_tables(const char* section, const std::vector<Table>& before, const
   if (!change.at_once.empty()) changes.push_back(std::move(change));
 }
 
+void compare_organization(const OrganizationConfig& a, const OrganizationConfig& b,
+                          std::vector<Change>& changes) {
+  if (a.used != b.used) {
+    Change change{"[organization]", {}, {}};
+    change.words =
+        b.used ? "is there now; the accounts of the organization are listed and read in addition (a line "
+                 "says how many, or what permission is missing)"
+               : "is there no more; the accounts of the organization are read no longer, and items that name "
+                 "one say so";
+    changes.push_back(std::move(change));
+    return;
+  }
+  Comparison<OrganizationConfig>("[organization]", a, b)
+      .key("role_name", &OrganizationConfig::role_name)
+      .key("external_id", &OrganizationConfig::external_id)
+      .key("account", &OrganizationConfig::account)
+      .key("regions", &OrganizationConfig::regions)
+      .key("include", &OrganizationConfig::include)
+      .key("exclude", &OrganizationConfig::exclude)
+      .add_to(changes);
+}
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (size_t at = 0; at < words.size(); ++at) {
@@ -169,20 +191,13 @@ std::vector<Change> changes_between(const Config& before, const Config& after) {
       "[[account]]", before.accounts, after.accounts,
       [](const AccountConfig& account) { return account.name; }, changes);
   if (before.priorities != after.priorities)
-    changes.push_back(Change{"[[priority]]", {"which metrics come first"}, {}});
-  Comparison<OrganizationConfig>("[organization]", before.organization, after.organization)
-      .key("whether there is one", &OrganizationConfig::used)
-      .key("role_name", &OrganizationConfig::role_name)
-      .key("external_id", &OrganizationConfig::external_id)
-      .key("account", &OrganizationConfig::account)
-      .key("regions", &OrganizationConfig::regions)
-      .key("include", &OrganizationConfig::include)
-      .key("exclude", &OrganizationConfig::exclude)
-      .add_to(changes);
+    changes.push_back(Change{"[[priority]]", {"which metrics come first has changed"}, {}});
+  compare_organization(before.organization, after.organization, changes);
   return changes;
 }
 
 std::string to_string(const Change& change) {
+  if (!change.words.empty()) return fmt::format("{} {}", change.section, change.words);
   std::string text = change.section + ":";
   if (!change.at_once.empty()) {
     const bool tables = change.section.starts_with("[[");

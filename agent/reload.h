@@ -15,6 +15,7 @@ struct Change {
   std::string section;                  // "[zabbix]", "[[account]]"
   std::vector<std::string> at_once{};   // keys; of sections there may be many of: "prod added"
   std::vector<std::string> at_start{};  // keys that take effect at the next start only
+  std::string words{};                  // of the whole section, instead of keys
 
   friend bool operator==(const Change&, const Change&) = default;
 };

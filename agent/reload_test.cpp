@@ -67,6 +67,19 @@ TEST(Reload, TablesAreNamed) {
               ElementsAre("[[send]]: k of h changed"));
 }
 
+TEST(Reload, AnOrganizationThatComesOrGoesIsSaidInWords) {
+  EXPECT_THAT(
+      lines("", "[organization]\nrole_name = \"r\"\n"),
+      ElementsAre("[organization] is there now; the accounts of the organization are listed and read in "
+                  "addition (a line says how many, or what permission is missing)"));
+  EXPECT_THAT(
+      lines("[organization]\n", ""),
+      ElementsAre("[organization] is there no more; the accounts of the organization are read no longer, "
+                  "and items that name one say so"));
+  EXPECT_THAT(lines("[organization]\n", "[organization]\nrole_name = \"r\"\n"),
+              ElementsAre("[organization]: role_name has changed"));
+}
+
 TEST(Reload, AFormatOfLogsIsNoticed) {
   EXPECT_THAT(lines("[[weblog.file]]\npath = \"/x\"\nformat = \"common\"\n",
                     "[[weblog.file]]\npath = \"/x\"\nformat = \"combined\"\n"),
@@ -81,9 +94,13 @@ TEST(Reload, NoKeyIsForgotten) {
         "allow = \"::1\"", "timeout = \"9s\"", "log_level = \"debug\""}},
       {"aws",
        {"region = \"eu-west-1\"", "regions = \"all\"", "profile = \"p\"", "env_file = \"/x\"",
-        "endpoint_url = \"http://x\"", "proxy = \"http://x\"", "ca_bundle = \"/x\"", "quota_share = 0.3"}},
+        "endpoint_url = \"http://x\"", "proxy = \"http://x\"", "ca_bundle = \"/x\"", "quota_share = 0.3",
+        "calls_in_flight = 3"}},
       {"inventory", {"interval = 60"}},
-      {"metrics", {"gather = \"9ms\"", "delay = 60", "catch_up = 60"}},
+      {"metrics",
+       {"gather = \"9ms\"", "delay = 60", "delays = {\"AWS/S3\" = \"4h\"}", "look_back = 9", "list = 0",
+        "catch_up = 60"}},
+      {"budget", {"usd_per_month = 5", "longest_interval = \"30m\"", "prices = \"/x\""}},
       {"organization",
        {"role_name = \"r\"", "external_id = \"x\"", "regions = \"all\"", "include = \"x\"",
         "exclude = \"x\""}},
@@ -104,6 +121,20 @@ TEST(Reload, NoKeyIsForgotten) {
     EXPECT_EQ(lines(kServer, std::string(kServer) + key + "\n").size(), 1u) << key;
   }
   EXPECT_EQ(lines("", "[organization]\n").size(), 1u);
+  EXPECT_EQ(lines("[[account]]\nname = \"a\"\n[organization]\n",
+                  "[[account]]\nname = \"a\"\n[organization]\naccount = \"a\"\n")
+                .size(),
+            1u);
+  const std::string priority = "[[priority]]\nnamespace = \"AWS/EC2\"\nmetric = \"CPU*\"\nvalue = \"high\"\n";
+  for (const char* const other :
+       {"", "[[priority]]\nmetric = \"CPU*\"\nvalue = \"high\"\n",
+        "[[priority]]\nnamespace = \"AWS/EC2\"\nvalue = \"high\"\n",
+        "[[priority]]\nnamespace = \"AWS/EC2\"\nmetric = \"CPU*\"\nvalue = \"low\"\n"}) {
+    EXPECT_THAT(lines(priority, other), ElementsAre("[[priority]]: which metrics come first has changed"));
+    EXPECT_THAT(lines(other, priority), ElementsAre("[[priority]]: which metrics come first has changed"));
+  }
+  const std::string second = "[[priority]]\nvalue = \"low\"\n";
+  EXPECT_EQ(lines(priority + second, second + priority).size(), 1u) << "the first that fits counts";
   EXPECT_EQ(lines(std::string(kServer) + "[intake]\n",
                   std::string(kServer) + "[intake]\nlisten = \"127.0.0.1:1\"\n")
                 .size(),

@@ -5,12 +5,19 @@
 #include <unistd.h>
 
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/read.hpp>
+#include <asio/write.hpp>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <set>
 
 #include "agent/agent.h"
+#include "agent/scripted_zabbix.h"
+#include "agent/simulator_fixture.h"
 #include "base/log.h"
+#include "simaws/fleet.h"
 #include "zabbix/scripted_peer.h"
 
 namespace bakusoku::agent {
@@ -211,6 +218,137 @@ TEST_F(ReportingTest, AStaticItemGoesToItsTrapperItem) {
       "[[send]]\nhost = \"shop\"\nkey = \"ours.echo\"\nitem = \"bakusoku.echo[a,b]\"\ninterval = \"1h\"\n");
   run_until_sent();
   EXPECT_THAT(sent(), HasSubstr(R"("host":"shop","key":"ours.echo","value":"a b")"));
+}
+
+// CloudWatch's datapoints flow to Zabbix while the configuration is read again. Minutes pass in seconds: the
+// clocks of agent and simulator are the test's.
+class ReloadInFlowTest : public testing::Test {
+ protected:
+  static std::string key(const char* metric) {
+    return fmt::format("aws.metric[AWS/EC2,{},InstanceId={},Average,60]", metric,
+                       simaws::instance_id(simaws::World{}, "eu-west-1", 0));
+  }
+  static std::string answer(const std::string& request) {
+    if (request.find("\"agent data\"") != std::string::npos)
+      return fmt::format(
+          R"({{"response":"success","info":"processed: {0}; failed: 0; total: {0}; seconds spent: 0.01"}})",
+          count(request, "\"clock\":") - 1);
+    std::string items;
+    uint64_t id = 0;
+    for (const char* const metric : kMetrics)
+      items += fmt::format(R"({}{{"key":"{}","itemid":{},"delay":"1m","lastlogsize":0,"mtime":0}})",
+                           items.empty() ? "" : ",", key(metric), ++id);
+    return fmt::format(R"({{"response":"success","data":[{}]}})", items);
+  }
+  std::string config_text(const std::string& more) const {
+    return fmt::format(
+        "[zabbix]\nserver = \"{}\"\nhostname = \"h\"\nstate_dir = \"\"\nrefresh = \"1h\"\n[metrics]\nlist = "
+        "0\n{}",
+        zabbix_.address(), more);
+  }
+  Clock clock() {
+    return [this] { return std::chrono::system_clock::now() + later_; };
+  }
+  void control(const std::string& path, const std::string& body) {
+    const std::string& url = simulator_.url();
+    asio::io_context io;
+    asio::ip::tcp::socket socket(io);
+    socket.connect({asio::ip::address_v4::loopback(),
+                    static_cast<unsigned short>(std::stoi(url.substr(url.rfind(':') + 1)))});
+    asio::write(socket,
+                asio::buffer(fmt::format("POST /simaws/{} HTTP/1.1\r\nHost: simaws\r\nConnection: close\r\n"
+                                         "Content-Length: {}\r\n\r\n{}",
+                                         path, body.size(), body)));
+    std::string reply;
+    asio::error_code ended;
+    asio::read(socket, asio::dynamic_buffer(reply), ended);
+  }
+  void pass(std::chrono::seconds time) {
+    later_ += time;
+    control("clock", std::to_string(later_.count()));
+  }
+  // What Zabbix was sent, by key and clock: how often.
+  std::map<std::string, std::map<int64_t, int>> received() const {
+    std::map<std::string, std::map<int64_t, int>> found;
+    for (const std::string& request : zabbix_.requests()) {
+      for (size_t at = request.find("\"key\":\""); at != std::string::npos;
+           at = request.find("\"key\":\"", at + 1)) {
+        const std::string name = request.substr(at + 7, request.find("]\"", at) - at - 6);
+        const size_t clock = request.find("\"clock\":", at);
+        if (clock != std::string::npos) ++found[name][std::stoll(request.substr(clock + 8, 10))];
+      }
+    }
+    return found;
+  }
+  std::set<std::string> sessions() const {
+    std::set<std::string> found;
+    for (const std::string& request : zabbix_.requests()) {
+      const size_t at = request.find("\"session\":\"");
+      if (at != std::string::npos && request.find("\"agent data\"") != std::string::npos)
+        found.insert(request.substr(at + 11, 32));
+    }
+    return found;
+  }
+  int64_t newest() const {
+    int64_t clock = INT64_MAX;
+    const auto all = received();
+    for (const auto& [key, values] : all) clock = std::min(clock, values.rbegin()->first);
+    return all.size() == std::size(kMetrics) ? clock : 0;
+  }
+  void reload(const std::string& more) {
+    auto config = parse_config(config_text(more), "test.toml");
+    ASSERT_TRUE(config) << config.error().message;
+    const auto done = agent_->reload(std::move(*config));
+    ASSERT_TRUE(done) << done.error().message;
+  }
+
+  static constexpr const char* kMetrics[] = {"CPUUtilization", "NetworkIn", "NetworkOut"};
+  Simulator simulator_{{}};
+  ScriptedZabbix zabbix_{[](const std::string& request) { return answer(request); }};
+  std::chrono::seconds later_{0};
+  asio::io_context io_;
+  std::unique_ptr<Agent> agent_;
+};
+
+TEST_F(ReloadInFlowTest, NoDatapointIsLostOrSentTwice) {
+  ASSERT_TRUE(set_up_log("off", false));
+  ASSERT_FALSE(simulator_.url().empty()) << "simaws did not start";
+  auto config = parse_config(config_text(""), "test.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  auto agent = Agent::create(io_, std::move(*config), simulator_.environment(), clock());
+  ASSERT_TRUE(agent) << agent.error().message;
+  agent_ = std::move(*agent);
+  ASSERT_TRUE(agent_->open_reporting());
+  pass(std::chrono::seconds(0));
+  agent_->start();
+  ASSERT_TRUE(run_until(io_, [&] { return newest() != 0; }));
+  const Reporting::Destination* const destination = agent_->reporting()->destinations().at(0).get();
+  const aws::Client* const client = agent_->targets().accounts().front()->client.get();
+  control("faults", "GetMetricData:slow=150");
+  const char* const others[] = {"[inventory]\ninterval = \"1m\"\n[aws]\ncalls_in_flight = 3\n",
+                                "[[priority]]\nmetric = \"CPU*\"\nvalue = \"high\"\n", ""};
+  for (const char* const other : others) {
+    const int64_t before = newest();
+    pass(std::chrono::seconds(120));
+    ASSERT_TRUE(run_until(io_, [&] { return agent_->collect().calls_in_flight() > 0; }));
+    run_for(io_, std::chrono::milliseconds(20));
+    reload(other);
+    ASSERT_TRUE(run_until(io_, [&] { return newest() >= before + 120; })) << other;
+  }
+  EXPECT_EQ(sessions().size(), 1u);
+  EXPECT_EQ(agent_->reporting()->destinations().at(0).get(), destination);
+  EXPECT_EQ(agent_->targets().accounts().front()->client.get(), client);
+  const auto all = received();
+  EXPECT_EQ(all.size(), std::size(kMetrics));
+  for (const auto& [key, values] : all) {
+    EXPECT_GE(values.size(), 7u) << key;
+    for (auto value = values.begin(); value != values.end(); ++value) {
+      EXPECT_EQ(value->second, 1) << key << " has twice " << value->first;
+      if (value != values.begin()) {
+        EXPECT_EQ(value->first, std::prev(value)->first + 60) << key;
+      }
+    }
+  }
 }
 
 }  // namespace

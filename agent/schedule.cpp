@@ -81,4 +81,18 @@ std::chrono::milliseconds spread(size_t call, size_t calls, int64_t period) {
                                    static_cast<int64_t>(std::max<size_t>(calls, 1)));
 }
 
+std::string_view to_string(Limit limit) {
+  switch (limit) {
+    case Limit::quota:
+      return "quota_share";
+    case Limit::calls_in_flight:
+      return "calls_in_flight";
+    case Limit::all_calls:
+      return "all calls";
+    case Limit::none:
+      break;
+  }
+  return "";
+}
+
 }  // namespace bakusoku::agent

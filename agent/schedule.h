@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace bakusoku::agent {
 
@@ -65,6 +66,16 @@ struct Progress {
 /// back than `reach` seconds and CloudWatch's own keeping; it ends at `end` unless that is too far.
 [[nodiscard]] Window catching_up_window(int64_t from, int64_t end, int64_t period, int64_t look_back,
                                         int64_t reach, int64_t now);
+
+/// What readings wait for that are due and are not made.
+enum class Limit {
+  none,
+  quota,            // our share of AWS's quotas
+  calls_in_flight,  // as many calls to the target as are configured
+  all_calls,        // as many calls as the whole agent makes at once
+};
+/// "quota_share", "calls_in_flight", "all calls"; empty: none.
+[[nodiscard]] std::string_view to_string(Limit limit);
 
 /// How long after its moment the call number `call` of `calls` is sent: they are spread over a fifth of the
 /// period, ten seconds at most.

@@ -77,6 +77,7 @@ std::string Status::json() const {
     json.add_raw("values", values.finish());
   }
   json.add_raw("aws", aws_json());
+  json.add_raw("delays", delays_json());
   json.add_raw("bill", bill_json());
   json.add_raw("quotas", quotas_json());
   return json.add_raw("problems", problems_json()).finish();
@@ -154,8 +155,19 @@ std::string Status::aws_json() const {
   json.add("queued", uint64_t{parts_.collect.calls_queued()});
   const Collect::Postponed postponed = parts_.collect.postponed();
   json.add("postponed", uint64_t{postponed.series}).add("postponed_since", postponed.since);
+  json.add("postponed_by", to_string(postponed.by));
   json.add_raw("datapoints_per_second", number(datapoints_.per_second()));
   return json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed).finish();
+}
+
+std::string Status::delays_json() const {
+  JsonArray array;
+  for (const Delays::Known& known : parts_.collect.delays().all()) {
+    JsonObject json;
+    json.add("namespace", known.name_space).add("periods", name_of(known.of)).add("seconds", known.seconds);
+    array.add_raw(json.add("at_first", known.at_first).add("configured", known.configured).finish());
+  }
+  return array.finish();
 }
 
 std::string Status::bill_json() const {

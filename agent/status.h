@@ -50,6 +50,7 @@ class Status {
   [[nodiscard]] uint64_t delivered() const;
   [[nodiscard]] std::string destinations_json(int64_t now) const;
   [[nodiscard]] std::string aws_json() const;
+  [[nodiscard]] std::string delays_json() const;
   [[nodiscard]] std::string bill_json() const;
   [[nodiscard]] std::string quotas_json() const;
 

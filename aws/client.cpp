@@ -65,6 +65,7 @@ std::string sentence(std::string_view text) {
 // Calls that are under way to one place, and those that wait for one of them to end.
 struct Gate {
   size_t running = 0;
+  size_t paced = 0;  // not yet here: they wait for their turn at a quota
   std::list<asio::steady_timer*> waiting{};
 
   void wake_next() {
@@ -74,6 +75,10 @@ struct Gate {
     next->cancel();
   }
 };
+
+std::string gate_name(std::string_view region, std::string_view service) {
+  return fmt::format("{} {}", region, service);
+}
 
 // A timer among those that wait, as long as it is there.
 class Place {
@@ -88,6 +93,18 @@ class Place {
  private:
   Gate& gate_;
   asio::steady_timer* timer_;
+};
+
+// One of those that wait for their turn at a quota.
+class Paced {
+ public:
+  explicit Paced(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) { ++gate_->paced; }
+  ~Paced() { --gate_->paced; }
+  Paced(const Paced&) = delete;
+  Paced& operator=(const Paced&) = delete;
+
+ private:
+  std::shared_ptr<Gate> gate_;  // a call may be given up after its client has gone
 };
 
 class Turn {
@@ -157,9 +174,10 @@ struct Client::State {
     return found;
   }
 
-  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost.
-  void note_carried_out(const Call& call, const Result<HttpReply>& reply, uint32_t issued) {
-    const bool refused = reply && (reply->status < 200 || reply->status > 299);
+  // What is paid for: AWS has answered with what was asked for, or may have and the answer was lost before it
+  // began.
+  void note_carried_out(const Call& call, int answered, uint32_t issued) {
+    const bool refused = answered > 299;
     const uint32_t carried_out = refused && issued > 0 ? issued - 1 : issued;
     if (carried_out == 0) return;
     if (call.carried_out != nullptr) *call.carried_out += carried_out;
@@ -205,14 +223,14 @@ struct Client::State {
 
   [[nodiscard]] double chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
 
-  [[nodiscard]] static Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) {
+  [[nodiscard]] Result<HttpRequest> encode(const Call& call, const Endpoint& endpoint) const {
     HttpRequest request;
     request.method = "POST";
     request.url.reserve(endpoint.url.size() + 1);
     request.url = endpoint.url;
     request.url += '/';
-    request.timeout = call.timeout;
-    request.connect_timeout = std::min(request.connect_timeout, call.timeout);
+    request.timeout = std::min(call.timeout, retry.longest_attempt);
+    request.connect_timeout = std::min(request.connect_timeout, request.timeout);
     request.headers.reserve(6);
     request.headers.push_back({"Content-Type", std::string(content_type(call.protocol))});
     if (is_json(call.protocol)) {
@@ -284,7 +302,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     co_return fail(ErrorKind::denied, "{}: no credentials are set up", where);
   }
 
-  std::shared_ptr<Gate>& known_gate = state.gates[fmt::format("{} {}", call.region, call.service)];
+  std::shared_ptr<Gate>& known_gate = state.gates[gate_name(call.region, call.service)];
   if (!known_gate) known_gate = std::make_shared<Gate>();
   const std::shared_ptr<Gate> gate = known_gate;
   bool clock_corrected = false;
@@ -294,6 +312,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   for (;;) {
     if (const auto wait = state.wait_for_turn(call); wait.count() > 0) {
       ++state.counters.paced;
+      const Paced paced(gate);
       if (!co_await state.pause(wait)) {
         ++state.counters.failed;
         co_return fail(ErrorKind::timeout, "{}: cancelled", where);
@@ -317,7 +336,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }
     std::optional<Turn> turn(std::in_place, *gate);
-    Result<HttpRequest> request = State::encode(call, *endpoint);
+    Result<HttpRequest> request = state.encode(call, *endpoint);
     const auto skew_used = state.skew.offset();
     if (sign) {
       const Result<void> is_signed = sigv4::sign(*request, used, endpoint->signing_region, call.signing_name,
@@ -330,11 +349,13 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
 
     ++state.counters.attempts;
     uint32_t issued = 0;
+    int answered = 0;
     HttpRequest sent = std::move(*request);
     sent.issued = &issued;
+    sent.answered = &answered;
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
     turn.reset();
-    state.note_carried_out(call, reply, issued);
+    state.note_carried_out(call, answered, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
@@ -402,6 +423,8 @@ void Client::set_quota_share(double quota_share) {
   state_->rates.clear();
 }
 
+void Client::set_retry(RetrySettings retry) { state_->retry = retry; }
+
 void Client::close(Error why) { state_->closed = std::move(why); }
 
 std::chrono::seconds Client::clock_skew() const { return state_->skew.offset(); }
@@ -418,6 +441,11 @@ std::vector<Pace> Client::paces() const {
     paces.push_back(Pace{name.substr(0, space), std::move(what), rate.per_second(), rate.taken()});
   }
   return paces;
+}
+
+size_t Client::waiting_for_quota(std::string_view region, std::string_view service) const {
+  const auto gate = state_->gates.find(gate_name(region, service));
+  return gate == state_->gates.end() ? 0 : gate->second->paced;
 }
 
 CredentialsProvider* Client::credentials() const { return state_->credentials; }

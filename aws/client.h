@@ -79,6 +79,8 @@ class Client {
 
   /// From now on calls are paced by this share of the quotas.
   void set_quota_share(double quota_share);
+  /// From now on attempts end and are made again by this.
+  void set_retry(RetrySettings retry);
   /// From now on every call ends at once with this error; those under way go on.
   void close(Error why);
 
@@ -90,6 +92,8 @@ class Client {
   using Requests = std::map<std::pair<std::string, std::string>, uint64_t>;
   [[nodiscard]] const Requests& cloudwatch_requests() const;
   [[nodiscard]] std::vector<Pace> paces() const;
+  /// Calls to a service of a region that wait now because our share of a quota is used up.
+  [[nodiscard]] size_t waiting_for_quota(std::string_view region, std::string_view service) const;
   [[nodiscard]] CredentialsProvider* credentials() const;
 
  private:

@@ -265,6 +265,45 @@ TEST_F(ClientTest, a_hanging_server_is_a_timeout_after_all_attempts) {
   EXPECT_EQ(server_->seen().size(), 3U);
 }
 
+TEST_F(ClientTest, an_attempt_lasts_no_longer_than_is_set) {
+  Script hang;
+  hang.hang = true;
+  serve_in_turn({hang, hang, reply(200, kOnePage)});
+  client().set_retry({.max_attempts = 3, .base_delay = 1ms, .max_delay = 5ms, .longest_attempt = 100ms});
+  EXPECT_TRUE(describe()) << "within less than the 20 s of one attempt";
+}
+
+TEST_F(ClientTest, what_aws_carried_out_is_counted_by_the_beginning_of_its_answer) {
+  const std::string good = R"({"MetricDataResults":[]})";
+  const auto cut = [](Script script) {
+    script.bytes.resize(script.bytes.size() - 5);
+    script.close = true;
+    return script;
+  };
+  Script dropped;
+  dropped.close = true;
+  const std::string error = R"({"__type":"InternalServiceError","message":"try again"})";
+  cloudwatch::MetricDataRequest request;
+  request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
+  request.start = 1440937800;
+  request.end = 1440938100;
+  const std::pair<Script, uint32_t> cases[] = {{reply(200, good), 0U},
+                                               {reply(500, error), 0U},
+                                               {cut(reply(500, error)), 0U},
+                                               {cut(reply(200, good)), 1U},
+                                               {dropped, 1U}};
+  for (const auto& [first, lost] : cases) {
+    client_.reset();
+    const bool whole = first.bytes == reply(200, good).bytes;
+    serve_in_turn({first, reply(200, good)});
+    uint32_t carried_out = 0;
+    cloudwatch::MetricDataRequest sent = request;
+    EXPECT_TRUE(run(cloudwatch::get_metric_data(client(), "eu-west-1", std::move(sent), &carried_out)));
+    EXPECT_EQ(carried_out, lost + 1) << first.bytes;
+    EXPECT_EQ(server_->seen().size(), whole ? 1U : 2U) << first.bytes;
+  }
+}
+
 TEST_F(ClientTest, a_denied_call_is_not_tried_again_and_names_the_permission) {
   serve_in_turn(
       {reply(403, xml_error("UnauthorizedOperation", "You are not authorized to perform this operation."))});

@@ -488,6 +488,7 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
 #endif
     counters.connections += static_cast<uint64_t>(std::max(connects, 0L));
     transfer.reply.status = static_cast<int>(status);
+    if (transfer.request.answered != nullptr) *transfer.request.answered = transfer.reply.status;
     transfer.finished = true;
     release(transfer);
     transfer.wake.cancel();
@@ -590,6 +591,7 @@ asio::awaitable<Result<HttpReply>> Http::send(HttpRequest request) {
   Transfer transfer(state->io);
   transfer.request = std::move(request);
   const Held<State> held(state, transfer);
+  if (transfer.request.answered != nullptr) *transfer.request.answered = 0;
   transfer.wake.expires_at(asio::steady_timer::time_point::max());
   const Result<void> started = state->start(transfer);
   if (!started) co_return fail(started.error());

@@ -27,6 +27,9 @@ struct HttpRequest {
   // If given, counts how often the request went out: not at all where there was no connection, twice where
   // the server closed a connection that had been idle (or answered nothing) and it was sent again.
   uint32_t* issued = nullptr;
+  // If given, the status of the reply as soon as it has begun, so also of one that was lost on its way; 0: no
+  // reply began.
+  int* answered = nullptr;
 };
 
 struct HttpReply {

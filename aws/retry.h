@@ -14,6 +14,7 @@ struct RetrySettings {
   std::chrono::milliseconds base_delay{
       1000};  // full jitter: rand(0,1) x min(base x 2^(attempt-1), max_delay)
   std::chrono::milliseconds max_delay{20000};
+  std::chrono::milliseconds longest_attempt{20000};  // though a call may want less
 };
 
 /// Named by what the caller does.

@@ -39,6 +39,11 @@ double real(element of, std::string_view name) {
   return 0;
 }
 
+bool flag(element of, std::string_view name) {
+  bool value = false;
+  return of[name].get(value) == simdjson::SUCCESS && value;
+}
+
 std::string_view text(element of, std::string_view name) {
   std::string_view value;
   if (of[name].get(value) == simdjson::SUCCESS) return value;
@@ -174,8 +179,7 @@ std::vector<std::string> bill_lines(element bill, int64_t now) {
           fmt::format("        for the budget, metrics are read more rarely: {}; otherwise it were {}",
                       slower, usd_text(real(bill, "unstretched"))));
     }
-    bool exceeded = false;
-    if (bill["exceeded"].get(exceeded) == simdjson::SUCCESS && exceeded) {
+    if (flag(bill, "exceeded")) {
       lines.emplace_back(
           "        THE BUDGET IS PASSED although intervals are as long as [budget] allows; collection goes "
           "on");
@@ -208,6 +212,29 @@ std::vector<std::string> quota_lines(element root) {
                used(real(place, "datapoints"), real(place, "datapoints_limit"))});
   }
   return table.lines();
+}
+
+// How long after its end a period is final: what was learnt, or is configured.
+std::vector<std::string> delay_lines(element root) {
+  const auto delays = list(root, "delays");
+  Table table({"FINAL AFTER", "PERIODS OF", "NAMESPACE"});
+  size_t others = 0;
+  for (const element delay : delays) {
+    const int64_t seconds = integer(delay, "seconds");
+    const bool configured = flag(delay, "configured");
+    if (!configured && seconds == integer(delay, "at_first")) {
+      ++others;
+      continue;
+    }
+    table.add({duration_text(seconds) + (configured ? " (configured)" : ""),
+               std::string(text(delay, "periods")), std::string(text(delay, "namespace"))});
+  }
+  if (delays.empty()) return {};
+  if (others == delays.size()) return {"FINAL AFTER  the usual time in all namespaces"};
+  std::vector<std::string> lines = table.lines();
+  if (others > 0)
+    lines.push_back(fmt::format("of {} more nothing else than the usual time was learnt", others));
+  return lines;
 }
 
 std::vector<std::string> destination_lines(element root) {
@@ -431,11 +458,17 @@ Result<std::vector<std::string>> status_lines(std::string_view json, size_t widt
         integer(aws, "requests"), integer(aws, "failed"), integer(aws, "throttled")));
     lines.push_back(fmt::format("        {} metric series known; {} datapoints in the last minute",
                                 integer(aws, "series"), rate_text(real(aws, "datapoints_per_second"))));
+    if (const int64_t since = integer(aws, "postponed_since"); since != 0) {
+      lines.push_back(
+          fmt::format("        {} of them are postponed, first since {}, because of the limit: {}",
+                      integer(aws, "postponed"), clock_text(since, now), text(aws, "postponed_by")));
+    }
   }
   if (has(root, "bill")) {
     for (std::string& line : bill_lines(root["bill"].value(), now)) lines.push_back(std::move(line));
   }
   for (std::string& line : quota_lines(root)) lines.push_back(std::move(line));
+  for (std::string& line : delay_lines(root)) lines.push_back(std::move(line));
   const auto problems = list(root, "problems");
   if (!problems.empty()) {
     lines.emplace_back();

@@ -77,7 +77,11 @@ constexpr std::string_view kStatus =
     R"("items":{"wanted":100,"metrics":90,"due":2,"reading":1,"asking":0},)"
     R"("values":{"put":5000,"delivered":3000,"put_per_second":1.25,"delivered_per_second":12.5,"not_stored":0},)"
     R"("aws":{"requests_per_second":0.5,"requests":70,"failed":1,"throttled":0,"in_flight":1,"queued":0,)"
-    R"("series":90,"billed":9000,"datapoints_per_second":17.3},)"
+    R"("series":90,"billed":9000,"datapoints_per_second":17.3,"postponed":12,"postponed_since":1699999900,)"
+    R"("postponed_by":"quota_share"},)"
+    R"("delays":[{"namespace":"AWS/EC2","periods":"minutes","seconds":180,"at_first":120,"configured":false},)"
+    R"({"namespace":"AWS/ELB","periods":"minutes","seconds":120,"at_first":120,"configured":false},)"
+    R"({"namespace":"AWS/S3","periods":"days","seconds":7200,"at_first":7200,"configured":true}],)"
     R"("bill":{"today":1.5,"month":20.25,"forecast":98.7,"since":1699000000,"on_disk":false,"budget":100.0,)"
     R"("unstretched":130.0,"stretch":{"high":1,"normal":1,"low":4},"exceeded":false,)"
     R"("namespaces":[{"namespace":"AWS/EBS","month":5.25},{"namespace":"AWS/EC2","month":15.0},)"
@@ -113,6 +117,22 @@ TEST(StatusLines, TellWhatTheAgentSaid) {
   EXPECT_THAT(*lines, Contains("eu-west-1                  5/s of 25/s (20 %)   900/s of 90000/s (1 %)"));
   EXPECT_THAT(*lines, Contains("us-east-1 of account prod  0.1/s of 25/s (0 %)  -"));
   EXPECT_THAT(*lines, Contains("  22:11:40 UTC (3 times) warning: values wait"));
+  EXPECT_THAT(*lines,
+              Contains("        12 of them are postponed, first since 22:11:40 UTC, because of the limit: "
+                       "quota_share"));
+  EXPECT_THAT(*lines, Contains("3 min             minutes     AWS/EC2"));
+  EXPECT_THAT(*lines, Contains("2 h (configured)  days        AWS/S3"));
+  EXPECT_THAT(*lines, Contains(HasSubstr("of 1 more nothing else")));
+}
+
+TEST(StatusLines, OfDelaysNameWhatWasLearnt) {
+  const auto lines = status_lines(
+      R"({"version":"1","now":0,"uptime":1,"memory":1,"cpu_percent":0,"problems":[],)"
+      R"("delays":[{"namespace":"X","periods":"hours","seconds":300,"at_first":300,"configured":false}]})",
+      0);
+  ASSERT_TRUE(lines);
+  EXPECT_THAT(*lines, Not(Contains(HasSubstr("PERIODS OF"))));
+  EXPECT_THAT(*lines, Contains("FINAL AFTER  the usual time in all namespaces"));
 }
 
 TEST(StatusLines, ABudgetThatIsPassedIsSaidLoudly) {

@@ -38,18 +38,27 @@ class Workers(LabTestCase):
         def sockets(pid):
             links = set()
             for fd in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(FileNotFoundError):  # the last check's connection may just be closing
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                     links.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
             return {link for link in links if link.startswith("socket:")}
 
+        def unix_sockets(pid):
+            # A worker answers a check first and closes its TCP connection then; that one is not the module's.
+            lines = pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]
+            return sockets(pid) & {f"socket:[{line.split()[6]}]" for line in lines}
+
         workers = self.zabbix.listeners()
-        before = {pid: sockets(pid) for pid in workers}
+        before = {pid: unix_sockets(pid) for pid in workers}
         main = sockets(self.zabbix.pid)
+        for pid in workers:
+            self.zabbix.ask_worker(pid, "aws.ec2.name2id[web-2]")
+        opened = {pid: unix_sockets(pid) for pid in workers}
         for _ in range(20):
             for pid in workers:
                 self.zabbix.ask_worker(pid, "aws.ec2.name2id[web-2]")
         for pid in workers:
-            self.assertEqual(len(sockets(pid) - before[pid]), 1, "one connection, kept")
+            self.assertEqual(unix_sockets(pid), opened[pid], "the same one after twenty checks")
+            self.assertEqual(len(unix_sockets(pid) - before[pid]), 1, "one connection, kept")
         self.assertEqual(sockets(self.zabbix.pid), main)
 
     def test_no_process_of_zabbix_gets_a_second_thread(self):
