@@ -160,7 +160,7 @@ Result<void> append_query(std::string& out, const MetricQuery& query, size_t at)
     append_metric_stat(out, query.namespace_, query.metric, query.dimensions, query.period_seconds,
                        query.statistic);
     append_account(out, query.account_id);
-    out += R"(,"ReturnData":true})";
+    out += '}';
     return {};
   }
   const std::string expression = renamed(query, at);
@@ -180,7 +180,7 @@ Result<void> append_query(std::string& out, const MetricQuery& query, size_t at)
   append_number(out, static_cast<int64_t>(at));
   out += R"(","Expression":)";
   append_json_string(out, expression);
-  out += R"(,"ReturnData":true})";
+  out += '}';
   return {};
 }
 
@@ -226,8 +226,6 @@ struct Scratch {
   std::vector<int64_t> clocks;
   std::vector<double> values;
   size_t points = 0;
-  std::string id;
-  std::string status;
   std::string problem;  // what simdjson's error codes cannot say
 };
 
@@ -259,19 +257,29 @@ error_code read_values(ondemand::value value, Scratch& scratch) {
   return simdjson::SUCCESS;
 }
 
-SeriesStatus status_of(const std::string& status, std::string& message) {
+// The text, or nothing where the value is null; as long as nothing else is read.
+error_code read_text(ondemand::value value, std::string_view& out) {
+  const error_code error = value.get_string().get(out);
+  if (error == simdjson::SUCCESS) return error;
+  out = {};
+  bool null = false;
+  const error_code other = is_json_null(value, null);
+  return other == simdjson::SUCCESS && !null ? error : other;
+}
+
+SeriesStatus status_of(std::string_view status, std::string& message) {
   if (status.empty() || status == "Complete") return SeriesStatus::complete;
   if (status == "PartialData") return SeriesStatus::partial;
   if (status == "Forbidden") return SeriesStatus::forbidden;
-  if (status != "InternalError" && message.empty()) message = "StatusCode " + status;
+  if (status != "InternalError" && message.empty()) message = fmt::format("StatusCode {}", status);
   return SeriesStatus::internal_error;
 }
 
 error_code read_series(ondemand::object object, size_t queries, Scratch& scratch, SeriesData& out) {
   scratch.clocks.clear();
   scratch.values.clear();
-  scratch.id.clear();
-  scratch.status.clear();
+  std::optional<size_t> query;
+  std::string_view status;
   for (auto field : object) {
     std::string_view key;
     if (const error_code error = field.unescaped_key().get(key)) return error;
@@ -279,9 +287,11 @@ error_code read_series(ondemand::object object, size_t queries, Scratch& scratch
     if (const error_code error = field.value().get(value)) return error;
     error_code error = simdjson::SUCCESS;
     if (key == "Id") {
-      error = read_json_string(value, scratch.id);
+      std::string_view id;
+      error = read_text(value, id);
+      query = parse_id(id, queries);
     } else if (key == "StatusCode") {
-      error = read_json_string(value, scratch.status);
+      error = read_text(value, status);
     } else if (key == "Timestamps" || key == "Values" || key == "Messages") {
       bool null = false;
       error = is_json_null(value, null);
@@ -293,7 +303,6 @@ error_code read_series(ondemand::object object, size_t queries, Scratch& scratch
     }
     if (error != simdjson::SUCCESS) return error;
   }
-  const std::optional<size_t> query = parse_id(scratch.id, queries);
   if (!query) {
     scratch.problem = "a result for a query that was not asked";
     return simdjson::INDEX_OUT_OF_BOUNDS;
@@ -308,7 +317,7 @@ error_code read_series(ondemand::object object, size_t queries, Scratch& scratch
     return simdjson::CAPACITY;
   }
   out.query = *query;
-  out.status = status_of(scratch.status, out.message);
+  out.status = status_of(status, out.message);
   out.points.reserve(scratch.clocks.size());
   for (size_t at = 0; at < scratch.clocks.size(); ++at) {
     out.points.push_back(Datapoint{scratch.clocks[at], scratch.values[at]});

@@ -48,7 +48,7 @@ void append_text(std::string& out, std::string_view text) {
 }
 
 void append_query(std::string& out, const cloudwatch::MetricQuery& query, size_t number) {
-  append_head(out, kMap, 3);
+  append_head(out, kMap, 2);
   append_text(out, "Id");
   std::array<char, 24> id{'q'};
   const auto written = std::to_chars(id.data() + 1, id.data() + id.size(), number);
@@ -76,8 +76,6 @@ void append_query(std::string& out, const cloudwatch::MetricQuery& query, size_t
   append_head(out, 0, static_cast<uint64_t>(query.period_seconds));
   append_text(out, "Stat");
   append_text(out, query.statistic);
-  append_text(out, "ReturnData");
-  out += '\xF5';
 }
 
 void append_time(std::string& out, int64_t unix_seconds) {
