@@ -28,7 +28,7 @@
 #include "aws/cloudwatch.h"
 #include "aws/http.h"
 #include "aws/sigv4.h"
-#include "bench/cloudwatch_cbor.h"
+#include "bench/cloudwatch_json.h"
 
 namespace {
 
@@ -171,16 +171,23 @@ size_t gzip_bytes(const std::string& text) {
 
 // ---- measuring
 
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
 struct Compared {
   std::string_view name;
   std::function<void()> once;
   std::function<void(int times)> prepare{};  // not measured
   std::vector<double> us{};                  // of one, by round
 
-  [[nodiscard]] double median() const {
-    std::vector<double> sorted = us;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted.empty() ? 0 : sorted[sorted.size() / 2];
+  [[nodiscard]] double median() const { return median_of(us); }
+  /// The median of the rounds' ratios: what slows the machine for a while slows both.
+  [[nodiscard]] double to(const Compared& other) const {
+    std::vector<double> ratios;
+    for (size_t round = 0; round < us.size(); ++round) ratios.push_back(us[round] / other.us[round]);
+    return median_of(std::move(ratios));
   }
 };
 
@@ -238,8 +245,8 @@ std::string request_part(const MetricDataRequest& request, const Text& body, int
     (void)aws::sigv4::sign(out, credentials, "eu-west-1", "monitoring", system_clock()());
   };
   std::vector<Compared> compared = {
-      {"json_write", [&] { (void)aws::cloudwatch::encode_get_metric_data(request); }},
-      {"cbor_write", [&] { (void)bench::encode_get_metric_data_cbor(request); }},
+      {"json_write", [&] { (void)bench::encode_get_metric_data_json(request); }},
+      {"cbor_write", [&] { (void)aws::cloudwatch::encode_get_metric_data(request); }},
       {"json_sign", [&] { sign(body.json); }},
       {"cbor_sign", [&] { sign(body.cbor); }}};
   measure(compared, rounds, 100);
@@ -254,10 +261,10 @@ std::string request_part(const MetricDataRequest& request, const Text& body, int
 
 std::string answer_part(const MetricDataRequest& request, size_t points, int rounds) {
   const Text body{json_answer(request, points), cbor_answer(request, points)};
-  const auto read_json = [&] {
-    return checked(aws::cloudwatch::decode_get_metric_data(body.json, kQueries));
+  const auto read_json = [&] { return checked(bench::decode_get_metric_data_json(body.json, kQueries)); };
+  const auto read_cbor = [&] {
+    return checked(aws::cloudwatch::decode_get_metric_data(body.cbor, kQueries));
   };
-  const auto read_cbor = [&] { return checked(bench::decode_get_metric_data_cbor(body.cbor, kQueries)); };
   check_equal(read_json(), read_cbor());
   std::vector<Compared> compared = {{"json", [&] { (void)read_json(); }},
                                     {"cbor", [&] { (void)read_cbor(); }}};
@@ -269,8 +276,7 @@ std::string answer_part(const MetricDataRequest& request, size_t points, int rou
         one.median() * 1000 / static_cast<double>(kQueries * points));
   };
   return fmt::format(R"({{"points_per_query":{},"json":{},"cbor":{},"cbor_to_json":{:.3f}}})", points,
-                     part(body.json, compared[0]), part(body.cbor, compared[1]),
-                     compared[1].median() / compared[0].median());
+                     part(body.json, compared[0]), part(body.cbor, compared[1]), compared[1].to(compared[0]));
 }
 
 // ---- whole calls
@@ -331,11 +337,11 @@ class Calls {
       sent.headers = {{"Content-Type", "application/cbor"},
                       {"Accept", "application/cbor"},
                       {"smithy-protocol", "rpc-v2-cbor"}};
-      sent.body = bench::encode_get_metric_data_cbor(request);
+      sent.body = checked(aws::cloudwatch::encode_get_metric_data(request));
     } else {
       sent.headers = {{"Content-Type", "application/x-amz-json-1.0"},
                       {"X-Amz-Target", "GraniteServiceVersion20100801.GetMetricData"}};
-      sent.body = checked(aws::cloudwatch::encode_get_metric_data(request));
+      sent.body = bench::encode_get_metric_data_json(request);
     }
     if (!gzip) sent.headers.push_back({"Accept-Encoding", "identity"});
     const aws::Credentials credentials = checked(run(keys_.get()));
@@ -343,8 +349,8 @@ class Calls {
       die("cannot sign a request to " + url_);
     const aws::HttpReply reply = checked(run(http_.send(std::move(sent))));
     if (reply.status != 200) die(reply.body);
-    return checked(cbor ? bench::decode_get_metric_data_cbor(reply.body, kQueries)
-                        : aws::cloudwatch::decode_get_metric_data(reply.body, kQueries));
+    return checked(cbor ? aws::cloudwatch::decode_get_metric_data(reply.body, kQueries)
+                        : bench::decode_get_metric_data_json(reply.body, kQueries));
   }
 
  private:
@@ -388,13 +394,12 @@ std::string call_part(const std::string& url, int rounds) {
                                     {"json_gzip", [&] { (void)calls.plain(request, false, true); }},
                                     {"cbor_gzip", [&] { (void)calls.plain(request, true, true); }},
                                     {"client", of_client, prepare}};
-  measure(compared, rounds, 20);
+  measure(compared, rounds * 20, 1);
   std::string out = fmt::format(R"({{"datapoints":{})", points);
   for (const Compared& one : compared)
     out += fmt::format(R"(,"{}_us_per_metric":{:.4f})", one.name, one.median() / kQueries);
   return out + fmt::format(R"(,"cbor_to_json":{:.3f},"cbor_to_json_gzip":{:.3f}}})",
-                           compared[1].median() / compared[0].median(),
-                           compared[3].median() / compared[2].median());
+                           compared[1].to(compared[0]), compared[3].to(compared[2]));
 }
 
 }  // namespace
@@ -404,8 +409,8 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 21;
   if (rounds < 1) die("the number of rounds must be positive");
   const MetricDataRequest request = fleet();
-  const Text body{checked(aws::cloudwatch::encode_get_metric_data(request)),
-                  bench::encode_get_metric_data_cbor(request)};
+  const Text body{bench::encode_get_metric_data_json(request),
+                  checked(aws::cloudwatch::encode_get_metric_data(request))};
   std::string out = fmt::format(R"({{"queries":{},"request":{},"answers":[)", kQueries,
                                 request_part(request, body, rounds));
   for (const size_t points : {1, 5, 60}) {
