@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "agent/agent.h"
+#include "aws/cbor_fixture.h"
 #include "aws/scripted_server.h"
 #include "base/log.h"
 
@@ -49,12 +50,12 @@ class CloudWatch {
   }
 
   [[nodiscard]] std::string url() const { return server_.url(); }
-  // The bodies of the calls of an action since the last look.
+  // The bodies of the calls of an action since the last look, in JSON.
   std::vector<std::string> take(const std::string& action) {
     std::vector<std::string> bodies;
     const auto seen = server_.seen();
     for (size_t at = looked_[action]; at < seen.size(); ++at) {
-      if (seen[at].headers.at("x-amz-target").ends_with("." + action)) bodies.push_back(seen[at].body);
+      if (seen[at].target.ends_with("/operation/" + action)) bodies.push_back(aws::json_of(seen[at].body));
     }
     looked_[action] = seen.size();
     return bodies;
@@ -71,9 +72,10 @@ class CloudWatch {
 
   aws::Script answer(const aws::SeenRequest& request) {
     const std::lock_guard lock(mutex_);
-    if (request.headers.at("x-amz-target").ends_with(".GetMetricData")) return data(request.body);
-    aws::Script script = code_.empty() ? list(request.body)
-                                       : aws::reply(400, R"({"__type":")" + code_ + R"(","message":"no"})");
+    const std::string body = aws::json_of(request.body);
+    if (request.target.ends_with("/operation/GetMetricData")) return data(body);
+    const std::string error = R"({"__type":")" + code_ + R"(","message":"no"})";
+    aws::Script script = code_.empty() ? list(body) : aws::reply(400, aws::cbor_of(error));
     script.wait_before = wait_;
     return script;
   }
@@ -99,7 +101,7 @@ class CloudWatch {
       reply += (at == from ? "" : ",") + found[at];
     reply += "]";
     if (from + kPage < found.size()) reply += R"(,"NextToken":")" + std::to_string(from + kPage) + "\"";
-    return aws::reply(200, reply + "}");
+    return aws::reply(200, aws::cbor_of(reply + "}"));
   }
 
   static aws::Script data(const std::string& body) {
@@ -107,7 +109,7 @@ class CloudWatch {
     for (size_t query = 0; body.find("\"Id\":\"q" + std::to_string(query) + "\"") != std::string::npos;
          ++query)
       reply += (query == 0 ? R"({"Id":"q)" : R"(,{"Id":"q)") + std::to_string(query) + R"("})";
-    return aws::reply(200, reply + "]}");
+    return aws::reply(200, aws::cbor_of(reply + "]}"));
   }
 
   std::mutex mutex_;

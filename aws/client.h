@@ -24,7 +24,7 @@
 
 namespace bakusoku::aws {
 
-enum class Protocol { query, ec2, json10, json11 };
+enum class Protocol { query, ec2, json11, rpc_cbor };
 [[nodiscard]] std::string_view content_type(Protocol protocol);
 
 /// One API call, encoded and not yet signed.
@@ -32,9 +32,9 @@ struct Call {
   std::string service;       // service id: "ec2", "cloudwatch", "sts"
   std::string signing_name;  // "ec2", "monitoring", "sts"
   std::string region;
-  std::string action;  // "DescribeInstances": for messages and, with JSON, the target
+  std::string action;  // "DescribeInstances": for messages and, with JSON and CBOR, the target
   Protocol protocol = Protocol::query;
-  std::string target_prefix{};  // JSON only: "GraniteServiceVersion20100801"
+  std::string target{};  // JSON and CBOR: the service's, "GraniteServiceVersion20100801"
   std::string body{};
   bool sign = true;                          // AssumeRoleWithWebIdentity is sent unsigned
   std::chrono::milliseconds timeout{20000};  // of one attempt

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "aws/cbor_fixture.h"
 #include "aws/cloudwatch.h"
 #include "aws/ec2.h"
 #include "aws/scripted_server.h"
@@ -153,9 +154,9 @@ TEST_F(ClientTest, sends_a_signed_form_and_returns_the_page) {
   EXPECT_EQ(authorization->signature, expected_signature(seen));
 }
 
-TEST_F(ClientTest, sends_json_with_its_target) {
-  serve_in_turn(
-      {reply(200, R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1440938100],"Values":[1.5]}]})")});
+TEST_F(ClientTest, sends_cbor_to_the_path_of_the_operation) {
+  serve_in_turn({reply(
+      200, cbor_of(R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1440938100],"Values":[1.5]}]})"))});
   cloudwatch::MetricDataRequest request;
   request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
   request.start = 1440937800;
@@ -165,15 +166,20 @@ TEST_F(ClientTest, sends_json_with_its_target) {
   ASSERT_EQ(page->series.size(), 1U);
   EXPECT_EQ(page->series[0].points.at(0).value, 1.5);
   const SeenRequest seen = server_->seen().at(0);
-  EXPECT_EQ(seen.headers.at("content-type"), "application/x-amz-json-1.0");
-  EXPECT_EQ(seen.headers.at("x-amz-target"), "GraniteServiceVersion20100801.GetMetricData");
+  EXPECT_EQ(seen.method, "POST");
+  EXPECT_EQ(seen.target, "/service/GraniteServiceVersion20100801/operation/GetMetricData");
+  EXPECT_EQ(seen.headers.at("content-type"), "application/cbor");
+  EXPECT_EQ(seen.headers.at("accept"), "application/cbor");
+  EXPECT_EQ(seen.headers.at("accept-encoding"), "identity");
+  EXPECT_EQ(seen.headers.at("smithy-protocol"), "rpc-v2-cbor");
+  EXPECT_TRUE(json_of(seen.body).starts_with(R"({"MetricDataQueries":[{"Id":"q0")")) << json_of(seen.body);
   const auto authorization = sigv4::parse_authorization(seen.headers.at("authorization"));
   ASSERT_TRUE(authorization);
   EXPECT_EQ(authorization->scope.service, "monitoring");
   EXPECT_EQ(authorization->signature, expected_signature(seen));
-  EXPECT_NE(
-      std::find(authorization->signed_headers.begin(), authorization->signed_headers.end(), "x-amz-target"),
-      authorization->signed_headers.end());
+  EXPECT_NE(std::find(authorization->signed_headers.begin(), authorization->signed_headers.end(),
+                      "smithy-protocol"),
+            authorization->signed_headers.end());
 }
 
 TEST_F(ClientTest, a_throttled_call_is_tried_again) {
@@ -187,7 +193,7 @@ TEST_F(ClientTest, a_throttled_call_is_tried_again) {
 }
 
 TEST_F(ClientTest, calls_and_datapoints_keep_to_the_share_of_the_quota) {
-  const std::string empty = R"({"MetricDataResults":[{"Id":"q0","Timestamps":[],"Values":[]}]})";
+  const std::string empty = cbor_of(R"({"MetricDataResults":[{"Id":"q0","Timestamps":[],"Values":[]}]})");
   serve_in_turn({reply(200, empty)});
   quota_share_ = 0.4;  // 20 calls and 72,000 datapoints a second
   now_ = WallTime(std::chrono::seconds(1440938100));
@@ -215,12 +221,15 @@ TEST_F(ClientTest, calls_and_datapoints_keep_to_the_share_of_the_quota) {
 
 TEST_F(ClientTest, throttling_is_known_by_its_code_even_with_status_400) {
   serve_in_turn(
-      {reply(400,
-             R"({"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"})"),
-       reply(200, R"({"Metrics":[]})")});
+      {reply(
+           400,
+           cbor_of(R"({"__type":"com.amazonaws.cloudwatch#ThrottlingException","message":"Rate exceeded"})")),
+       reply(400, cbor_of(R"({"message":"Rate exceeded"})"), {"x-amzn-query-error: Throttling;Sender"}),
+       reply(200, cbor_of(R"({"Metrics":[]})"))});
   const auto page = run(cloudwatch::list_metrics(client(), "eu-west-1", {}));
   EXPECT_TRUE(page);
-  EXPECT_EQ(server_->seen().size(), 2U);
+  EXPECT_EQ(server_->seen().size(), 3U);
+  EXPECT_EQ(client().counters().throttled, 2U);
 }
 
 TEST_F(ClientTest, gives_up_after_the_last_attempt_with_awss_words) {

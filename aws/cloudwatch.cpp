@@ -12,8 +12,8 @@ Call call(std::string region, std::string action, std::string body) {
   out.region = std::move(region);
   out.permission = "cloudwatch:" + action;
   out.action = std::move(action);
-  out.protocol = Protocol::json10;
-  out.target_prefix = "GraniteServiceVersion20100801";
+  out.protocol = Protocol::rpc_cbor;
+  out.target = "GraniteServiceVersion20100801";
   out.body = std::move(body);
   return out;
 }

@@ -1,17 +1,17 @@
 #include "aws/cloudwatch_codec.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 
-#include "aws/json.h"
-#include "base/json.h"
+#include "aws/cbor.h"
 
 namespace bakusoku::aws::cloudwatch {
 namespace {
-
-namespace ondemand = simdjson::ondemand;
-using simdjson::error_code;
 
 // The year 5138: beyond any timestamp, and exact in a double.
 constexpr double kMaxTimestamp = 1e11;
@@ -22,20 +22,17 @@ void append_number(std::string& out, int64_t value) {
   if (error == std::errc()) out.append(digits, end);
 }
 
-void append_dimensions(std::string& out, const std::vector<Dimension>& dimensions, bool value_optional) {
-  out += '[';
-  bool first = true;
+void append_dimensions(cbor::Writer& out, const std::vector<Dimension>& dimensions, bool value_optional) {
+  out.array(dimensions.size());
   for (const Dimension& dimension : dimensions) {
-    out += first ? R"({"Name":)" : R"(,{"Name":)";
-    first = false;
-    append_json_string(out, dimension.name);
-    if (!value_optional || !dimension.value.empty()) {
-      out += R"(,"Value":)";
-      append_json_string(out, dimension.value);
-    }
-    out += '}';
+    const bool with_value = !value_optional || !dimension.value.empty();
+    out.map(with_value ? 2 : 1);
+    out.name("Name");
+    out.text(dimension.name);
+    if (!with_value) continue;
+    out.name("Value");
+    out.text(dimension.value);
   }
-  out += ']';
 }
 
 Result<void> check_metric(std::string_view namespace_, std::string_view metric, std::string_view statistic,
@@ -72,28 +69,31 @@ Result<void> check(const MetricQuery& query) {
   return {};
 }
 
-void append_metric_stat(std::string& out, std::string_view namespace_, std::string_view metric,
+void append_metric_stat(cbor::Writer& out, std::string_view namespace_, std::string_view metric,
                         const std::vector<Dimension>& dimensions, int32_t period,
                         std::string_view statistic) {
-  out += R"("MetricStat":{"Metric":{"Namespace":)";
-  append_json_string(out, namespace_);
-  out += R"(,"MetricName":)";
-  append_json_string(out, metric);
+  out.name("MetricStat");
+  out.map(3);
+  out.name("Metric");
+  out.map(dimensions.empty() ? 2 : 3);
+  out.name("Namespace");
+  out.text(namespace_);
+  out.name("MetricName");
+  out.text(metric);
   if (!dimensions.empty()) {
-    out += R"(,"Dimensions":)";
+    out.name("Dimensions");
     append_dimensions(out, dimensions, false);
   }
-  out += R"(},"Period":)";
-  append_number(out, period);
-  out += R"(,"Stat":)";
-  append_json_string(out, statistic);
-  out += '}';
+  out.name("Period");
+  out.integer(static_cast<uint64_t>(period));
+  out.name("Stat");
+  out.text(statistic);
 }
 
-void append_account(std::string& out, const std::string& account_id) {
+void append_account(cbor::Writer& out, const std::string& account_id) {
   if (account_id.empty()) return;
-  out += R"(,"AccountId":)";
-  append_json_string(out, account_id);
+  out.name("AccountId");
+  out.text(account_id);
 }
 
 bool is_word(char ch) {
@@ -150,17 +150,22 @@ std::string renamed(const MetricQuery& query, size_t at) {
   return out;
 }
 
-Result<void> append_query(std::string& out, const MetricQuery& query, size_t at) {
+void append_id(cbor::Writer& out, size_t query) {
+  std::array<char, 24> id{'q'};
+  const auto [end, error] = std::to_chars(id.data() + 1, id.data() + id.size(), query);
+  out.name("Id");
+  out.text(std::string_view(id.data(), static_cast<size_t>(end - id.data())));
+}
+
+Result<void> append_query(cbor::Writer& out, const MetricQuery& query, size_t at) {
   if (auto checked = check(query); !checked) return checked;
-  if (at != 0) out += ',';
+  const size_t account = query.account_id.empty() ? 0 : 1;
   if (query.expression.empty()) {
-    out += R"({"Id":"q)";
-    append_number(out, static_cast<int64_t>(at));
-    out += R"(",)";
+    out.map(2 + account);
+    append_id(out, at);
     append_metric_stat(out, query.namespace_, query.metric, query.dimensions, query.period_seconds,
                        query.statistic);
     append_account(out, query.account_id);
-    out += R"(,"ReturnData":true})";
     return {};
   }
   const std::string expression = renamed(query, at);
@@ -170,18 +175,33 @@ Result<void> append_query(std::string& out, const MetricQuery& query, size_t at)
   }
   for (size_t one = 0; one < query.inputs.size(); ++one) {
     const NamedQuery& input = query.inputs[one];
-    out += R"({"Id":")" + input_id(at, one) + R"(",)";
+    out.map(3 + account);
+    out.name("Id");
+    out.text(input_id(at, one));
     append_metric_stat(out, input.namespace_, input.metric, input.dimensions, query.period_seconds,
                        input.statistic);
     append_account(out, query.account_id);
-    out += R"(,"ReturnData":false},)";
+    out.name("ReturnData");
+    out.boolean(false);
   }
-  out += R"({"Id":"q)";
-  append_number(out, static_cast<int64_t>(at));
-  out += R"(","Expression":)";
-  append_json_string(out, expression);
-  out += R"(,"ReturnData":true})";
+  out.map(2);
+  append_id(out, at);
+  out.name("Expression");
+  out.text(expression);
   return {};
+}
+
+// Of an ordinary query, what it takes at most; of others about that. Memory that is not needed would cost
+// more than adding this up.
+size_t expected_size(const MetricQuery& query) {
+  constexpr size_t kNames = 80;
+  constexpr size_t kHead = 3;
+  size_t size = kNames + query.namespace_.size() + query.metric.size() + query.statistic.size() + 4 * kHead +
+                query.account_id.size() + query.expression.size();
+  for (const Dimension& dimension : query.dimensions) {
+    size += 12 + dimension.name.size() + dimension.value.size() + 2 * kHead;
+  }
+  return size + query.inputs.size() * 2 * kNames;
 }
 
 std::optional<size_t> parse_id(std::string_view id, size_t queries) {
@@ -191,129 +211,6 @@ std::optional<size_t> parse_id(std::string_view id, size_t queries) {
   const auto [end, error] = std::from_chars(id.data() + 1, id.data() + id.size(), index);
   if (error != std::errc() || end != id.data() + id.size() || index >= queries) return std::nullopt;
   return index;
-}
-
-// AWS's {Code, Value} pairs as "Code: Value; Code: Value".
-error_code read_messages(ondemand::value value, std::string& out) {
-  out.clear();
-  ondemand::array messages;
-  if (const error_code error = value.get_array().get(messages)) return error;
-  for (auto element : messages) {
-    ondemand::object object;
-    if (const error_code error = element.get_object().get(object)) return error;
-    std::string code;
-    std::string text;
-    for (auto field : object) {
-      std::string_view key;
-      if (const error_code error = field.unescaped_key().get(key)) return error;
-      ondemand::value member;
-      if (const error_code error = field.value().get(member)) return error;
-      std::string* const target = key == "Code" ? &code : key == "Value" ? &text : nullptr;
-      if (target != nullptr) {
-        if (const error_code error = read_json_string(member, *target)) return error;
-      }
-    }
-    if (!out.empty()) out += "; ";
-    out += code;
-    if (!code.empty() && !text.empty()) out += ": ";
-    out += text;
-  }
-  return simdjson::SUCCESS;
-}
-
-// What one reply is read into; the vectors are reused from series to series.
-struct Scratch {
-  std::vector<int64_t> clocks;
-  std::vector<double> values;
-  size_t points = 0;
-  std::string id;
-  std::string status;
-  std::string problem;  // what simdjson's error codes cannot say
-};
-
-error_code read_timestamps(ondemand::value value, Scratch& scratch) {
-  ondemand::array array;
-  if (const error_code error = value.get_array().get(array)) return error;
-  for (auto element : array) {
-    double seconds = 0;
-    if (const error_code error = element.get_double().get(seconds)) return error;
-    if (!(seconds >= 0 && seconds <= kMaxTimestamp)) {
-      scratch.problem = "a timestamp out of range";
-      return simdjson::NUMBER_OUT_OF_RANGE;
-    }
-    scratch.clocks.push_back(static_cast<int64_t>(seconds));
-    if (scratch.clocks.size() > kMaxDatapointsPerCall) return simdjson::CAPACITY;
-  }
-  return simdjson::SUCCESS;
-}
-
-error_code read_values(ondemand::value value, Scratch& scratch) {
-  ondemand::array array;
-  if (const error_code error = value.get_array().get(array)) return error;
-  for (auto element : array) {
-    double number = 0;
-    if (const error_code error = element.get_double().get(number)) return error;
-    scratch.values.push_back(number);
-    if (scratch.values.size() > kMaxDatapointsPerCall) return simdjson::CAPACITY;
-  }
-  return simdjson::SUCCESS;
-}
-
-SeriesStatus status_of(const std::string& status, std::string& message) {
-  if (status.empty() || status == "Complete") return SeriesStatus::complete;
-  if (status == "PartialData") return SeriesStatus::partial;
-  if (status == "Forbidden") return SeriesStatus::forbidden;
-  if (status != "InternalError" && message.empty()) message = "StatusCode " + status;
-  return SeriesStatus::internal_error;
-}
-
-error_code read_series(ondemand::object object, size_t queries, Scratch& scratch, SeriesData& out) {
-  scratch.clocks.clear();
-  scratch.values.clear();
-  scratch.id.clear();
-  scratch.status.clear();
-  for (auto field : object) {
-    std::string_view key;
-    if (const error_code error = field.unescaped_key().get(key)) return error;
-    ondemand::value value;
-    if (const error_code error = field.value().get(value)) return error;
-    error_code error = simdjson::SUCCESS;
-    if (key == "Id") {
-      error = read_json_string(value, scratch.id);
-    } else if (key == "StatusCode") {
-      error = read_json_string(value, scratch.status);
-    } else if (key == "Timestamps" || key == "Values" || key == "Messages") {
-      bool null = false;
-      error = is_json_null(value, null);
-      if (error == simdjson::SUCCESS && !null) {
-        error = key == "Timestamps" ? read_timestamps(value, scratch)
-                : key == "Values"   ? read_values(value, scratch)
-                                    : read_messages(value, out.message);
-      }
-    }
-    if (error != simdjson::SUCCESS) return error;
-  }
-  const std::optional<size_t> query = parse_id(scratch.id, queries);
-  if (!query) {
-    scratch.problem = "a result for a query that was not asked";
-    return simdjson::INDEX_OUT_OF_BOUNDS;
-  }
-  if (scratch.clocks.size() != scratch.values.size()) {
-    scratch.problem = "as many timestamps as values were expected";
-    return simdjson::INDEX_OUT_OF_BOUNDS;
-  }
-  scratch.points += scratch.clocks.size();
-  if (scratch.points > kMaxDatapointsPerCall) {
-    scratch.problem = "more points than one call returns";
-    return simdjson::CAPACITY;
-  }
-  out.query = *query;
-  out.status = status_of(scratch.status, out.message);
-  out.points.reserve(scratch.clocks.size());
-  for (size_t at = 0; at < scratch.clocks.size(); ++at) {
-    out.points.push_back(Datapoint{scratch.clocks[at], scratch.values[at]});
-  }
-  return simdjson::SUCCESS;
 }
 
 void mark_several(std::vector<SeriesData>& results, size_t queries) {
@@ -327,72 +224,218 @@ void mark_several(std::vector<SeriesData>& results, size_t queries) {
   }
 }
 
-error_code read_results(ondemand::value value, size_t queries, Scratch& scratch,
-                        std::vector<SeriesData>& out) {
-  ondemand::array results;
-  if (const error_code error = value.get_array().get(results)) return error;
-  out.reserve(queries);
-  bool several = false;
-  std::vector<bool> seen(queries);
-  for (auto element : results) {
-    ondemand::object object;
-    if (const error_code error = element.get_object().get(object)) return error;
-    if (out.size() >= kMaxQueriesPerCall) {
-      scratch.problem = "more results than a call returns";
-      return simdjson::CAPACITY;
-    }
-    SeriesData& series = out.emplace_back();
-    if (const error_code error = read_series(object, queries, scratch, series)) return error;
-    several = several || seen[series.query];
-    seen[series.query] = true;
-  }
-  if (several) mark_several(out, queries);
-  return simdjson::SUCCESS;
-}
+// One answer. What the Reader cannot know is wrong is kept in words.
+class Answer {
+ public:
+  explicit Answer(std::string_view bytes) : reader_(bytes) {}
 
-error_code read_dimensions(ondemand::value value, std::vector<Dimension>& out) {
-  ondemand::array array;
-  if (const error_code error = value.get_array().get(array)) return error;
-  for (auto element : array) {
-    ondemand::object object;
-    if (const error_code error = element.get_object().get(object)) return error;
-    Dimension& dimension = out.emplace_back();
-    for (auto field : object) {
-      std::string_view key;
-      if (const error_code error = field.unescaped_key().get(key)) return error;
-      ondemand::value member;
-      if (const error_code error = field.value().get(member)) return error;
-      std::string* const target = key == "Name"    ? &dimension.name
-                                  : key == "Value" ? &dimension.value
-                                                   : nullptr;
-      if (target != nullptr) {
-        if (const error_code error = read_json_string(member, *target)) return error;
+  [[nodiscard]] bool read(size_t queries, MetricDataPage& page) {
+    bool results_seen = false;
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "MetricDataResults" && !results_seen) {
+        results_seen = true;
+        read_results(queries, page.series);
+      } else if (key == "NextToken") {
+        read_text(page.next_token);
+      } else if (key == "Messages") {
+        read_messages(page.message);
+      } else {
+        reader_.skip();
+      }
+    }
+    if (!results_seen) wrong("no MetricDataResults");
+    return finished();
+  }
+
+  [[nodiscard]] bool read(MetricsPage& page) {
+    bool metrics_seen = false;
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "Metrics") {
+        metrics_seen = true;
+        for (cbor::Items metrics = reader_.array(); going_on(metrics);) {
+          read_metric(page.metrics.emplace_back());
+        }
+      } else if (key == "NextToken") {
+        read_text(page.next_token);
+      } else {
+        reader_.skip();
+      }
+    }
+    if (!metrics_seen) wrong("no Metrics");
+    return finished();
+  }
+
+  /// When reading has failed.
+  [[nodiscard]] Error error() const {
+    if (reader_.failed() || wrong_.empty()) {
+      return Error{ErrorKind::corrupt, "the answer is not the CBOR that was expected"};
+    }
+    return Error{ErrorKind::corrupt, fmt::format("the answer has {}", wrong_)};
+  }
+
+ private:
+  bool going_on(cbor::Items& items) { return wrong_.empty() && reader_.next(items); }
+  [[nodiscard]] bool finished() const { return wrong_.empty() && reader_.done(); }
+  void wrong(std::string_view what) {
+    if (wrong_.empty()) wrong_ = what;
+  }
+
+  void read_text(std::string& out) {
+    out.clear();
+    if (reader_.null()) return;
+    const std::string_view text = reader_.text();
+    if (!simdjson::validate_utf8(text.data(), text.size())) wrong("a text that is not UTF-8");
+    out = text;
+  }
+
+  // AWS's {Code, Value} pairs as "Code: Value; Code: Value".
+  void read_messages(std::string& out) {
+    out.clear();
+    if (reader_.null()) return;
+    for (cbor::Items messages = reader_.array(); going_on(messages);) {
+      std::string code;
+      std::string text;
+      for (cbor::Items members = reader_.map(); going_on(members);) {
+        const std::string_view key = reader_.text();
+        std::string* const target = key == "Code" ? &code : key == "Value" ? &text : nullptr;
+        if (target == nullptr) {
+          reader_.skip();
+        } else {
+          read_text(*target);
+        }
+      }
+      if (!out.empty()) out += "; ";
+      out += code;
+      if (!code.empty() && !text.empty()) out += ": ";
+      out += text;
+    }
+  }
+
+  void read_times() {
+    if (reader_.null()) return;
+    for (cbor::Items times = reader_.array(); going_on(times);) {
+      const double seconds = reader_.time();
+      if (!(seconds >= 0 && seconds <= kMaxTimestamp)) return wrong("a timestamp out of range");
+      clocks_.push_back(static_cast<int64_t>(seconds));
+      if (clocks_.size() > kMaxDatapointsPerCall) return wrong("more points than one call returns");
+    }
+  }
+
+  void read_values() {
+    if (reader_.null()) return;
+    for (cbor::Items values = reader_.array(); going_on(values);) {
+      const double value = reader_.number();
+      if (!std::isfinite(value)) return wrong("a value that is no number");
+      values_.push_back(value);
+      if (values_.size() > kMaxDatapointsPerCall) return wrong("more points than one call returns");
+    }
+  }
+
+  SeriesStatus read_status(std::string& message) {
+    if (reader_.null()) return SeriesStatus::complete;
+    const std::string_view status = reader_.text();
+    if (status.empty() || status == "Complete") return SeriesStatus::complete;
+    if (status == "PartialData") return SeriesStatus::partial;
+    if (status == "Forbidden") return SeriesStatus::forbidden;
+    if (!simdjson::validate_utf8(status.data(), status.size())) {
+      wrong("a text that is not UTF-8");
+    } else if (status != "InternalError") {
+      message = fmt::format("StatusCode {}", status);
+    }
+    return SeriesStatus::internal_error;
+  }
+
+  void read_series(size_t queries, SeriesData& out) {
+    clocks_.clear();
+    values_.clear();
+    std::optional<size_t> query;
+    std::string status_words;
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "Id") {
+        query = parse_id(reader_.text(), queries);
+      } else if (key == "StatusCode") {
+        out.status = read_status(status_words);
+      } else if (key == "Timestamps") {
+        read_times();
+      } else if (key == "Values") {
+        read_values();
+      } else if (key == "Messages") {
+        read_messages(out.message);
+      } else {
+        reader_.skip();
+      }
+    }
+    if (reader_.failed()) return;
+    if (!query) return wrong("a result for a query that was not asked");
+    if (clocks_.size() != values_.size()) return wrong("not as many timestamps as values");
+    points_ += clocks_.size();
+    if (points_ > kMaxDatapointsPerCall) return wrong("more points than one call returns");
+    out.query = *query;
+    if (out.message.empty()) out.message = std::move(status_words);
+    out.points.reserve(clocks_.size());
+    for (size_t at = 0; at < clocks_.size(); ++at) out.points.push_back(Datapoint{clocks_[at], values_[at]});
+  }
+
+  void read_results(size_t queries, std::vector<SeriesData>& out) {
+    out.reserve(queries);
+    bool several = false;
+    std::vector<bool> seen(queries);
+    for (cbor::Items results = reader_.array(); going_on(results);) {
+      if (out.size() >= kMaxQueriesPerCall) return wrong("more results than a call returns");
+      SeriesData& series = out.emplace_back();
+      read_series(queries, series);
+      if (reader_.failed() || !wrong_.empty()) return;
+      several = several || seen[series.query];
+      seen[series.query] = true;
+    }
+    if (several) mark_several(out, queries);
+  }
+
+  void read_dimensions(std::vector<Dimension>& out) {
+    if (reader_.null()) return;
+    for (cbor::Items dimensions = reader_.array(); going_on(dimensions);) {
+      if (out.size() >= kMaxDimensions) return wrong("more dimensions than a metric has");
+      Dimension& dimension = out.emplace_back();
+      for (cbor::Items members = reader_.map(); going_on(members);) {
+        const std::string_view key = reader_.text();
+        std::string* const target = key == "Name"    ? &dimension.name
+                                    : key == "Value" ? &dimension.value
+                                                     : nullptr;
+        if (target == nullptr) {
+          reader_.skip();
+        } else {
+          read_text(*target);
+        }
       }
     }
   }
-  return simdjson::SUCCESS;
-}
 
-error_code read_metric(ondemand::object object, MetricName& out) {
-  for (auto field : object) {
-    std::string_view key;
-    if (const error_code error = field.unescaped_key().get(key)) return error;
-    ondemand::value value;
-    if (const error_code error = field.value().get(value)) return error;
-    error_code error = simdjson::SUCCESS;
-    if (key == "Namespace") {
-      error = read_json_string(value, out.namespace_);
-    } else if (key == "MetricName") {
-      error = read_json_string(value, out.metric);
-    } else if (key == "Dimensions") {
-      bool null = false;
-      error = is_json_null(value, null);
-      if (error == simdjson::SUCCESS && !null) error = read_dimensions(value, out.dimensions);
+  void read_metric(MetricName& out) {
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "Namespace") {
+        read_text(out.namespace_);
+      } else if (key == "MetricName") {
+        read_text(out.metric);
+      } else if (key == "Dimensions") {
+        read_dimensions(out.dimensions);
+      } else {
+        reader_.skip();
+      }
     }
-    if (error != simdjson::SUCCESS) return error;
+    if (out.namespace_.empty() || out.metric.empty()) wrong("a metric without a name");
   }
-  return simdjson::SUCCESS;
-}
+
+  cbor::Reader reader_;
+  std::string wrong_{};
+  // Of the series being read; kept from one to the next.
+  std::vector<int64_t> clocks_{};
+  std::vector<double> values_{};
+  size_t points_ = 0;  // of all series
+};
 
 }  // namespace
 
@@ -426,126 +469,76 @@ Result<std::string> encode_get_metric_data(const MetricDataRequest& request) {
   if (request.start < 0 || request.start >= request.end) {
     return fail(ErrorKind::invalid, "the window of a GetMetricData call must end after its start");
   }
-  std::string out;
-  out.reserve(256 + queries * 256 + request.next_token.size());
-  out += R"({"MetricDataQueries":[)";
+  size_t expected_bytes = 256 + request.next_token.size();
+  for (const MetricQuery& query : request.queries) expected_bytes += expected_size(query);
+  cbor::Writer out(expected_bytes);
+  out.map(request.next_token.empty() ? 5 : 6);
+  out.name("MetricDataQueries");
+  out.array(queries);
   for (size_t at = 0; at < request.queries.size(); ++at) {
     if (auto appended = append_query(out, request.queries[at], at); !appended) return fail(appended.error());
   }
-  out += R"(],"StartTime":)";
-  append_number(out, request.start);
-  out += R"(,"EndTime":)";
-  append_number(out, request.end);
-  out += R"(,"ScanBy":"TimestampDescending","MaxDatapoints":)";
-  append_number(out, static_cast<int64_t>(kMaxDatapointsPerCall));
+  out.name("StartTime");
+  out.time(request.start);
+  out.name("EndTime");
+  out.time(request.end);
+  out.name("ScanBy");
+  out.name("TimestampDescending");
+  out.name("MaxDatapoints");
+  out.integer(kMaxDatapointsPerCall);
   if (!request.next_token.empty()) {
-    out += R"(,"NextToken":)";
-    append_json_string(out, request.next_token);
+    out.name("NextToken");
+    out.text(request.next_token);
   }
-  out += '}';
-  return out;
+  return out.finish();
 }
 
-Result<MetricDataPage> decode_get_metric_data(std::string_view json, size_t queries) {
+Result<MetricDataPage> decode_get_metric_data(std::string_view bytes, size_t queries) {
   MetricDataPage page;
-  Scratch scratch;
-  bool results_seen = false;
-  const Result<void> read = read_json_object(json, [&](ondemand::object object) {
-    for (auto field : object) {
-      std::string_view key;
-      if (const error_code error = field.unescaped_key().get(key)) return error;
-      ondemand::value value;
-      if (const error_code error = field.value().get(value)) return error;
-      error_code error = simdjson::SUCCESS;
-      if (key == "MetricDataResults" && !results_seen) {
-        results_seen = true;
-        error = read_results(value, queries, scratch, page.series);
-      } else if (key == "NextToken") {
-        error = read_json_string(value, page.next_token);
-      } else if (key == "Messages") {
-        bool null = false;
-        error = is_json_null(value, null);
-        if (error == simdjson::SUCCESS && !null) error = read_messages(value, page.message);
-      }
-      if (error != simdjson::SUCCESS) return error;
-    }
-    return simdjson::SUCCESS;
-  });
-  if (!scratch.problem.empty()) return fail(ErrorKind::corrupt, "the answer holds {}", scratch.problem);
-  if (!read) return fail(read.error());
-  if (!results_seen) return fail(ErrorKind::corrupt, "the answer has no MetricDataResults");
+  Answer answer(bytes);
+  if (!answer.read(queries, page)) return fail(answer.error());
   return page;
 }
 
 std::string encode_list_metrics(const ListMetricsRequest& request) {
-  std::string out = "{";
-  const auto member = [&](std::string_view name) {
-    if (out.size() > 1) out += ',';
-    out += '"';
-    out += name;
-    out += "\":";
-  };
+  const bool linked = !request.owning_account.empty();
+  cbor::Writer out(512);
+  out.map((request.namespace_.empty() ? 0U : 1U) + (request.metric.empty() ? 0U : 1U) +
+          (request.dimensions.empty() ? 0U : 1U) + (request.recently_active ? 1U : 0U) + (linked ? 2U : 0U) +
+          (request.next_token.empty() ? 0U : 1U));
   if (!request.namespace_.empty()) {
-    member("Namespace");
-    append_json_string(out, request.namespace_);
+    out.name("Namespace");
+    out.text(request.namespace_);
   }
   if (!request.metric.empty()) {
-    member("MetricName");
-    append_json_string(out, request.metric);
+    out.name("MetricName");
+    out.text(request.metric);
   }
   if (!request.dimensions.empty()) {
-    member("Dimensions");
+    out.name("Dimensions");
     append_dimensions(out, request.dimensions, true);
   }
   if (request.recently_active) {
-    member("RecentlyActive");
-    out += R"("PT3H")";
+    out.name("RecentlyActive");
+    out.name("PT3H");
   }
-  if (!request.owning_account.empty()) {
-    member("IncludeLinkedAccounts");
-    out += "true";
-    member("OwningAccount");
-    append_json_string(out, request.owning_account);
+  if (linked) {
+    out.name("IncludeLinkedAccounts");
+    out.boolean(true);
+    out.name("OwningAccount");
+    out.text(request.owning_account);
   }
   if (!request.next_token.empty()) {
-    member("NextToken");
-    append_json_string(out, request.next_token);
+    out.name("NextToken");
+    out.text(request.next_token);
   }
-  out += '}';
-  return out;
+  return out.finish();
 }
 
-Result<MetricsPage> decode_list_metrics(std::string_view json) {
+Result<MetricsPage> decode_list_metrics(std::string_view bytes) {
   MetricsPage page;
-  bool metrics_seen = false;
-  const Result<void> read = read_json_object(json, [&](ondemand::object object) {
-    for (auto field : object) {
-      std::string_view key;
-      if (const error_code error = field.unescaped_key().get(key)) return error;
-      ondemand::value value;
-      if (const error_code error = field.value().get(value)) return error;
-      if (key == "Metrics") {
-        metrics_seen = true;
-        ondemand::array metrics;
-        if (const error_code error = value.get_array().get(metrics)) return error;
-        for (auto element : metrics) {
-          ondemand::object metric;
-          if (const error_code error = element.get_object().get(metric)) return error;
-          if (const error_code error = read_metric(metric, page.metrics.emplace_back())) return error;
-        }
-      } else if (key == "NextToken") {
-        if (const error_code error = read_json_string(value, page.next_token)) return error;
-      }
-    }
-    return simdjson::SUCCESS;
-  });
-  if (!read) return fail(read.error());
-  if (!metrics_seen) return fail(ErrorKind::corrupt, "the answer has no Metrics");
-  for (const MetricName& metric : page.metrics) {
-    if (metric.namespace_.empty() || metric.metric.empty()) {
-      return fail(ErrorKind::corrupt, "the answer lists a metric without a name");
-    }
-  }
+  Answer answer(bytes);
+  if (!answer.read(page)) return fail(answer.error());
   return page;
 }
 

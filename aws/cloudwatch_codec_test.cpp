@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "aws/cbor_fixture.h"
+
 namespace bakusoku::aws::cloudwatch {
 namespace {
 
@@ -16,23 +18,33 @@ MetricDataRequest two_queries() {
   return request;
 }
 
-const std::string kReply =
+using namespace std::string_literals;
+
+std::string body_of(const MetricDataRequest& request) {
+  return json_of(encode_get_metric_data(request).value());
+}
+std::string body_of(const ListMetricsRequest& request) { return json_of(encode_list_metrics(request)); }
+Result<MetricDataPage> page_of(std::string_view json, size_t queries) {
+  return decode_get_metric_data(cbor_of(json), queries);
+}
+
+constexpr std::string_view kReply =
     R"({"Messages":[],"MetricDataResults":[)"
     R"({"Id":"q1","Label":"x \" \u00e9","StatusCode":"PartialData","Timestamps":[1.7000001E9,1700000040],"Values":[-0.5,1e3],)"
     R"("Messages":[{"Code":"MaxMetricsExceeded","Value":"too many"},{"Code":"Other","Value":null}],"New":{"a":[1,{}]}},)"
-    R"({"Values":[1],"Timestamps":[1700000000.75],"Id":"q0","StatusCode":"Complete"}],"NextToken":"tok\/en","Future":null})";
+    R"({"Values":[1],"Timestamps":[1700000000.75],"Id":"q0","StatusCode":"Complete"}],"NextToken":"tok/en","Future":null})";
 
 TEST(CloudWatchCodec, writes_get_metric_data) {
   MetricDataRequest request = two_queries();
   EXPECT_EQ(
-      encode_get_metric_data(request).value(),
+      body_of(request),
       R"({"MetricDataQueries":[{"Id":"q0","MetricStat":{"Metric":{"Namespace":"AWS/EC2","MetricName":"CPUUtilization",)"
-      R"("Dimensions":[{"Name":"InstanceId","Value":"i-1"}]},"Period":300,"Stat":"Average"},"ReturnData":true},)"
-      R"({"Id":"q1","MetricStat":{"Metric":{"Namespace":"My \"App\"","MetricName":"名前"},"Period":60,"Stat":"p99.9"},)"
-      R"("ReturnData":true}],"StartTime":1700000000,"EndTime":1700000300,"ScanBy":"TimestampDescending",)"
+      R"("Dimensions":[{"Name":"InstanceId","Value":"i-1"}]},"Period":300,"Stat":"Average"}},)"
+      R"({"Id":"q1","MetricStat":{"Metric":{"Namespace":"My \"App\"","MetricName":"名前"},"Period":60,"Stat":"p99.9"}}],)"
+      R"("StartTime":1700000000,"EndTime":1700000300,"ScanBy":"TimestampDescending",)"
       R"("MaxDatapoints":100800})");
   request.next_token = "to\"ken";
-  EXPECT_TRUE(encode_get_metric_data(request)->ends_with(R"(,"NextToken":"to\"ken"})"));
+  EXPECT_TRUE(body_of(request).ends_with(R"(,"NextToken":"to\"ken"})"));
 }
 
 TEST(CloudWatchCodec, refuses_to_write_what_aws_would_refuse) {
@@ -65,14 +77,14 @@ MetricDataRequest with_math() {
 }
 
 TEST(CloudWatchCodec, writes_metric_math_with_inputs_of_its_own) {
-  const std::string body = encode_get_metric_data(with_math()).value();
+  const std::string body = body_of(with_math());
   EXPECT_NE(
       body.find(
           R"({"Id":"q2_0","MetricStat":{"Metric":{"Namespace":"AWS/X","MetricName":"Errors","Dimensions":[{"Name":"A",)"
           R"("Value":"1"}]},"Period":60,"Stat":"Sum"},"AccountId":"111111111111","ReturnData":false},)"
           R"({"Id":"q2_1","MetricStat":{"Metric":{"Namespace":"AWS/X","MetricName":"All"},"Period":60,"Stat":"p9"},)"
           R"("AccountId":"111111111111","ReturnData":false},)"
-          R"json({"Id":"q2","Expression":"IF(q2_0 >= 1, 100*q2_0/q2_1, 0) + SUM([q2_0,q2_1])","ReturnData":true}])json"),
+          R"json({"Id":"q2","Expression":"IF(q2_0 >= 1, 100*q2_0/q2_1, 0) + SUM([q2_0,q2_1])"}])json"),
       std::string::npos)
       << body;
 }
@@ -80,10 +92,10 @@ TEST(CloudWatchCodec, writes_metric_math_with_inputs_of_its_own) {
 TEST(CloudWatchCodec, names_in_quotes_and_parts_of_words_are_not_inputs) {
   MetricDataRequest request = with_math();
   request.queries[2].expression = "SUM(METRICS(\"errors\")) + errors_ + errors";
-  EXPECT_NE(encode_get_metric_data(request)->find(R"json(SUM(METRICS(\"errors\")) + errors_ + q2_0")json"),
+  EXPECT_NE(body_of(request).find(R"json(SUM(METRICS(\"errors\")) + errors_ + q2_0")json"),
             std::string::npos);
   request.queries[2].expression = "errors + \"errors";
-  EXPECT_NE(encode_get_metric_data(request)->find(R"(q2_0 + \"errors")"), std::string::npos);
+  EXPECT_NE(body_of(request).find(R"(q2_0 + \"errors")"), std::string::npos);
 }
 
 TEST(CloudWatchCodec, inputs_count_as_queries) {
@@ -117,7 +129,7 @@ TEST(CloudWatchCodec, refuses_metric_math_that_aws_would_refuse) {
 }
 
 TEST(CloudWatchCodec, an_expression_of_several_series_has_no_value) {
-  const auto page = decode_get_metric_data(
+  const auto page = page_of(
       R"({"MetricDataResults":[{"Id":"q1","Timestamps":[60],"Values":[1]},{"Id":"q0","Timestamps":[60],"Values":[2]},)"
       R"({"Id":"q1","Timestamps":[60],"Values":[3]}]})",
       2);
@@ -130,32 +142,33 @@ TEST(CloudWatchCodec, an_expression_of_several_series_has_no_value) {
   EXPECT_EQ(page->series[2].status, SeriesStatus::several);
   std::string many = R"({"MetricDataResults":[{"Id":"q0"})";
   for (int times = 1; times < 501; ++times) many += R"(,{"Id":"q0"})";
-  EXPECT_FALSE(decode_get_metric_data(many + "]}", 1));
+  EXPECT_FALSE(page_of(many + "]}", 1));
 }
 
 TEST(CloudWatchCodec, reads_series_in_any_order_and_with_unknown_fields) {
-  const auto page = decode_get_metric_data(kReply, 2);
-  ASSERT_TRUE(page) << page.error().message;
-  EXPECT_EQ(page->next_token, "tok/en");
-  ASSERT_EQ(page->series.size(), 2U);
-  const SeriesData& partial = page->series[0];
-  EXPECT_EQ(partial.query, 1U);
-  EXPECT_EQ(partial.status, SeriesStatus::partial);
-  EXPECT_EQ(partial.message, "MaxMetricsExceeded: too many; Other");
-  ASSERT_EQ(partial.points.size(), 2U);
-  EXPECT_EQ(partial.points[0].clock, 1700000100);
-  EXPECT_EQ(partial.points[0].value, -0.5);
-  EXPECT_EQ(partial.points[1].clock, 1700000040);
-  EXPECT_EQ(partial.points[1].value, 1000);
-  EXPECT_EQ(page->series[1].query, 0U);
-  EXPECT_EQ(page->series[1].status, SeriesStatus::complete);
-  EXPECT_EQ(page->series[1].points[0].clock, 1700000000);
+  for (const bool indefinite : {false, true}) {
+    const auto page = decode_get_metric_data(cbor_of(kReply, indefinite), 2);
+    ASSERT_TRUE(page) << page.error().message;
+    EXPECT_EQ(page->next_token, "tok/en");
+    ASSERT_EQ(page->series.size(), 2U);
+    const SeriesData& partial = page->series[0];
+    EXPECT_EQ(partial.query, 1U);
+    EXPECT_EQ(partial.status, SeriesStatus::partial);
+    EXPECT_EQ(partial.message, "MaxMetricsExceeded: too many; Other");
+    ASSERT_EQ(partial.points.size(), 2U);
+    EXPECT_EQ(partial.points[0].clock, 1700000100);
+    EXPECT_EQ(partial.points[0].value, -0.5);
+    EXPECT_EQ(partial.points[1].clock, 1700000040);
+    EXPECT_EQ(partial.points[1].value, 1000);
+    EXPECT_EQ(page->series[1].query, 0U);
+    EXPECT_EQ(page->series[1].status, SeriesStatus::complete);
+    EXPECT_EQ(page->series[1].points[0].clock, 1700000000);
+  }
 }
 
 TEST(CloudWatchCodec, tells_the_states_of_a_series_apart) {
   const auto status = [](const std::string& code) {
-    const auto page =
-        decode_get_metric_data(R"({"MetricDataResults":[{"Id":"q0","StatusCode":)" + code + "}]}", 1);
+    const auto page = page_of(R"({"MetricDataResults":[{"Id":"q0","StatusCode":)" + code + "}]}", 1);
     return page.value().series.at(0);
   };
   EXPECT_EQ(status(R"("Complete")").status, SeriesStatus::complete);
@@ -167,39 +180,55 @@ TEST(CloudWatchCodec, tells_the_states_of_a_series_apart) {
 }
 
 TEST(CloudWatchCodec, what_is_not_the_answer_is_corrupt) {
-  for (const std::string bad : {"",
-                                " ",
-                                "[]",
-                                "null",
-                                "1",
-                                "{",
-                                "{}",
-                                R"({"MetricDataResults":{}})",
-                                R"({"MetricDataResults":null})",
-                                R"({"MetricDataResults":[]}x)",
-                                R"({"MetricDataResults":[]}{})",
-                                R"({"MetricDataResults":[],"NextToken":nul})",
-                                R"({"MetricDataResults":[],"Messages":nu})",
-                                R"({"MetricDataResults":[1]})",
-                                R"({"MetricDataResults":[{}]})",
-                                R"({"MetricDataResults":[{"Id":"q2"}]})",
-                                R"({"MetricDataResults":[{"Id":"q-1"}]})",
-                                R"({"MetricDataResults":[{"Id":"q"}]})",
-                                R"({"MetricDataResults":[{"Id":"q01"}]})",
-                                R"({"MetricDataResults":[{"Id":"q1 "}]})",
-                                R"({"MetricDataResults":[{"Id":"q99999999999999999999"}]})",
-                                R"({"MetricDataResults":[{"Id":1}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[]}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":["1"]}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":["1"],"Values":[1]}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[-1],"Values":[1]}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1e300],"Values":[1]}]})",
-                                R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[1e999]}]})",
-                                "{\"MetricDataResults\":[{\"Id\":\"q0\",\"Label\":\"\xff\"}]}"}) {
+  const std::string none = cbor_of(R"({"MetricDataResults":[]})");
+  ASSERT_TRUE(decode_get_metric_data(none, 2));
+  const std::string result = "\xA1\x71MetricDataResults\x81"s;
+  for (const std::string& bad :
+       {""s, "\x80"s, "\xF6"s, "\x01"s, "\xA1"s, "\xA0"s, "{\"MetricDataResults\":[]}"s, none + "x",
+        none + none, result + "\x01", result + "\xA1\x62Id\xF6", result + "\xA1\x62Id\x42q0",
+        result + "\xA1\x62Id\x62q0\xFF", result + "\xA2\x62Id\x62q0\x6AStatusCode\x62\xC3\x28"}) {
     const auto page = decode_get_metric_data(bad, 2);
+    ASSERT_FALSE(page) << testing::PrintToString(bad);
+    EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+  }
+  for (const char* bad :
+       {R"({"MetricDataResults":{}})", R"({"MetricDataResults":null})",
+        R"({"MetricDataResults":[],"NextToken":1})", R"({"MetricDataResults":[],"Messages":1})",
+        R"({"MetricDataResults":[],"Messages":[1]})", R"({"MetricDataResults":[{}]})",
+        R"({"MetricDataResults":[{"Id":"q2"}]})", R"({"MetricDataResults":[{"Id":"q-1"}]})",
+        R"({"MetricDataResults":[{"Id":"q"}]})", R"({"MetricDataResults":[{"Id":"q01"}]})",
+        R"({"MetricDataResults":[{"Id":"q1 "}]})",
+        R"({"MetricDataResults":[{"Id":"q99999999999999999999"}]})", R"({"MetricDataResults":[{"Id":1}]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[]}]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":["1"]}]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":["1"],"Values":[1]}]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[-1],"Values":[1]}]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1e300],"Values":[1]}]})"}) {
+    ASSERT_NE(cbor_of(bad), "") << bad;
+    const auto page = page_of(bad, 2);
     ASSERT_FALSE(page) << bad;
     EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
   }
+}
+
+TEST(CloudWatchCodec, only_numbers_are_values_and_only_times_timestamps) {
+  const auto page = [](const std::string& time, const std::string& value) {
+    return decode_get_metric_data(
+        "\xA1\x71MetricDataResults\x81\xA3\x62Id\x62q0\x6ATimestamps\x81"s + time + "\x66Values\x81" + value,
+        1);
+  };
+  const std::string minute = "\xC1\x18\x3C"s;
+  const auto integers = page(minute, "\x38\x63"s);
+  ASSERT_TRUE(integers) << integers.error().message;
+  EXPECT_EQ(integers->series[0].points[0].clock, 60);
+  EXPECT_EQ(integers->series[0].points[0].value, -100);
+  EXPECT_EQ(page("\xC1\xFA\x42\x70\x00\x00"s, "\xF9\x3E\x00"s).value().series[0].points[0].value, 1.5);
+  EXPECT_FALSE(page("\x18\x3C"s, "\x01"s)) << "without the tag of a time";
+  EXPECT_FALSE(page("\xC1\xF9\x7E\x00"s, "\x01"s)) << "not a number";
+  EXPECT_FALSE(page("\xC1\x20"s, "\x01"s)) << "before 1970";
+  EXPECT_FALSE(page(minute, "\xF9\x7C\x00"s)) << "infinite";
+  EXPECT_FALSE(page(minute, "\xFB\x7F\xF8\x00\x00\x00\x00\x00\x00"s)) << "not a number";
+  EXPECT_FALSE(page(minute, "\xF5"s)) << "true";
 }
 
 TEST(CloudWatchCodec, more_points_than_a_call_returns_are_corrupt) {
@@ -209,19 +238,23 @@ TEST(CloudWatchCodec, more_points_than_a_call_returns_are_corrupt) {
     return R"({"MetricDataResults":[{"Id":"q0","Timestamps":[)" + clocks + R"(],"Values":[)" + clocks +
            "]}]}";
   };
-  EXPECT_TRUE(decode_get_metric_data(reply(100800), 1));
-  EXPECT_FALSE(decode_get_metric_data(reply(100801), 1));
+  EXPECT_TRUE(page_of(reply(100800), 1));
+  EXPECT_FALSE(page_of(reply(100801), 1));
 }
 
 TEST(CloudWatchCodec, a_reply_cut_at_any_byte_is_corrupt) {
-  for (size_t cut = 0; cut < kReply.size(); ++cut) {
-    ASSERT_FALSE(decode_get_metric_data(kReply.substr(0, cut), 2)) << "cut at byte " << cut;
+  for (const bool indefinite : {false, true}) {
+    const std::string whole = cbor_of(kReply, indefinite);
+    for (size_t cut = 0; cut < whole.size(); ++cut) {
+      ASSERT_FALSE(decode_get_metric_data(whole.substr(0, cut), 2)) << "cut at byte " << cut;
+    }
   }
 }
 
 TEST(CloudWatchCodec, a_reply_with_any_byte_flipped_is_read_or_refused) {
-  for (size_t at = 0; at < kReply.size(); ++at) {
-    std::string flipped = kReply;
+  const std::string whole = cbor_of(kReply);
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string flipped = whole;
     flipped[at] = static_cast<char>(~flipped[at]);
     const auto page = decode_get_metric_data(flipped, 2);
     if (!page) {
@@ -230,24 +263,22 @@ TEST(CloudWatchCodec, a_reply_with_any_byte_flipped_is_read_or_refused) {
   }
 }
 
-TEST(CloudWatchCodec, deep_nesting_is_refused_or_skipped_without_harm) {
-  const std::string deep =
-      R"({"MetricDataResults":[],"x":)" + std::string(100000, '[') + std::string(100000, ']') + "}";
+TEST(CloudWatchCodec, deep_nesting_is_refused) {
+  const std::string deep = "\xA2\x71MetricDataResults\x80\x61x"s + std::string(100000, '\x81') + '\0';
   const auto page = decode_get_metric_data(deep, 1);
-  if (!page) {
-    EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
-  }
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
 }
 
 TEST(CloudWatchCodec, writes_list_metrics) {
-  EXPECT_EQ(encode_list_metrics({}), "{}");
+  EXPECT_EQ(body_of(ListMetricsRequest()), "{}");
   ListMetricsRequest request;
   request.namespace_ = "AWS/EC2";
   request.metric = "CPUUtilization";
   request.dimensions = {{"InstanceId", ""}, {"A", "b"}};
   request.recently_active = true;
   request.next_token = "t";
-  EXPECT_EQ(encode_list_metrics(request),
+  EXPECT_EQ(body_of(request),
             R"({"Namespace":"AWS/EC2","MetricName":"CPUUtilization","Dimensions":[{"Name":"InstanceId"},)"
             R"({"Name":"A","Value":"b"}],"RecentlyActive":"PT3H","NextToken":"t"})");
 }
@@ -256,7 +287,7 @@ TEST(CloudWatchCodec, lists_the_metrics_of_a_linked_account) {
   ListMetricsRequest request;
   request.namespace_ = "AWS/EC2";
   request.owning_account = "111111111111";
-  EXPECT_EQ(encode_list_metrics(request),
+  EXPECT_EQ(body_of(request),
             R"({"Namespace":"AWS/EC2","IncludeLinkedAccounts":true,"OwningAccount":"111111111111"})");
 }
 
@@ -264,18 +295,27 @@ TEST(CloudWatchCodec, reads_list_metrics) {
   const std::string reply =
       R"({"Metrics":[{"Namespace":"AWS/EC2","MetricName":"CPU","Dimensions":[{"Name":"InstanceId","Value":"i-1"}]},)"
       R"({"MetricName":"M","Namespace":"N","Dimensions":null}],"NextToken":null,"OwningAccounts":["1"]})";
-  const auto page = decode_list_metrics(reply);
-  ASSERT_TRUE(page) << page.error().message;
-  ASSERT_EQ(page->metrics.size(), 2U);
-  EXPECT_EQ(page->metrics[0].dimensions, (std::vector<Dimension>{{"InstanceId", "i-1"}}));
-  EXPECT_EQ(page->metrics[1].namespace_, "N");
-  EXPECT_TRUE(page->next_token.empty());
-  for (size_t cut = 0; cut < reply.size(); ++cut)
-    ASSERT_FALSE(decode_list_metrics(reply.substr(0, cut))) << cut;
-  for (const char* bad :
-       {"", "{}", R"({"Metrics":1})", R"({"Metrics":[{}]})", R"({"Metrics":[{"Namespace":"N"}]})"}) {
-    EXPECT_FALSE(decode_list_metrics(bad)) << bad;
+  for (const bool indefinite : {false, true}) {
+    const std::string bytes = cbor_of(reply, indefinite);
+    const auto page = decode_list_metrics(bytes);
+    ASSERT_TRUE(page) << page.error().message;
+    ASSERT_EQ(page->metrics.size(), 2U);
+    EXPECT_EQ(page->metrics[0].dimensions, (std::vector<Dimension>{{"InstanceId", "i-1"}}));
+    EXPECT_EQ(page->metrics[1].namespace_, "N");
+    EXPECT_TRUE(page->next_token.empty());
+    for (size_t cut = 0; cut < bytes.size(); ++cut)
+      ASSERT_FALSE(decode_list_metrics(bytes.substr(0, cut))) << cut;
   }
+  std::string dimensions = R"({"Name":"a","Value":"b"})";
+  for (size_t more = 1; more < kMaxDimensions; ++more) dimensions += R"(,{"Name":"a","Value":"b"})";
+  const std::string metric = R"({"Metrics":[{"Namespace":"N","MetricName":"M","Dimensions":[)";
+  EXPECT_TRUE(decode_list_metrics(cbor_of(metric + dimensions + "]}]}")));
+  for (const std::string& bad : {"{}"s, R"({"Metrics":1})"s, R"({"Metrics":[{}]})"s,
+                                 R"({"Metrics":[{"Namespace":"N"}]})"s, metric + dimensions + ",{}]}]}"}) {
+    ASSERT_NE(cbor_of(bad), "") << bad;
+    EXPECT_FALSE(decode_list_metrics(cbor_of(bad))) << bad;
+  }
+  EXPECT_FALSE(decode_list_metrics(""));
 }
 
 }  // namespace

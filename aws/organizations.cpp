@@ -29,7 +29,7 @@ asio::awaitable<Result<std::vector<Account>>> list_accounts(Client& client, std:
     call.region = region;
     call.action = "ListAccounts";
     call.protocol = Protocol::json11;
-    call.target_prefix = "AWSOrganizationsV20161128";
+    call.target = "AWSOrganizationsV20161128";
     call.permission = "organizations:ListAccounts";
     call.body = encode_list_accounts(token);
     const Result<std::string> body = co_await client.send(std::move(call));

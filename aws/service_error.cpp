@@ -1,7 +1,9 @@
 #include "aws/service_error.h"
 
 #include <pugixml.hpp>
+#include <utility>
 
+#include "aws/cbor.h"
 #include "aws/json.h"
 #include "base/json.h"
 
@@ -25,6 +27,34 @@ std::string plain_code(std::string_view code) {
   return presentable(code, kMaxCodeBytes);
 }
 
+// The members of an error that may say what it is.
+struct Members {
+  std::string type{};
+  std::string code{};
+  std::string message{};
+
+  std::string* find(std::string_view name) {
+    if (name == "__type") return &type;
+    if (name == "code" || name == "Code") return &code;
+    return name == "message" || name == "Message" ? &message : nullptr;
+  }
+};
+
+ServiceError error_of(const Members& members, std::string_view query_error, std::string_view error_type) {
+  ServiceError out;
+  out.message = presentable(members.message, kMaxServiceErrorBytes);
+  if (const size_t semicolon = query_error.find(';'); semicolon != std::string_view::npos && semicolon > 0) {
+    out.code = presentable(query_error.substr(0, semicolon), kMaxCodeBytes);
+  } else if (!members.type.empty()) {
+    out.code = plain_code(members.type);
+  } else if (!error_type.empty()) {
+    out.code = plain_code(error_type);
+  } else {
+    out.code = plain_code(members.code);
+  }
+  return out;
+}
+
 }  // namespace
 
 ServiceError decode_xml_error(std::string_view body) {
@@ -42,19 +72,14 @@ ServiceError decode_xml_error(std::string_view body) {
 
 ServiceError decode_json_error(std::string_view body, std::string_view query_error,
                                std::string_view error_type) {
-  std::string type;
-  std::string code;
-  std::string message;
+  Members members;
   const Result<void> read = read_json_object(body, [&](simdjson::ondemand::object object) {
     for (auto field : object) {
       std::string_view key;
       if (const auto error = field.unescaped_key().get(key)) return error;
       simdjson::ondemand::value value;
       if (const auto error = field.value().get(value)) return error;
-      std::string* const target = key == "__type"                        ? &type
-                                  : key == "code" || key == "Code"       ? &code
-                                  : key == "message" || key == "Message" ? &message
-                                                                         : nullptr;
+      std::string* const target = members.find(key);
       // A number or an object where words should be is no reason to lose the rest.
       simdjson::ondemand::json_type kind{};
       if (const auto error = value.type().get(kind)) return error;
@@ -64,19 +89,32 @@ ServiceError decode_json_error(std::string_view body, std::string_view query_err
     }
     return simdjson::SUCCESS;
   });
-  if (!read) type.clear(), code.clear(), message.clear();
-  ServiceError out;
-  out.message = presentable(message, kMaxServiceErrorBytes);
-  if (const size_t semicolon = query_error.find(';'); semicolon != std::string_view::npos && semicolon > 0) {
-    out.code = presentable(query_error.substr(0, semicolon), kMaxCodeBytes);
-  } else if (!type.empty()) {
-    out.code = plain_code(type);
-  } else if (!error_type.empty()) {
-    out.code = plain_code(error_type);
-  } else {
-    out.code = plain_code(code);
+  if (!read) members = {};
+  return error_of(members, query_error, error_type);
+}
+
+ServiceError decode_cbor_error(std::string_view body, std::string_view query_error,
+                               std::string_view error_type) {
+  // Neither begins a map in CBOR.
+  if (body.starts_with('{')) return decode_json_error(body, query_error, error_type);
+  Members members;
+  if (body.starts_with('<')) {
+    ServiceError error = decode_xml_error(body);
+    members.code = std::move(error.code);
+    members.message = std::move(error.message);
+    return error_of(members, query_error, error_type);
   }
-  return out;
+  cbor::Reader reader(body);
+  for (cbor::Items fields = reader.map(); reader.next(fields);) {
+    std::string* const target = members.find(reader.text());
+    if (target != nullptr && reader.at_text()) {
+      *target = reader.text();
+    } else {
+      reader.skip();
+    }
+  }
+  if (!reader.done()) members = {};
+  return error_of(members, query_error, error_type);
 }
 
 }  // namespace bakusoku::aws

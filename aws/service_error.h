@@ -1,4 +1,5 @@
-// AWS's error bodies: code and words, from the XML of "query" and "ec2" and from the JSON protocols. Pure.
+// AWS's error bodies: code and words, from the XML of "query" and "ec2" from the JSON protocols and from
+// Smithy's RPC protocol. Pure.
 #pragma once
 
 #include <string>
@@ -22,6 +23,10 @@ inline constexpr size_t kMaxServiceErrorBytes = 1000;
 /// x-amzn-query-error ("Throttling;Sender") and wins over __type, `error_type` is x-amzn-errortype; either
 /// may be empty.
 [[nodiscard]] ServiceError decode_json_error(std::string_view body, std::string_view query_error,
+                                             std::string_view error_type);
+
+/// The same in CBOR. Of a body in JSON or XML, as front ends and proxies answer whatever the protocol, that.
+[[nodiscard]] ServiceError decode_cbor_error(std::string_view body, std::string_view query_error,
                                              std::string_view error_type);
 
 }  // namespace bakusoku::aws

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "aws/cbor_fixture.h"
+
 namespace bakusoku::aws {
 namespace {
 
@@ -38,11 +40,32 @@ TEST(ServiceError, reads_the_json_errors_of_either_spelling) {
   EXPECT_EQ(decode_json_error("", "", "FromHeader").code, "FromHeader");
 }
 
+TEST(ServiceError, reads_the_errors_of_the_rpc_protocol) {
+  const std::string denied =
+      R"({"__type":"com.amazonaws.cloudwatch#AccessDenied","message":"User: x is not authorized","n":[1,{"a":2}]})";
+  for (const bool indefinite : {false, true}) {
+    const ServiceError error = decode_cbor_error(cbor_of(denied, indefinite), "", "");
+    EXPECT_EQ(error.code, "AccessDenied");
+    EXPECT_EQ(error.message, "User: x is not authorized");
+    EXPECT_EQ(decode_cbor_error(cbor_of(denied, indefinite), "Throttling;Sender", "").code, "Throttling");
+  }
+  EXPECT_EQ(decode_cbor_error(cbor_of(R"({"Message":"m"})"), "", "A#NotFound:http://x").code, "NotFound");
+  EXPECT_EQ(decode_cbor_error(cbor_of(R"({"Message":"m"})"), "", "A#NotFound:http://x").message, "m");
+  EXPECT_EQ(decode_cbor_error(cbor_of(R"({"__type":5,"message":["m"],"code":"c"})"), "", "").code, "c");
+  // Whoever answers in front of the service may speak something else.
+  EXPECT_EQ(decode_cbor_error(denied, "", "").code, "AccessDenied");
+  EXPECT_EQ(decode_cbor_error("<Error><Code>SlowDown</Code></Error>", "", "").code, "SlowDown");
+  const std::string whole = cbor_of(denied);
+  for (size_t cut = 0; cut < whole.size(); ++cut)
+    EXPECT_EQ(decode_cbor_error(std::string_view(whole).substr(0, cut), "", "").code, "") << cut;
+}
+
 TEST(ServiceError, what_is_not_an_error_of_awss_has_no_code) {
   for (const char* body :
        {"", "Bad gateway", "<html><body>502</body></html>", "<a", "{}", "{\"message\":", "[]"}) {
     EXPECT_EQ(decode_xml_error(body).code, "") << body;
     EXPECT_EQ(decode_json_error(body, "", "").code, "") << body;
+    EXPECT_EQ(decode_cbor_error(body, "", "").code, "") << body;
   }
   EXPECT_EQ(decode_json_error(R"({"__type":5,"message":{"a":1}})", "", "").code, "");
 }

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <array>
 #include <cstdint>
 
 namespace bakusoku {
@@ -27,6 +28,19 @@ size_t sequence_length(std::string_view text) {
     return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
   }
   return 0;
+}
+
+// What stands in a string as it is: ASCII but for quotes, backslashes and control characters.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t ch = 0x20; ch < 0x80; ++ch) plain[ch] = ch != '"' && ch != '\\';
+  return plain;
+}();
+
+size_t plain_length(std::string_view text) {
+  size_t length = 0;
+  while (length < text.size() && kPlain[static_cast<uint8_t>(text[length])]) ++length;
+  return length;
 }
 
 void append_escaped(std::string& out, char ch) {
@@ -63,7 +77,11 @@ void append_escaped(std::string& out, char ch) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  while (!text.empty()) {
+  for (;;) {
+    const size_t plain = plain_length(text);
+    out.append(text.data(), plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const size_t length = sequence_length(text);
     if (length == 0) {
       out += kReplacement;

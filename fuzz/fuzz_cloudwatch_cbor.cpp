@@ -1,4 +1,5 @@
 // CloudWatch's answers to GetMetricData and ListMetrics.
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -14,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const auto& series : page->series) {
       if (series.query >= kQueries) std::abort();
       for (const auto& point : series.points) {
-        if (point.clock < 0) std::abort();
+        if (point.clock < 0 || !std::isfinite(point.value)) std::abort();
       }
     }
   }
