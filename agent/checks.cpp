@@ -43,6 +43,13 @@ class Asking {
 
 }  // namespace
 
+// The series are another's.
+Checks::~Checks() {
+  for (const auto& [place, checks] : hosts_) {
+    for (const CheckPtr& check : checks) remove(*check);
+  }
+}
+
 void Checks::replace(size_t destination, const std::string& host,
                      const std::vector<zabbix::ActiveItem>& items) {
   auto& checks = hosts_[{destination, host}];

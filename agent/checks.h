@@ -41,6 +41,7 @@ class Checks {
   };
 
   explicit Checks(Parts parts) : parts_(std::move(parts)) {}
+  ~Checks();
   Checks(const Checks&) = delete;
   Checks& operator=(const Checks&) = delete;
 

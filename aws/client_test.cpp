@@ -283,7 +283,7 @@ TEST_F(ClientTest, an_attempt_lasts_no_longer_than_is_set) {
 }
 
 TEST_F(ClientTest, what_aws_carried_out_is_counted_by_the_beginning_of_its_answer) {
-  const std::string good = R"({"MetricDataResults":[]})";
+  const std::string good = cbor_of(R"({"MetricDataResults":[]})");
   const auto cut = [](Script script) {
     script.bytes.resize(script.bytes.size() - 5);
     script.close = true;
@@ -291,7 +291,7 @@ TEST_F(ClientTest, what_aws_carried_out_is_counted_by_the_beginning_of_its_answe
   };
   Script dropped;
   dropped.close = true;
-  const std::string error = R"({"__type":"InternalServiceError","message":"try again"})";
+  const std::string error = cbor_of(R"({"__type":"InternalServiceError","message":"try again"})");
   cloudwatch::MetricDataRequest request;
   request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
   request.start = 1440937800;

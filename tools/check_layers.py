@@ -19,7 +19,7 @@ ALLOWED = {
     "cli": ["base", "ask", "zabbix", "aws", "weblog", "services", "agent"],
     "module": ["zbxmod", "ask"],
     "simaws": ["base"],
-    "bench": ["base", "aws", "zbxmod", "zabbix", "agent", "weblog"],
+    "bench": ["base", "aws", "zbxmod", "zabbix", "agent", "weblog", "simaws"],
 }
 # What a folder's tests may include besides: the other side of what they test.
 TESTS_MAY = {"aws": ["simaws"], "agent": ["simaws"], "cli": ["simaws"], "simaws": ["aws"], "module": ["base", "zbxmod"]}
