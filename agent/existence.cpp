@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <new>
 #include <utility>
@@ -355,7 +356,6 @@ asio::awaitable<Result<MetricsPage>> Existence::page(const Listing& listing, Lis
     co_return fail(ErrorKind::corrupt, "cloudwatch:ListMetrics in {} answers with the same page again",
                    listing.target->description());
   }
-  if (answer && on_listed) on_listed(*listing.target);
   co_return answer;
 }
 
@@ -370,6 +370,7 @@ void Existence::take_page(MetricsPage page, std::vector<uint64_t>& found, ListMe
 
 asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_active) {
   const int64_t begun = now();
+  const bool first = !recently_active && listing.listed_at == 0;
   std::vector<uint64_t> asked = std::exchange(listing.asked, {});
   std::vector<uint64_t> found;
   ListMetricsRequest request;
@@ -382,6 +383,7 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
           "listed",
           listing.namespace_, listing.target->description(), kMaxPages);
       listing.too_long = true;
+      listing.there = {};
       listing.asked.insert(listing.asked.end(), asked.begin(), asked.end());
       co_return Result<void>();
     }
@@ -390,6 +392,8 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
     if (!answer) co_return fail(std::move(answer.error()));
     take_page(std::move(*answer), found, request);
     ++pages;
+    // A long first list is of use before its end, and merged a few times only.
+    if (first && std::has_single_bit(pages)) add(listing.there, found);
   } while (!request.next_token.empty());
   if (recently_active) {
     add(listing.there, std::move(found));

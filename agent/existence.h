@@ -40,9 +40,6 @@ class Existence {
   /// From now on; what is known stays known.
   void configure(std::chrono::seconds every) { every_ = every; }
 
-  /// Called for each ListMetrics request that AWS answered, a page each.
-  std::function<void(const Target&)> on_listed;
-
   /// What is known now; never waits. Metric math is there when one of its metrics is.
   [[nodiscard]] Is of(const Series& series) const;
 
