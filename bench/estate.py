@@ -19,6 +19,8 @@ PERIOD = 300
 PUBLISHED = 60    # seconds after a period's end until the simulator shows it
 MONTH = 2_629_800  # seconds, as `bakusoku plan` counts
 HOUR = 3600
+MOMENT = 200       # seconds after a period's end: what was due at it has been read (the agent's delay is 120)
+RATE = 100         # at which simulated time passes between two such moments
 INTERVALS = {"5m": 300, "15m": 900, "1h": 3600}
 
 # What the template's scripts ask for, in their order (template_cloud_aws_ec2_http.yaml of Zabbix 7.0, get_metrics and
@@ -128,6 +130,14 @@ class Estate:
         file.write_text("".join(f"{key} {interval}\n" for keys in items.values() for key, interval in keys))
         return json.loads(self.run("plan", "--alone", "--json", "--config", self.agent.config_file, "--items", file))
 
+    def resolution(self):
+        """The longest time between two datapoints of a series."""
+        longest = 0
+        for clocks in self.points.values():
+            ordered = sorted(clocks)
+            longest = max([longest, *(b - a for a, b in zip(ordered, ordered[1:]))])
+        return longest
+
     def counts(self):
         """What AWS would have counted so far: requests by action, and metrics billed."""
         usage = self.aws.stats()["accounts"].get("000000000000", {}).get(lab.REGION, {})
@@ -156,19 +166,118 @@ def wait_quiet(estates):
 
 def measure_estate(quick):
     fleet = Fleet(HOSTS // 10 if quick else HOSTS)
+    wanted = len(fleet.volume) * (len(EC2) + len(EBS))
     with Bench() as bench:
-        # A moment at which the newest period is final and nothing is due.
-        start = (int(time.time()) // PERIOD - 16) * PERIOD + 200
+        # A moment at which the newest period is final, and an hour and a half from now.
+        start = (int(time.time()) // PERIOD - 18) * PERIOD + MOMENT + 60
         clock = SimulatedClock(bench.folder / "clock", start)
         bench.callback(clock.stop)
-        say(f"estate: {len(fleet.volume)} hosts, {fleet.there} metrics that exist of {len(fleet.volume) * 34} that are wanted")
-        estates = [Estate(bench, clock, fleet, interval) for interval in INTERVALS]
-        clock.run_to(start + 60, 1)
-        for estate in estates:
-            say(f"{estate.interval} {difference(estate.counts(), estate.planning)} {len(estate.points)}")
-        return {}
+        say(f"estate: {len(fleet.volume)} hosts want {wanted} metrics, of which {fleet.there} exist; an hour, simulated")
+        estates = {interval: Estate(bench, clock, fleet, interval) for interval in INTERVALS}
+        for estate in estates.values():
+            lab.wait_for(f"first values at {estate.interval}", lambda estate=estate: len(estate.points) >= fleet.there, 120, 0.1)
+        wait_quiet(estates.values())
+        first = {interval: difference(estate.counts(), estate.planning) for interval, estate in estates.items()}
+        end = (int(clock.seconds) // PERIOD + 1) * PERIOD + MOMENT
+        clock.run_to(end, RATE)
+        wait_quiet(estates.values())
+        before = {interval: estate.counts() for interval, estate in estates.items()}
+        own = {interval: int(estate.agent.ask("bakusoku.stats[metrics.billed]")) for interval, estate in estates.items()}
+        for _ in range(HOUR // PERIOD):
+            end += PERIOD
+            clock.run_to(end, RATE)
+            wait_quiet(estates.values())
+        # The last values reach the sink.
+        lab.wait_for("nothing waits", lambda: all(estate.agent.ask("bakusoku.stats[values.waiting]") == "0"
+                                                  for estate in estates.values()), 30, 0.2)
+        results = {"hosts": len(fleet.volume), "wanted": wanted, "there": fleet.there, "intervals": {}}
+        for interval, estate in estates.items():
+            hour = difference(estate.counts(), before[interval])
+            billed = hour.pop("billed")
+            throttled = hour.pop("throttled")
+            # The list of instances follows the machine's time: once in five minutes.
+            hour["DescribeInstances"] = first[interval]["DescribeInstances"] * HOUR // PERIOD
+            own_billed = int(estate.agent.ask("bakusoku.stats[metrics.billed]")) - own[interval]
+            estate.agent.stop()
+            all_of_it, ledger = difference(estate.counts(), estate.planning), estate.ledger()
+            monthly = MONTH / HOUR
+            requests = sum(count for action, count in hour.items() if action == "ListMetrics")
+            results["intervals"][interval] = {
+                "first_billed": first[interval]["billed"], "calls": hour, "billed": billed, "throttled": throttled,
+                "usd": usd(billed * monthly, requests * monthly) / len(fleet.volume),
+                "own_billed": own_billed, "all_billed": all_of_it["billed"], "all_listed": all_of_it["ListMetrics"],
+                "ledger_billed": ledger["GetMetricData"], "ledger_listed": ledger.get("ListMetrics", 0),
+                "plan_usd": estate.plan["usd_per_month"] / len(fleet.volume), "plan_metrics": estate.plan["metrics"],
+                "resolution": estate.resolution(), "errors": len(estate.sink.errors)}
+        return results
+
+
+def template(hosts):
+    """The template's own arithmetic, of one host with one volume in five minutes and in a month."""
+    billed = len(EC2) + len(EBS)
+    months = MONTH / PERIOD
+    alarms = usd(0, TEMPLATE_CALLS["DescribeAlarms"] * months * hosts) / hosts
+    return {"calls": sum(TEMPLATE_CALLS.values()), "billed": billed, "usd": usd(billed * months, 0), "usd_alarms": alarms}
+
+
+def add_wanted(results, add):
+    if "estate" not in results:
+        return
+    estate = results["estate"]
+    five, quarter, hour = (estate["intervals"][name] for name in INTERVALS)
+    each = five["billed"] / (estate["there"] * HOUR / PERIOD)
+    add("the template's estate every 5 min: metrics billed per metric that exists", "1", f"{each:.4g}", each == 1)
+    ratio = template(estate["hosts"])["calls"] * estate["hosts"] * (HOUR / PERIOD) / sum(five["calls"].values())
+    add("the same: calls of the template per call of the agent", "at least 100", number(ratio), ratio >= 100)
+    add("every 15 min, all 5 min datapoints: US$ per host and month", "at most 0.80", f"{quarter['usd']:.2f}",
+        round(quarter["usd"], 2) <= 0.80 and quarter["resolution"] == PERIOD)
+    add("every hour, all 5 min datapoints: US$ per host and month", "at most 0.20", f"{hour['usd']:.2f}",
+        round(hour["usd"], 2) <= 0.20 and hour["resolution"] == PERIOD)
+    for name, row in estate["intervals"].items():
+        exact = (row["own_billed"], row["ledger_billed"], row["ledger_listed"]) == \
+            (row["billed"], row["all_billed"], row["all_listed"])
+        add(f"every {name}: the agent's ledger against what AWS counts", "equal", "equal" if exact else
+            f"{row['ledger_billed']:,} to {row['all_billed']:,} metrics", exact)
+        off = abs(row["plan_usd"] / row["usd"] - 1)
+        add(f"every {name}: `bakusoku plan` beforehand against what is billed", "within 1 %", f"{off * 100:.2f} %", off <= 0.01)
+
+
+def report(results):
+    if "estate" not in results:
+        return []
+    estate = results["estate"]
+    hosts, theirs = estate["hosts"], template(estate["hosts"])
+    steps = hosts * HOUR / PERIOD
+    rows = [["template (computed)", f"{theirs['calls']}", "0", f"{theirs['billed']}", f"{theirs['usd']:.2f}", "", ""]]
+    for name, row in estate["intervals"].items():
+        calls = sum(row["calls"].values())
+        rows.append([f"bakusoku, every {name}", f"{calls / steps:.3g}", f"{row['calls'].get('ListMetrics', 0) / steps:.2g}",
+                     f"{row['billed'] / steps:.4g}", f"{row['usd']:.2f}", f"1/{theirs['calls'] * steps / calls:.0f}",
+                     f"1/{theirs['usd'] / row['usd']:.2f}"])
+    five = estate["intervals"]["5m"]
+    calls = ", ".join(f"{count:,} {action}" for action, count in five["calls"].items())
+    agree = [[f"every {name}", f"{row['first_billed']:,}", f"{row['all_billed']:,}", f"{row['ledger_billed']:,}",
+              f"{row['usd']:.4f}", f"{row['plan_usd']:.4f}"] for name, row in estate["intervals"].items()]
+    rules = "; ".join(f"{action} {count}" for action, count in TEMPLATE_CALLS.items())
+    return [f"### The estate of Zabbix's template: {hosts:,} EC2 hosts with a volume each",
+            f"{len(EC2)} metrics of each instance and {len(EBS)} of each volume in periods of five minutes, {estate['wanted']:,} "
+            f"items, of which {estate['there']:,} are of metrics that exist. Real agents, told the items by Zabbix (a sink), read "
+            "them for a simulated hour at each interval; requests and billed metrics are counted by the simulator, look-ups of "
+            "what does not exist (which become rarer with time) among them. Every datapoint of five minutes arrived in each case.",
+            table(["per host and five minutes", "calls", "of them ListMetrics", "metrics billed", "US$ per host and month",
+                   "calls : template", "US$ : template"], rows),
+            f"In the hour at five minutes: {calls}. The template is computed from its scripts, which run once per host (in five "
+            f"minutes: {rules}), ask for all {theirs['billed']} metrics whether or not they exist, and are billed for them at "
+            f"the same price. Its DescribeAlarms come to another US${theirs['usd_alarms']:.2f} per host and month for {hosts:,} hosts, "
+            "after the free million of requests; the agent has no key for alarms, and asks for none.",
+            "What the agent is billed in the first readings after its start, and in all, beside its own ledger; and what a host "
+            "comes to a month by the simulator's count and by `bakusoku plan`, asked beforehand:",
+            table(["", "billed at first", "billed in all", "ledger", "US$ counted", "US$ planned"], agree)]
 
 
 if __name__ == "__main__":
     import sys
-    measure_estate("--quick" in sys.argv)
+    measured = {"estate": measure_estate("--quick" in sys.argv)}
+    print(json.dumps(measured, indent=1))
+    add_wanted(measured, lambda *row: print(row))
+    print("\n\n".join(report(measured)))

@@ -18,7 +18,7 @@ class ValueSink:
     def __init__(self, items, on_value):
         self.items = items          # {host: [(key, interval)]}
         self.on_value = on_value
-        self.first_asked = {}       # {host: when it was first told its items}
+        self.first_told = {}        # {(host, key): when the item was first handed out}
         self.errors = {}            # {(host, key): the newest error}
         self._lock = threading.Lock()
         sink = self
@@ -62,8 +62,9 @@ class ValueSink:
         items = self.items.get(host)
         if items is None:
             return {"response": "failed", "info": f"host [{host}] not found"}
-        with self._lock:
-            self.first_asked.setdefault(host, time.time())
+        when = time.time()
+        for key, _ in items:
+            self.first_told.setdefault((host, key), when)
         return {"response": "success", "data": [
             {"key": key, "itemid": number, "delay": interval, "lastlogsize": 0, "mtime": 0}
             for number, (key, interval) in enumerate(items, 1 + abs(hash(host)) % 1_000_000_000 * 1000)]}
