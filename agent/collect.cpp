@@ -388,12 +388,12 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
     }
     if (listed.is) {
       if (listed.wants && series->ask_gap != 0) listed.wants(*series);
-      const Listed::Is is = listed.is(*series);
-      if (is == Listed::Is::absent) {
+      const Exists is = listed.is(*series);
+      if (is == Exists::absent) {
         absent.push_back(due);
         continue;
       }
-      if (is == Listed::Is::unknown && !is_learnt && listed.learn) {
+      if (is == Exists::unknown && !is_learnt && listed.learn) {
         unknown.push_back(series);
         continue;
       }
@@ -489,7 +489,7 @@ asio::awaitable<void> Collect::learn(Lane& lane, std::vector<Series*> unknown, W
       // A list takes longer. What is on it so far is read; of the rest, what somebody waits for: that costs
       // money where there is nothing, and an item of Zabbix's can wait instead.
       const auto rest = std::stable_partition(unknown.begin(), unknown.end(), [this](const Series* series) {
-        return series->fed != 0 && series->held == 0 && listed.is(*series) == Listed::Is::unknown;
+        return series->fed != 0 && series->held == 0 && listed.is(*series) == Exists::unknown;
       });
       const std::vector<Series*> read(rest, unknown.end());
       unknown.erase(rest, unknown.end());

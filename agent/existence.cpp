@@ -129,24 +129,23 @@ bool Existence::is_held(const Listing& listing) const {
   return now() < listing.held_until && listing.held_until - now() <= kLongestHold;
 }
 
-Existence::Is Existence::of(const Listing* listing, std::string_view metric,
-                            const Dimensions& dimensions) const {
-  if (listing == nullptr) return Is::unknown;
+Exists Existence::of(const Listing* listing, std::string_view metric, const Dimensions& dimensions) const {
+  if (listing == nullptr) return Exists::unknown;
   const uint64_t hash = hash_of(metric, dimensions);
-  if (contains(listing->there, hash)) return Is::there;
+  if (contains(listing->there, hash)) return Exists::there;
   const auto sought = listing->sought.find(hash);
-  return sought != listing->sought.end() && sought->second.looked != 0 ? Is::absent : Is::unknown;
+  return sought != listing->sought.end() && sought->second.looked != 0 ? Exists::absent : Exists::unknown;
 }
 
-Existence::Is Existence::of(const Series& series) const {
-  if (every_.count() == 0) return Is::unknown;
-  Is all = Is::absent;
+Exists Existence::of(const Series& series) const {
+  if (every_.count() == 0) return Exists::unknown;
+  Exists all = Exists::absent;
   each_metric(series,
               [&](std::string_view namespace_, std::string_view metric, const Dimensions& dimensions) {
-                if (all == Is::there) return;
+                if (all == Exists::there) return;
                 const Listing* listing = find(*series.group->target, namespace_, owner_of(series));
-                const Is one = of(listing, metric, dimensions);
-                if (one != Is::absent) all = one;
+                const Exists one = of(listing, metric, dimensions);
+                if (one != Exists::absent) all = one;
               });
   return all;
 }
