@@ -127,7 +127,7 @@ bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
     if (evidence.first_age <= learnt_ + 4 * limits.step) ++seen_;
   } else {
     const bool curable = evidence.first_age < limits.most && evidence.age > learnt_;
-    const bool of_this_delay = evidence.first_age + limits.step >= learnt_;
+    const bool of_this_delay = evidence.first_age >= learnt_;  // not of a shorter one before it
     if (curable && of_this_delay) {
       ++seen_;
       ++wrong_;
