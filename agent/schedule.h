@@ -67,7 +67,7 @@ struct Progress {
                                         int64_t reach, int64_t now);
 
 /// How long after its moment the call number `call` of `calls` is sent: they are spread over a fifth of the
-/// period, eight seconds at most.
+/// period, seven seconds at most.
 [[nodiscard]] std::chrono::milliseconds spread(size_t call, size_t calls, int64_t period);
 
 }  // namespace bakusoku::agent

@@ -138,7 +138,7 @@ def report(results):
     return ["### Freshness",
             f"{found['series']:,} series of three namespaces in periods of {PERIOD} s, {found['periods']} of them; a datapoint's "
             "time runs from when the simulator first shows it to its arrival at Zabbix (a sink), which is later than in the "
-            "spool. The agent's calls of one moment are spread over ten seconds.",
+            "spool. The agent's calls of one moment are spread over seven seconds.",
             table(["", "values", "p50", "p95", "max"], rows)]
 
 
