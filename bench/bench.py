@@ -3,9 +3,9 @@
 Seven parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
 module and UserParameters, in interleaved rounds, the load generator filling both cores), memory (an agent that knows
 100,000 keys), fetching (the agent's own reading ahead beside a resident boto3 loop: same series, same windows, same
-endpoint), delivery (to Zabbix, beside zabbix_sender), hosts (ten thousand of them, as an active agent), estate (that of Zabbix's own
-template, beside the template's arithmetic) and freshness (of values at Zabbix). Ratios are
-medians of the rounds' own ratios, so that a slow moment of the machine hits both sides.
+endpoint), delivery (to Zabbix, beside zabbix_sender), hosts (ten thousand of them, as an active agent), estate (that of
+Zabbix's own template, beside the template's arithmetic) and freshness (of values at Zabbix). Ratios are medians of the
+rounds' own ratios, so that a slow moment of the machine hits both sides.
 """
 
 import argparse

@@ -19,11 +19,12 @@ PERIOD = 300
 PUBLISHED = 60    # seconds after a period's end until the simulator shows it
 MONTH = 2_629_800  # seconds, as `bakusoku plan` counts
 HOUR = 3600
-MOMENT = 200       # seconds after a period's end: what was due at it has been read (the agent's delay is 120)
+DUE, MOMENT = 150, 200  # seconds after a period's end: it can be read (the agent's delay is 120), and it has been
+BEAT = 1.3         # a little longer than that of the agents, in seconds of the machine
 RATE = 100         # at which simulated time passes between two such moments
 INTERVALS = {"5m": 300, "15m": 900, "1h": 3600}
 
-# What the template's scripts ask for, in their order (template_cloud_aws_ec2_http.yaml of Zabbix 7.0, get_metrics and
+# What the template's scripts ask for (template_cloud_aws_ec2_http.yaml of Zabbix 7.0, get_metrics and
 # get_ebs_metrics; there the two balances of the instance have a blank before the %, and so never get data).
 EC2 = ("CPUCreditUsage", "CPUCreditBalance", "CPUSurplusCreditBalance", "CPUSurplusCreditsCharged", "CPUUtilization",
        "DiskReadOps", "DiskWriteOps", "DiskReadBytes", "DiskWriteBytes", "EBSReadOps", "EBSWriteOps", "EBSReadBytes",
@@ -96,7 +97,7 @@ class Estate:
     def __init__(self, bench, clock, fleet, interval):
         self.interval, self.clock = interval, clock
         folder = bench.subfolder()
-        self.aws = lab.Simaws(folder, "--instances", fleet.size, "--regions", lab.REGION, "--publish", PUBLISHED, "--quotas")
+        self.aws = lab.Simaws(folder, "--instances", fleet.size, "--regions", lab.REGION, "--publish", PUBLISHED)
         self.aws.environment = clock.environment
         bench.begin(self.aws)
         items = {host: [(key, interval) for key in fleet.keys(host)] for host in fleet.volume}
@@ -140,9 +141,9 @@ class Estate:
 
     def counts(self):
         """What AWS would have counted so far: requests by action, and metrics billed."""
-        usage = self.aws.stats()["accounts"].get("000000000000", {}).get(lab.REGION, {})
-        calls = {action.rpartition(".")[2]: count for action, count in usage.get("calls", {}).items()}
-        return {**calls, "billed": usage.get("billed", 0), "throttled": usage.get("throttled", 0)}
+        stats = self.aws.stats()
+        calls = {action.rpartition(".")[2]: count["calls"] - count["errors"] for action, count in stats["calls"].items()}
+        return {**calls, "billed": stats["metrics_billed"]}
 
     def ledger(self):
         """The same as the stopped agent's ledger says."""
@@ -157,11 +158,19 @@ def difference(after, before):
 def wait_quiet(estates):
     """Until no agent has asked anything for longer than its beat of a second."""
     before, since = None, time.monotonic()
-    while time.monotonic() - since < 1.3:
+    while time.monotonic() - since < BEAT:
         now = [estate.counts() for estate in estates]
         if now != before:
             before, since = now, time.monotonic()
         time.sleep(0.1)
+
+
+def pass_moment(clock, end, estates):
+    """Time passes until what is due after a period's end has been read."""
+    clock.run_to(end - MOMENT + DUE, RATE)
+    time.sleep(BEAT)  # the agents find what is due, and spread it over some seconds
+    clock.run_to(end, RATE)
+    wait_quiet(estates)
 
 
 def measure_estate(quick):
@@ -179,14 +188,12 @@ def measure_estate(quick):
         wait_quiet(estates.values())
         first = {interval: difference(estate.counts(), estate.planning) for interval, estate in estates.items()}
         end = (int(clock.seconds) // PERIOD + 1) * PERIOD + MOMENT
-        clock.run_to(end, RATE)
-        wait_quiet(estates.values())
+        pass_moment(clock, end, estates.values())
         before = {interval: estate.counts() for interval, estate in estates.items()}
         own = {interval: int(estate.agent.ask("bakusoku.stats[metrics.billed]")) for interval, estate in estates.items()}
         for _ in range(HOUR // PERIOD):
             end += PERIOD
-            clock.run_to(end, RATE)
-            wait_quiet(estates.values())
+            pass_moment(clock, end, estates.values())
         # The last values reach the sink.
         lab.wait_for("nothing waits", lambda: all(estate.agent.ask("bakusoku.stats[values.waiting]") == "0"
                                                   for estate in estates.values()), 30, 0.2)
@@ -194,7 +201,6 @@ def measure_estate(quick):
         for interval, estate in estates.items():
             hour = difference(estate.counts(), before[interval])
             billed = hour.pop("billed")
-            throttled = hour.pop("throttled")
             # The list of instances follows the machine's time: once in five minutes.
             hour["DescribeInstances"] = first[interval]["DescribeInstances"] * HOUR // PERIOD
             own_billed = int(estate.agent.ask("bakusoku.stats[metrics.billed]")) - own[interval]
@@ -203,7 +209,7 @@ def measure_estate(quick):
             monthly = MONTH / HOUR
             requests = sum(count for action, count in hour.items() if action == "ListMetrics")
             results["intervals"][interval] = {
-                "first_billed": first[interval]["billed"], "calls": hour, "billed": billed, "throttled": throttled,
+                "first_billed": first[interval]["billed"], "calls": hour, "billed": billed,
                 "usd": usd(billed * monthly, requests * monthly) / len(fleet.volume),
                 "own_billed": own_billed, "all_billed": all_of_it["billed"], "all_listed": all_of_it["ListMetrics"],
                 "ledger_billed": ledger["GetMetricData"], "ledger_listed": ledger.get("ListMetrics", 0),

@@ -154,15 +154,14 @@ class Collects(ActiveTestCase):
         self.assertNotIn("monitoring.GetMetricData", aws.stats()["calls"], "it is asked beforehand")
 
         self.begin(agent)
-        def billed():
-            return aws.stats()["metrics_billed"], aws.calls("monitoring.GetMetricData")
-        wait_for("a reading", lambda: billed()[0] > 0)
-        first = billed()
-        wait_for("a reading at its moment", lambda: billed() != first, 2 * PERIOD)
-        time.sleep(PERIOD / 2)
-        before = billed()
-        time.sleep(PERIOD)
-        metrics, calls = (after - earlier for after, earlier in zip(billed(), before))
+        readings = [(0, 0)]
+        for _ in range(3):  # the first, and at two moments
+            def another():
+                stats = aws.stats()
+                found = stats["metrics_billed"], stats["calls"].get("monitoring.GetMetricData", {}).get("calls", 0)
+                return found if found != readings[-1] else None
+            readings.append(wait_for("a reading", another, 2 * PERIOD))
+        metrics, calls = (after - before for after, before in zip(readings[-1], readings[-2]))
         self.assertEqual(metrics, 2)
         self.assertEqual(plan["calls_per_minute"], calls * 60 / PERIOD)
         month = 365.25 * 86400 / 12
