@@ -56,11 +56,13 @@ Result<void> Agent::open_reporting() {
       Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, stats_, clock_});
   if (!reporting) return fail(reporting.error());
   reporting_ = std::move(*reporting);
-  reporting_->on_added([this] {
-    const auto now = std::chrono::steady_clock::now();
-    if (now >= hurried_until_) beat_.cancel();
-    hurried_until_ = now + kHurried;
-  });
+  if (reporting_) {
+    reporting_->on_added([this] {
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= hurried_until_) beat_.cancel();
+      hurried_until_ = now + kHurried;
+    });
+  }
   explain_.look_at(reporting_.get());
   status_.look_at(reporting_.get());
   planner_.look_at(reporting_.get());
