@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
@@ -21,6 +22,9 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr std::chrono::seconds kTick{1};
+// A new item's first value is looked for so often, so long.
+constexpr std::chrono::milliseconds kHurriedTick{100};
+constexpr std::chrono::seconds kHurried{3};
 constexpr unsigned kTicksBetweenForgetting = 60;
 constexpr int kMappedFrom = 256 * 1024;  // bytes
 constexpr std::chrono::seconds kRegionRetry{60};
@@ -30,12 +34,8 @@ constexpr const char* kDelaysNote = "delays";  // of the ledger: see Delays::tex
 static_assert(kMostCallsInFlight == static_cast<int64_t>(aws::kMostCallsInFlight));
 
 Collect::Listed listed_by(Existence& existence) {
-  using Is = Collect::Listed::Is;
   Collect::Listed listed;
-  listed.is = [&existence](const Series& series) {
-    const Existence::Is is = existence.of(series);
-    return is == Existence::Is::there ? Is::there : is == Existence::Is::absent ? Is::absent : Is::unknown;
-  };
+  listed.is = [&existence](const Series& series) { return existence.of(series); };
   listed.learn = [&existence](const Target& target, std::vector<Series*> series, Deadline deadline) {
     return existence.learn(target, std::move(series), deadline);
   };
@@ -60,6 +60,13 @@ Result<void> Agent::open_reporting() {
       Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, stats_, clock_});
   if (!reporting) return fail(reporting.error());
   reporting_ = std::move(*reporting);
+  if (reporting_) {
+    reporting_->on_added([this] {
+      const auto now = std::chrono::steady_clock::now();
+      if (now >= hurried_until_) beat_.cancel();
+      hurried_until_ = now + kHurried;
+    });
+  }
   explain_.look_at(reporting_.get());
   status_.look_at(reporting_.get());
   planner_.look_at(reporting_.get());
@@ -74,6 +81,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       targets_(std::move(targets)),
       organization_(io, *targets_, config_.organization),
       accounts_seen_(targets_->revision()),
+      beat_(io),
       inventories_(io, config_.inventory.interval, clock),
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
@@ -95,17 +103,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
   collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
   collect_.set_longest_stretched(config_.budget.longest_interval.count());
   bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };
-  planner_.exists = [this](const Series& series) {
-    switch (existence_.of(series)) {
-      case Existence::Is::there:
-        return PlannedSeries::Exists::there;
-      case Existence::Is::absent:
-        return PlannedSeries::Exists::absent;
-      case Existence::Is::unknown:
-        break;
-    }
-    return PlannedSeries::Exists::unknown;
-  };
+  planner_.exists = [this](const Series& series) { return existence_.of(series); };
   bill_.items_of = [this](const Series& series, const Bill::UseItem& use) {
     if (reporting_) reporting_->checks().each_item_of(series, use);
   };
@@ -273,13 +271,27 @@ asio::awaitable<void> Agent::weblog_loop() {
   }
 }
 
+// New items are looked at meanwhile.
+asio::awaitable<void> Agent::wait_for_tick() {
+  using std::chrono::steady_clock;
+  const steady_clock::time_point tick = steady_clock::now() + kTick;
+  for (auto now = steady_clock::now(); now < tick; now = steady_clock::now()) {
+    const bool hurried = now < hurried_until_;
+    beat_.expires_at(hurried ? std::min(tick, now + kHurriedTick) : tick);
+    asio::error_code woken;
+    co_await beat_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    if (!hurried || !reporting_ || steady_clock::now() >= tick) continue;
+    try {
+      reporting_->bring();
+    } catch (const std::bad_alloc&) {
+      spdlog::error("out of memory; new items wait for the next second");
+    }
+  }
+}
+
 asio::awaitable<void> Agent::tick_loop() {
-  asio::steady_timer timer(io_);
   for (unsigned ticks = 1;; ++ticks) {
-    timer.expires_after(kTick);
-    asio::error_code stopped;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
-    if (stopped) co_return;
+    co_await wait_for_tick();
     try {
       if (accounts_seen_ != targets_->revision()) look_again();
       items_.keep_board();

@@ -18,6 +18,8 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -95,6 +97,7 @@ class Agent {
   void look_again();
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
+  [[nodiscard]] asio::awaitable<void> wait_for_tick();
   [[nodiscard]] asio::awaitable<void> weblog_loop();
 
   asio::io_context& io_;
@@ -104,6 +107,8 @@ class Agent {
   Organization organization_;
   uint64_t accounts_seen_ = 0;  // the revision of the targets that everything follows
   bool started_ = false;
+  asio::steady_timer beat_;
+  std::chrono::steady_clock::time_point hurried_until_{};  // somebody waits for the first values of new items
   Stats stats_;
   Inventories inventories_;
   Demand demand_;

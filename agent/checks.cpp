@@ -115,6 +115,7 @@ void Checks::add(size_t destination, const std::shared_ptr<const std::string>& h
     return;
   }
   schedule(*check, now);  // the first value does not wait for the interval
+  if (on_added) on_added();
 }
 
 void Checks::remove(Check& check) {

@@ -7,6 +7,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,7 +59,10 @@ class Checks {
   /// Keys may stand for other targets than before. Items whose metric stays keep their pace.
   void look_again();
 
-  /// Called once a second: what is due, and what the newest readings brought.
+  /// Called when there is an item that was not there before.
+  std::function<void()> on_added;
+
+  /// Called once a second, or more often: what is due, and what the newest readings brought.
   void tick();
 
   [[nodiscard]] size_t count() const { return scheduled_; }

@@ -125,6 +125,18 @@ TEST_F(ChecksTest, TwoItemsOfASeriesEachGetItsDatapoints) {
   EXPECT_EQ(clocks_of(other).size(), 2u);
 }
 
+TEST_F(ChecksTest, ItIsSaidWhenAnItemIsNew) {
+  start();
+  int added = 0;
+  checks_->on_added = [&] { ++added; };
+  checks_->replace(0, "host", {item("bakusoku.ping", 1)});
+  EXPECT_EQ(added, 1);
+  checks_->replace(0, "host", {item("bakusoku.ping", 1)});
+  EXPECT_EQ(added, 1) << "it was there before";
+  checks_->replace(0, "host", {item("bakusoku.ping", 1), item("bakusoku.version", 2)});
+  EXPECT_EQ(added, 2);
+}
+
 TEST_F(ChecksTest, KeysWithMacrosAreSentAsZabbixKnowsThem) {
   start();
   zabbix::ActiveItem echo = item("bakusoku.echo[web]");

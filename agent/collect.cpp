@@ -44,6 +44,8 @@ constexpr int64_t kAliveIntervals = 3;
 // So many calls are gathered before they are sent without waiting for more.
 constexpr size_t kMostGathered = 16 * aws::cloudwatch::kMaxQueriesPerCall;
 constexpr std::chrono::seconds kTimeToLearn{1};
+// Where nobody waits for an answer: a list of 400 pages at half of AWS's quota.
+constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::seconds kLongestWait{10};  // of a call for its place in the spread
 // Of a namespace and class of periods: enough to tell one late datapoint in a hundred within a few periods.
 constexpr size_t kSampledSeries = 48;
@@ -400,12 +402,12 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
     }
     if (listed.is) {
       if (listed.wants && series->ask_gap != 0) listed.wants(*series);
-      const Listed::Is is = listed.is(*series);
-      if (is == Listed::Is::absent) {
+      const Exists is = listed.is(*series);
+      if (is == Exists::absent) {
         absent.push_back(due);
         continue;
       }
-      if (is == Listed::Is::unknown && !is_learnt && listed.learn) {
+      if (is == Exists::unknown && !is_learnt && listed.learn) {
         unknown.push_back(series);
         continue;
       }
@@ -497,10 +499,27 @@ void Collect::plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::
 asio::awaitable<void> Collect::learn(Lane& lane, std::vector<Series*> unknown, Why why) {
   // Not from inside enqueue(): what is known at once would be read before anybody waits for it.
   co_await asio::post(io_, asio::use_awaitable);
+  const Steady last = steady_clock::now() + kPatience;
   try {
-    std::vector<Series*> asked = unknown;
-    const Deadline deadline = steady_clock::now() + kTimeToLearn;
-    co_await listed.learn(*lane.target, std::move(asked), deadline);
+    for (Steady next{}; next < last;) {
+      std::vector<Series*> asked = unknown;
+      next = steady_clock::now() + kTimeToLearn;
+      co_await listed.learn(*lane.target, std::move(asked), next);
+      if (steady_clock::now() < next) break;  // all is known, or cannot be
+      // A list takes longer. What is on it so far is read; of the rest, what somebody waits for: that costs
+      // money where there is nothing, and an item of Zabbix's can wait instead.
+      const auto rest = std::stable_partition(unknown.begin(), unknown.end(), [this](const Series* series) {
+        return series->fed != 0 && series->held == 0 && listed.is(*series) == Exists::unknown;
+      });
+      const std::vector<Series*> read(rest, unknown.end());
+      unknown.erase(rest, unknown.end());
+      if (read.empty()) continue;
+      // Nobody waits for these yet; who comes now is not to find the event of those that are read.
+      const auto learning = std::make_shared<Event>(io_);
+      for (Series* series : unknown) series->reading = learning;
+      start(lane, read, why, true);
+      if (unknown.empty()) co_return;
+    }
   } catch (const std::exception& exception) {
     spdlog::error("looking for metrics in {}: {}", lane.target->description(), exception.what());
   }

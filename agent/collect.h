@@ -26,6 +26,7 @@
 #include "agent/config.h"
 #include "agent/delays.h"
 #include "agent/demand.h"
+#include "agent/exists.h"
 #include "agent/feed.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -62,8 +63,7 @@ class Collect {
   /// What is known of which metrics CloudWatch has. A series without is not asked for: it counts as read and
   /// empty. Null functions: nothing is known.
   struct Listed {
-    enum class Is { unknown, there, absent };
-    std::function<Is(const Series&)> is;  // never waits
+    std::function<Exists(const Series&)> is;  // never waits
     std::function<asio::awaitable<void>(const Target&, std::vector<Series*>, Deadline)>
         learn;                                 // of those that are unknown
     std::function<void(const Series&)> wants;  // it is read regularly

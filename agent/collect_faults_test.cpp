@@ -423,8 +423,8 @@ TEST_F(CollectFaultsTest, WhatIsNotListedIsNotAskedFor) {
   set_clocks();
   std::set<std::string> learnt;
   collect().listed.is = [&](const Series& series) {
-    if (!learnt.contains(*series.name->metric)) return Collect::Listed::Is::unknown;
-    return *series.name->metric == "NetworkIn" ? Collect::Listed::Is::absent : Collect::Listed::Is::there;
+    if (!learnt.contains(*series.name->metric)) return Exists::unknown;
+    return *series.name->metric == "NetworkIn" ? Exists::absent : Exists::there;
   };
   collect().listed.learn = [&](const Target&, std::vector<Series*> series,
                                Deadline) -> asio::awaitable<void> {

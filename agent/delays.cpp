@@ -9,9 +9,10 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr int64_t kHour = 3600;
+constexpr int64_t kQuiet = 1200;
 constexpr int64_t kDay = 86400;
 constexpr int64_t kLongestHold = 32 * kDay;
-constexpr int64_t kQuietPeriods = 20;
+constexpr int64_t kQuietPeriods = 10;
 constexpr int64_t kLeastWrong = 2;
 constexpr int64_t kEnough = 20;  // observations to lower the delay on
 constexpr int64_t kDaysKept = 35;
@@ -25,7 +26,7 @@ struct Bounds {
 
 const Bounds& bounds(PeriodClass of) {
   static constexpr Bounds kSeconds{10, 5, 120, 5};
-  static constexpr Bounds kMinutes{120, 30, 900, 15};
+  static constexpr Bounds kMinutes{120, 30, 900, 5};
   static constexpr Bounds kHours{300, 120, 2 * kHour, 60};
   static constexpr Bounds kDays{2 * kHour, kHour, 36 * kHour, 900};
   switch (of) {
@@ -120,6 +121,7 @@ std::vector<Evidence> Sample::look(std::span<const aws::cloudwatch::Datapoint> p
 void Delay::reset(int64_t now) {
   since_ = now;
   seen_ = wrong_ = needed_ = 0;
+  revised_ = false;
 }
 
 bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
@@ -132,29 +134,36 @@ bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
     if (evidence.first_age <= learnt_ + 4 * limits.step) ++seen_;
   } else {
     const bool curable = evidence.first_age < limits.most && evidence.age > learnt_;
-    const bool of_this_delay = evidence.first_age + limits.step >= learnt_;
+    const bool of_this_delay = evidence.first_age >= learnt_;  // not of a shorter one before it
     if (curable && of_this_delay) {
       ++seen_;
       ++wrong_;
+      revised_ = revised_ || evidence.kind == Evidence::Kind::revised;
       const int64_t enough = evidence.kind == Evidence::Kind::revised
                                  ? evidence.age
                                  : evidence.first_age + (evidence.age - evidence.first_age) / 2;
       needed_ = std::max(needed_, enough);
     }
     if (wrong_ >= kLeastWrong && wrong_ * 100 > seen_) {
-      const int64_t longer = rounded_up(std::max(needed_, learnt_ + 1), limits.step);
+      // What was long enough just before is known better than what would be.
+      const int64_t longer =
+          good_ > learnt_ ? good_ : rounded_up(std::max(needed_, learnt_ + 1), limits.step);
+      const int64_t tried = learnt_;
       const bool again = floor_ != 0 && longer <= floor_ + 4 * limits.step;
       learnt_ = std::min(longer, limits.most);
-      floor_ = learnt_;
+      floor_ = revised_ ? learnt_ : std::min(tried + limits.step, learnt_);
       hold_ = again ? std::min(2 * hold_, kLongestHold) : std::max(kDay, kQuietPeriods * period);
       floor_until_ = now + hold_;
+      good_ = 0;
       reset(now);
       return true;
     }
   }
-  if (now - since_ < std::max(kHour, kQuietPeriods * period)) return false;
-  const bool quiet = wrong_ == 0 && seen_ >= kEnough;
+  if (now - since_ < std::max(kQuiet, kQuietPeriods * period)) return false;
+  if (wrong_ == 0 && seen_ < kEnough) return false;
+  const bool quiet = wrong_ == 0;
   reset(now);
+  good_ = quiet ? learnt_ : 0;
   const int64_t shorter = learnt_ - limits.step;
   if (!quiet || shorter < limits.least || (shorter < floor_ && now < floor_until_)) return false;
   learnt_ = shorter;

@@ -2,9 +2,10 @@
 // period (pure). Every reading looks back over some periods, so a second look is free: a datapoint that was
 // not there, or another one, when its period was first read shows that the delay was too short. A late one is
 // repaired by the look-back, so the delay goes half the way up; a revised one has been delivered wrong, so it
-// goes up to the age at which the value was right. It comes down in small steps, one for an hour (or twenty
-// periods) without either, and not below where it was too short for a day, doubled each time that is found
-// again.
+// goes up to the age at which the value was right. It comes down in small steps, one for twenty minutes (or
+// ten periods) without either; when a step was one too many, it is taken back, and not tried again for a day,
+// doubled each time that is found again. So a delay that has settled is longer than it need be by no more
+// than a step, unless datapoints were revised.
 #pragma once
 
 #include <array>
@@ -87,6 +88,8 @@ class Delay {
   int64_t seen_ = 0;
   int64_t wrong_ = 0;
   int64_t needed_ = 0;  // what would have been long enough
+  bool revised_ = false;
+  int64_t good_ = 0;  // what was long enough until it was last made shorter; 0: it was not made shorter
 };
 
 class Delays {

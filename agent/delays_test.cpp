@@ -89,17 +89,43 @@ TEST_F(DelaysTest, NoDelayHelpsAgainstWhatComesHoursLater) {
 
 TEST_F(DelaysTest, ComesDownInStepsWhileNothingIsLate) {
   read(60, 65, [](int64_t, int64_t) { return std::optional(1.0); });
-  EXPECT_EQ(seconds(60), 105);
+  EXPECT_EQ(seconds(60), 105) << "three steps of twenty minutes";
   read(60, 1000, [](int64_t, int64_t) { return std::optional(1.0); });
   EXPECT_EQ(seconds(60), 30) << "and no further";
+}
+
+TEST_F(DelaysTest, SettlesAStepAboveWhatIsNeededAtMost) {
+  for (const int64_t needed : {31, 60, 100, 121, 299}) {
+    delays_ = Delays();
+    samples_.clear();
+    const auto published = [&](int64_t, int64_t age) {
+      return age < needed ? std::nullopt : std::optional(1.0);
+    };
+    read(60, 20 * 60, published, 20);
+    EXPECT_GE(seconds(60), needed);
+    EXPECT_LE(seconds(60), needed + 5);
+    // And it stays there, but for a try now and then.
+    int off = 0;
+    for (int hour = 0; hour < 4 * 24; ++hour) {
+      read(60, 60, published, 20);
+      off += seconds(60) < needed || seconds(60) > needed + 5 ? 1 : 0;
+    }
+    EXPECT_LE(off, 4) << "hours of four days, " << needed;
+  }
+}
+
+TEST_F(DelaysTest, OneSeriesIsEnough) {
+  read(
+      300, 24 * 12, [](int64_t, int64_t) { return std::optional(1.0); }, 1);
+  EXPECT_LT(seconds(300), 120);
 }
 
 TEST_F(DelaysTest, WhereItWasTooShortIsTriedAgainMoreAndMoreRarely) {
   const auto published = [](int64_t, int64_t age) { return age < 100 ? 1.0 : 2.0; };
   int raises = 0;
   int64_t before = seconds(60);
-  for (int hour = 0; hour < 24 * 14; ++hour) {
-    read(60, 60, published, 20);
+  for (int minute = 0; minute < 60 * 24 * 14; ++minute) {
+    read(60, 1, published, 20);
     raises += seconds(60) > before ? 1 : 0;
     before = seconds(60);
   }

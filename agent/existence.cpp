@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <new>
 #include <utility>
@@ -128,24 +129,23 @@ bool Existence::is_held(const Listing& listing) const {
   return now() < listing.held_until && listing.held_until - now() <= kLongestHold;
 }
 
-Existence::Is Existence::of(const Listing* listing, std::string_view metric,
-                            const Dimensions& dimensions) const {
-  if (listing == nullptr) return Is::unknown;
+Exists Existence::of(const Listing* listing, std::string_view metric, const Dimensions& dimensions) const {
+  if (listing == nullptr) return Exists::unknown;
   const uint64_t hash = hash_of(metric, dimensions);
-  if (contains(listing->there, hash)) return Is::there;
+  if (contains(listing->there, hash)) return Exists::there;
   const auto sought = listing->sought.find(hash);
-  return sought != listing->sought.end() && sought->second.looked != 0 ? Is::absent : Is::unknown;
+  return sought != listing->sought.end() && sought->second.looked != 0 ? Exists::absent : Exists::unknown;
 }
 
-Existence::Is Existence::of(const Series& series) const {
-  if (every_.count() == 0) return Is::unknown;
-  Is all = Is::absent;
+Exists Existence::of(const Series& series) const {
+  if (every_.count() == 0) return Exists::unknown;
+  Exists all = Exists::absent;
   each_metric(series,
               [&](std::string_view namespace_, std::string_view metric, const Dimensions& dimensions) {
-                if (all == Is::there) return;
+                if (all == Exists::there) return;
                 const Listing* listing = find(*series.group->target, namespace_, owner_of(series));
-                const Is one = of(listing, metric, dimensions);
-                if (one != Is::absent) all = one;
+                const Exists one = of(listing, metric, dimensions);
+                if (one != Exists::absent) all = one;
               });
   return all;
 }
@@ -355,7 +355,6 @@ asio::awaitable<Result<MetricsPage>> Existence::page(const Listing& listing, Lis
     co_return fail(ErrorKind::corrupt, "cloudwatch:ListMetrics in {} answers with the same page again",
                    listing.target->description());
   }
-  if (answer && on_listed) on_listed(*listing.target);
   co_return answer;
 }
 
@@ -370,6 +369,7 @@ void Existence::take_page(MetricsPage page, std::vector<uint64_t>& found, ListMe
 
 asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_active) {
   const int64_t begun = now();
+  const bool first = !recently_active && listing.listed_at == 0;
   std::vector<uint64_t> asked = std::exchange(listing.asked, {});
   std::vector<uint64_t> found;
   ListMetricsRequest request;
@@ -382,6 +382,7 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
           "listed",
           listing.namespace_, listing.target->description(), kMaxPages);
       listing.too_long = true;
+      std::vector<uint64_t>().swap(listing.there);
       listing.asked.insert(listing.asked.end(), asked.begin(), asked.end());
       co_return Result<void>();
     }
@@ -390,6 +391,8 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
     if (!answer) co_return fail(std::move(answer.error()));
     take_page(std::move(*answer), found, request);
     ++pages;
+    // A long first list is of use before its end, and merged a few times only.
+    if (first && std::has_single_bit(pages)) add(listing.there, found);
   } while (!request.next_token.empty());
   if (recently_active) {
     add(listing.there, std::move(found));

@@ -21,6 +21,7 @@
 
 #include "agent/demand.h"
 #include "agent/event.h"
+#include "agent/exists.h"
 #include "agent/targets.h"
 #include "aws/cloudwatch.h"
 #include "base/clock.h"
@@ -30,8 +31,6 @@ namespace bakusoku::agent {
 
 class Existence {
  public:
-  enum class Is { unknown, there, absent };
-
   /// `every`: between two readings of a whole list; zero: nothing is ever listed, and nothing known.
   Existence(asio::io_context& io, std::chrono::seconds every, Clock clock);
   Existence(const Existence&) = delete;
@@ -40,11 +39,8 @@ class Existence {
   /// From now on; what is known stays known.
   void configure(std::chrono::seconds every) { every_ = every; }
 
-  /// Called for each ListMetrics request that AWS answered, a page each.
-  std::function<void(const Target&)> on_listed;
-
   /// What is known now; never waits. Metric math is there when one of its metrics is.
-  [[nodiscard]] Is of(const Series& series) const;
+  [[nodiscard]] Exists of(const Series& series) const;
 
   /// Looks for what is not known, and returns when all is known, or cannot be, or at the deadline. `series`,
   /// all of `target`, are not used after the first wait.
@@ -107,7 +103,8 @@ class Existence {
   [[nodiscard]] const Listing* find(const Target& target, std::string_view namespace_,
                                     std::string_view owner) const;
   Listing& listing_of(const Target& target, std::string_view namespace_, std::string_view owner);
-  [[nodiscard]] Is of(const Listing* listing, std::string_view metric, const Dimensions& dimensions) const;
+  [[nodiscard]] Exists of(const Listing* listing, std::string_view metric,
+                          const Dimensions& dimensions) const;
   [[nodiscard]] uint64_t hash_of(std::string_view metric, const Dimensions& dimensions) const;
   [[nodiscard]] bool is_held(const Listing& listing) const;
 

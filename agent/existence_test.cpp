@@ -18,7 +18,6 @@
 namespace bakusoku::agent {
 namespace {
 
-using Is = Existence::Is;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
@@ -186,7 +185,7 @@ class ExistenceTest : public testing::Test {
     }
     EXPECT_TRUE(done) << "not in time";
   }
-  void tick(const Series& until, Is wanted) {
+  void tick(const Series& until, Exists wanted) {
     run_until([&] { return existence().of(until) == wanted; });
   }
   [[nodiscard]] int64_t now() const { return unix_seconds(std::chrono::system_clock::now() + later_); }
@@ -207,10 +206,10 @@ TEST_F(ExistenceTest, AFewMetricsAreLookedForByTheirDimensions) {
   start();
   Series& there = series("There", "i-1");
   Series& gone = series("Gone", "i-1");
-  EXPECT_EQ(existence().of(there), Is::unknown);
+  EXPECT_EQ(existence().of(there), Exists::unknown);
   EXPECT_TRUE(learn({&there, &gone}));
-  EXPECT_EQ(existence().of(there), Is::there);
-  EXPECT_EQ(existence().of(gone), Is::absent);
+  EXPECT_EQ(existence().of(there), Exists::there);
+  EXPECT_EQ(existence().of(gone), Exists::absent);
   const auto calls = aws_.take("ListMetrics");
   ASSERT_EQ(calls.size(), 1u) << "both have the same dimensions";
   EXPECT_EQ(calls[0], R"({"Namespace":"N","Dimensions":[{"Name":"InstanceId","Value":"i-1"}]})");
@@ -221,25 +220,60 @@ TEST_F(ExistenceTest, AFewMetricsAreLookedForByTheirDimensions) {
 TEST_F(ExistenceTest, ManyMetricsAreListedWithAllPages) {
   for (int at = 0; at < 23; ++at) aws_.add("M", "i-" + std::to_string(at));
   start();
-  size_t counted = 0;
-  existence().on_listed = [&](const Target& target) {
-    EXPECT_EQ(target.region, "eu-west-1");
-    ++counted;
-  };
   std::vector<Series*> all;
   for (int at = 0; at < 30; ++at) all.push_back(&series("M", "i-" + std::to_string(at)));
   EXPECT_TRUE(learn(all));
   for (size_t at = 0; at < all.size(); ++at)
-    EXPECT_EQ(existence().of(*all[at]), at < 23 ? Is::there : Is::absent) << at;
+    EXPECT_EQ(existence().of(*all[at]), at < 23 ? Exists::there : Exists::absent) << at;
   EXPECT_EQ(aws_.take("ListMetrics").size(), 5u);
-  EXPECT_EQ(counted, 5u);
   EXPECT_EQ(existence().metrics_there(), 23u);
   EXPECT_EQ(existence().metrics_absent(), 7u);
   // What the list is too fresh to doubt.
   Series& one_more = series("M", "i-30");
   EXPECT_TRUE(learn({&one_more}));
-  EXPECT_EQ(existence().of(one_more), Is::absent);
+  EXPECT_EQ(existence().of(one_more), Exists::absent);
   EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+TEST_F(ExistenceTest, WhatALongListHasSoFarIsReadAndTheRestWaitsForItsEnd) {
+  for (int at = 0; at < 23; ++at) aws_.add("M", "i-" + std::to_string(at));
+  aws_.wait(milliseconds(400));  // a page
+  start();
+  std::vector<Series*> all;
+  for (int at = 0; at < 30; ++at) {
+    all.push_back(&series("M", "i-" + std::to_string(at)));
+    all.back()->fed = 1;  // an item of Zabbix's, for which nobody waits
+    agent_->collect().want(*all.back(), true);
+  }
+  run_until([&] { return existence().of(*all[0]) == Exists::there; });
+  EXPECT_EQ(existence().of(*all[22]), Exists::unknown);
+  EXPECT_EQ(existence().of(*all[29]), Exists::unknown);
+  run_until([&] { return std::none_of(all.begin(), all.end(), [](auto* one) { return one->reading; }); });
+  std::string read;
+  for (const std::string& body : aws_.take("GetMetricData")) read += body;
+  for (int at = 0; at < 30; ++at) {
+    const std::string id = "\"i-" + std::to_string(at) + "\"";
+    EXPECT_EQ(read.find(id) != std::string::npos, at < 23) << id;
+  }
+}
+
+TEST_F(ExistenceTest, WhoWaitsForAnAnswerHasItBeforeALongListEnds) {
+  for (int at = 0; at < 23; ++at) aws_.add("M", "i-" + std::to_string(at));
+  aws_.wait(milliseconds(600));
+  start();
+  for (int at = 0; at < 30; ++at) {
+    Series& one = series("M", "i-" + std::to_string(at));
+    one.fed = 1;
+    agent_->collect().want(one, true);
+  }
+  Series& asked = series("M", "i-29");
+  bool answered = false;
+  asio::co_spawn(io_, agent_->collect().make_current(asked, std::chrono::steady_clock::now() + seconds(20)),
+                 [&](const std::exception_ptr& failure, const Result<void>& result) {
+                   answered = !failure && result.has_value();
+                 });
+  run_until([&] { return answered; });
+  EXPECT_EQ(existence().metrics_absent(), 30u) << "the list has not ended: all are sought still";
 }
 
 TEST_F(ExistenceTest, WhatAppearsIsFoundAtAGrowingInterval) {
@@ -247,7 +281,7 @@ TEST_F(ExistenceTest, WhatAppearsIsFoundAtAGrowingInterval) {
   start();
   Series& fresh = series("New", "i-1");
   learn({&fresh});
-  ASSERT_EQ(existence().of(fresh), Is::absent);
+  ASSERT_EQ(existence().of(fresh), Exists::absent);
   for (const int64_t gap : {300, 600, 1200, 2400, 3600, 3600}) {
     const int64_t again = existence().looks_again(fresh);
     ASSERT_NEAR(static_cast<double>(again - now()), static_cast<double>(gap), 5)
@@ -259,7 +293,7 @@ TEST_F(ExistenceTest, WhatAppearsIsFoundAtAGrowingInterval) {
   EXPECT_EQ(aws_.take("ListMetrics").size(), 7u);
   aws_.add("New", "i-1");
   later_ += seconds(existence().looks_again(fresh) - now());
-  tick(fresh, Is::there);
+  tick(fresh, Exists::there);
   EXPECT_EQ(existence().looks_again(fresh), 0);
 }
 
@@ -272,11 +306,11 @@ TEST_F(ExistenceTest, WhatManyMissIsLookedForInTheListOfTheRecentlyActive) {
   EXPECT_EQ(aws_.take("ListMetrics").size(), 2u);
   aws_.add("M", "i-15");
   later_ += seconds(301);
-  tick(*all[15], Is::there);
+  tick(*all[15], Exists::there);
   const auto calls = aws_.take("ListMetrics");
   ASSERT_EQ(calls.size(), 2u) << "two pages, not twelve instances";
   for (const auto& call : calls) EXPECT_THAT(call, HasSubstr("PT3H"));
-  EXPECT_EQ(existence().of(*all[16]), Is::absent);
+  EXPECT_EQ(existence().of(*all[16]), Exists::absent);
 }
 
 TEST_F(ExistenceTest, WhatVanishesFromAWholeListIsAbsent) {
@@ -286,7 +320,7 @@ TEST_F(ExistenceTest, WhatVanishesFromAWholeListIsAbsent) {
   Series& stays = series("M", "i-1");
   Series& goes = series("M", "i-2");
   for (Series* one : {&stays, &goes}) existence().want(*one);
-  tick(stays, Is::there);
+  tick(stays, Exists::there);
   const auto calls = aws_.take("ListMetrics");
   ASSERT_EQ(calls.size(), 1u) << "what is wanted regularly is worth a list";
   EXPECT_EQ(calls[0], R"({"Namespace":"N"})");
@@ -295,12 +329,12 @@ TEST_F(ExistenceTest, WhatVanishesFromAWholeListIsAbsent) {
   later_ += seconds(6400);
   existence().tick();
   run(milliseconds(10));
-  EXPECT_EQ(existence().of(goes), Is::there);
+  EXPECT_EQ(existence().of(goes), Exists::there);
   later_ += seconds(801);
-  tick(goes, Is::unknown);
+  tick(goes, Exists::unknown);
   learn({&goes});
-  EXPECT_EQ(existence().of(goes), Is::absent);
-  EXPECT_EQ(existence().of(stays), Is::there);
+  EXPECT_EQ(existence().of(goes), Exists::absent);
+  EXPECT_EQ(existence().of(stays), Exists::there);
   EXPECT_EQ(aws_.take("ListMetrics").size(), 1u) << "the list has just said so";
 }
 
@@ -309,7 +343,7 @@ TEST_F(ExistenceTest, WhatNobodyWantsIsNotListedAgain) {
   start();
   Series& one = series("M", "i-1");
   existence().want(one);
-  tick(one, Is::there);
+  tick(one, Exists::there);
   later_ += std::chrono::hours(25);
   existence().tick();
   EXPECT_EQ(existence().metrics_there(), 0u);
@@ -323,7 +357,7 @@ TEST_F(ExistenceTest, DeniedIsUnknownAndNotAskedAgainForAnHour) {
   start();
   Series& one = series("M", "i-1");
   EXPECT_TRUE(learn({&one})) << "nobody waits for what does not come";
-  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_EQ(existence().of(one), Exists::unknown);
   EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
   existence().want(one);
   existence().tick();
@@ -334,24 +368,24 @@ TEST_F(ExistenceTest, DeniedIsUnknownAndNotAskedAgainForAnHour) {
   aws_.add("M", "i-1");
   later_ += seconds(3601);
   existence().want(one);
-  tick(one, Is::there);
+  tick(one, Exists::there);
 }
 
 TEST_F(ExistenceTest, WhatWasAbsentIsNotBelievedForEver) {
   start();
   Series& one = series("M", "i-1");
   learn({&one});
-  ASSERT_EQ(existence().of(one), Is::absent);
+  ASSERT_EQ(existence().of(one), Exists::absent);
   aws_.fail_with("AccessDeniedException");
   (void)aws_.take("ListMetrics");
   for (const int minutes : {6, 61}) {
     later_ += std::chrono::minutes(minutes);
     run_until([&] { return !aws_.take("ListMetrics").empty(); });
     run(milliseconds(20));
-    EXPECT_EQ(existence().of(one), Is::absent) << "for a while";
+    EXPECT_EQ(existence().of(one), Exists::absent) << "for a while";
   }
   later_ += std::chrono::minutes(61);
-  tick(one, Is::unknown);
+  tick(one, Exists::unknown);
 }
 
 TEST_F(ExistenceTest, AnAnswerThatDoesNotComeHoldsNobodyUp) {
@@ -360,9 +394,9 @@ TEST_F(ExistenceTest, AnAnswerThatDoesNotComeHoldsNobodyUp) {
   start();
   Series& one = series("M", "i-1");
   EXPECT_FALSE(learn({&one}, milliseconds(50)));
-  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_EQ(existence().of(one), Exists::unknown);
   EXPECT_TRUE(learn({&one})) << "it comes all the same";
-  EXPECT_EQ(existence().of(one), Is::there);
+  EXPECT_EQ(existence().of(one), Exists::there);
   EXPECT_EQ(aws_.take("ListMetrics").size(), 1u) << "one listing at a time";
 }
 
@@ -373,8 +407,8 @@ TEST_F(ExistenceTest, LinkedAccountsHaveListsOfTheirOwn) {
   Series& own = series("M", "i-2");
   Series& linked = series("M", "i-2", "111111111111");
   learn({&own, &linked});
-  EXPECT_EQ(existence().of(own), Is::absent);
-  EXPECT_EQ(existence().of(linked), Is::there);
+  EXPECT_EQ(existence().of(own), Exists::absent);
+  EXPECT_EQ(existence().of(linked), Exists::there);
   const auto calls = aws_.take("ListMetrics");
   ASSERT_EQ(calls.size(), 2u);
   EXPECT_THAT(calls[0] + calls[1],
@@ -389,10 +423,10 @@ TEST_F(ExistenceTest, MetricMathIsThereWhenOneOfItsMetricsIs) {
   };
   Series& half = math("A", "B");
   Series& none = math("B", "C");
-  EXPECT_EQ(existence().of(half), Is::unknown);
+  EXPECT_EQ(existence().of(half), Exists::unknown);
   learn({&half, &none});
-  EXPECT_EQ(existence().of(half), Is::there);
-  EXPECT_EQ(existence().of(none), Is::absent);
+  EXPECT_EQ(existence().of(half), Exists::there);
+  EXPECT_EQ(existence().of(none), Exists::absent);
   EXPECT_NE(existence().looks_again(none), 0);
 }
 
@@ -402,7 +436,7 @@ TEST_F(ExistenceTest, ZeroNeverLists) {
   existence().want(one);
   existence().tick();
   EXPECT_TRUE(learn({&one}));
-  EXPECT_EQ(existence().of(one), Is::unknown);
+  EXPECT_EQ(existence().of(one), Exists::unknown);
   EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
 }
 
@@ -452,7 +486,7 @@ TEST_F(AbsentMetrics, AreAskedForOnceTheyAppear) {
   EXPECT_THAT(aws_.take("GetMetricData"), IsEmpty());
   aws_.add("M", "i-1");
   later_ += seconds(301);
-  tick(series_of(key), Is::there);
+  tick(series_of(key), Exists::there);
   EXPECT_EQ(ask(key).text, "0");
   EXPECT_THAT(aws_.take("GetMetricData"), Not(IsEmpty()));
 }

@@ -151,7 +151,7 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   if (behind != 0 &&
       behind < newest_final(now, group.period, facts.delay) - parts_.collect.look_back() * group.period)
     facts.behind_from = behind;
-  if (parts_.existence.of(series) == Existence::Is::absent) {
+  if (parts_.existence.of(series) == Exists::absent) {
     facts.absent = true;
     facts.looks_again = parts_.existence.looks_again(series);
   }

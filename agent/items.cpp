@@ -322,7 +322,7 @@ Result<Found> Items::value_of(const Wanted& wanted) const {
     if (const auto span = parts_.collect.current_span(series)) lease = Lease{wanted, nullptr, *span};
     return Found(std::move(*text), lease);
   }
-  if (parts_.existence.of(series) == Existence::Is::absent) {
+  if (parts_.existence.of(series) == Exists::absent) {
     const int64_t again = parts_.existence.looks_again(series);
     return fail(
         ErrorKind::not_found,

@@ -20,8 +20,6 @@ constexpr size_t kStatisticsBilledAsOne = 5;
 constexpr int64_t kOtherIntervals[] = {60, 300, 900, 3600};
 constexpr size_t kMostSavings = 10;
 
-using Exists = PlannedSeries::Exists;
-
 // A series as the agent reads it: asked for by however many items, at the shortest of their intervals, and
 // no more often than it has something new.
 struct Read {

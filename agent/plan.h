@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/exists.h"
 #include "agent/prices.h"
 
 namespace bakusoku::agent {
@@ -16,7 +17,7 @@ inline constexpr double kPlannedMonth = 2'629'800;  // seconds
 
 /// One metric that an item wants.
 struct PlannedSeries {
-  enum class Exists { unknown, there, absent };
+  using Exists = agent::Exists;
 
   std::string account{};
   std::string region{};

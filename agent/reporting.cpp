@@ -318,12 +318,8 @@ void Reporting::tick() {
       set_intake_spools();
     }
   }
-  const uint64_t before = checks_->values();
-  checks_->tick();
-  const bool brought = checks_->values() != before;
+  bring();
   for (const auto& destination : destinations_) {
-    if (brought) destination->delivery->wake();
-    if (brought && destination->trapper_delivery) destination->trapper_delivery->wake();
     for (Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
       if (spool == nullptr) continue;
       for (const SpoolDrop& drop : spool->take_drops()) {
@@ -335,6 +331,18 @@ void Reporting::tick() {
   }
   count();
 }
+
+void Reporting::bring() {
+  const uint64_t before = checks_->values();
+  checks_->tick();
+  if (checks_->values() == before) return;
+  for (const auto& destination : destinations_) {
+    destination->delivery->wake();
+    if (destination->trapper_delivery) destination->trapper_delivery->wake();
+  }
+}
+
+void Reporting::on_added(std::function<void()> call) { checks_->on_added = std::move(call); }
 
 void Reporting::count() {
   Stats& stats = parts_.stats;

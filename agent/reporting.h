@@ -6,6 +6,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -85,6 +86,10 @@ class Reporting {
 
   /// Called once a second, after the collection's own work.
   void tick();
+  /// The part of it that brings values: what is due, and what was read, goes into the spools.
+  void bring();
+  /// Called when there is an item that was not there before: bring() is wanted at once, and a little later.
+  void on_added(std::function<void()> call);
 
  private:
   explicit Reporting(Parts parts) : parts_(std::move(parts)) {}

@@ -75,7 +75,7 @@ Window catching_up_window(int64_t from, int64_t end, int64_t period, int64_t loo
 }
 
 std::chrono::milliseconds spread(size_t call, size_t calls, int64_t period) {
-  constexpr int64_t kLongest = 10'000;
+  constexpr int64_t kLongest = 7'000;
   const int64_t window = std::min(kLongest, period * 1000 / 5);
   return std::chrono::milliseconds(window * static_cast<int64_t>(call) /
                                    static_cast<int64_t>(std::max<size_t>(calls, 1)));

@@ -78,7 +78,7 @@ enum class Limit {
 [[nodiscard]] std::string_view to_string(Limit limit);
 
 /// How long after its moment the call number `call` of `calls` is sent: they are spread over a fifth of the
-/// period, ten seconds at most.
+/// period, seven seconds at most.
 [[nodiscard]] std::chrono::milliseconds spread(size_t call, size_t calls, int64_t period);
 
 }  // namespace bakusoku::agent

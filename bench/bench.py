@@ -1,10 +1,11 @@
 """Runs the benchmarks and prints their tables; scripts/bench builds first and calls this with the system's Python.
 
-Five parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
+Seven parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
 module and UserParameters, in interleaved rounds, the load generator filling both cores), memory (an agent that knows
 100,000 keys), fetching (the agent's own reading ahead beside a resident boto3 loop: same series, same windows, same
-endpoint), delivery (to Zabbix, beside zabbix_sender) and hosts (ten thousand of them, as an active agent). Ratios are
-medians of the rounds' own ratios, so that a slow moment of the machine hits both sides.
+endpoint), delivery (to Zabbix, beside zabbix_sender), hosts (ten thousand of them, as an active agent), estate (that of
+Zabbix's own template, beside the template's arithmetic) and freshness (of values at Zabbix). Ratios are medians of the
+rounds' own ratios, so that a slow moment of the machine hits both sides.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import sys
 import time
 
 from measuring import SOURCE, Bench, cpu_seconds, duration, lab, mebibytes, median, number, quiet, resident_bytes, say, table
+import estate
+import freshness
 import to_zabbix
 
 BEGIN, END = "<!-- benchmark tables: begin (scripts/bench --write) -->", "<!-- benchmark tables: end -->"
@@ -313,7 +316,8 @@ def wanted_rows(results):
     if "fetch" in results:
         ratio = results["fetch"]["ratio"]
         add("CPU per metric fetched against a resident boto3 loop", "at most 1/20", f"1/{1 / ratio:.1f}", ratio <= 1 / 20)
-    to_zabbix.add_wanted(results, add)
+    for part in (to_zabbix, estate, freshness):
+        part.add_wanted(results, add)
     return rows
 
 
@@ -368,7 +372,8 @@ def report(results):
                        [[name, duration(fetch[which]["cpu_us_per_metric"]), number(fetch[which]["calls"]),
                          mebibytes(fetch[which]["resident_bytes"])] for name, which in (("bakusoku", "agent"), ("boto3", "boto3"))]),
                  f"CPU ratio: 1/{1 / fetch['ratio']:.1f}."]
-    text += to_zabbix.report(results)
+    for part in (to_zabbix, estate, freshness):
+        text += part.report(results)
     return "\n\n".join(text) + "\n"
 
 
@@ -388,7 +393,8 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", metavar="FILE", help="also write all figures as JSON (default: build/bench.json)")
     measures = {"checks": measure_checks, "memory": measure_memory, "fetch": measure_fetch,
-                "delivery": to_zabbix.measure_delivery, "hosts": to_zabbix.measure_hosts}
+                "delivery": to_zabbix.measure_delivery, "hosts": to_zabbix.measure_hosts, "estate": estate.measure_estate,
+                "freshness": freshness.measure_freshness}
     parser.add_argument("--only", action="append", choices=list(measures))
     options = parser.parse_args()
     parts = options.only or list(measures)

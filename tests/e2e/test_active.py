@@ -4,11 +4,12 @@ CloudWatch once, at its own time and with its own value, whatever is killed mean
 import json
 import os
 import random
+import subprocess
 import time
 import unittest
 
 from api import ItemType, ValueType
-from lab import REGION, Agent, free_port, wait_for
+from lab import REGION, Agent, free_port, program, wait_for
 from reference import Reference
 from server import ServerTestCase
 
@@ -86,6 +87,11 @@ class Collects(ActiveTestCase):
         cls.rare = root.add_item("aws.metric[Sim/App,Latency,Service=search;Stage=test,Maximum,10]", ItemType.ACTIVE,
                                  ValueType.FLOAT, delay="30s")
         cls.zero = root.add_item("aws.metric[Sim/App,Nothing,,Sum,10,,,zero]", ItemType.ACTIVE, ValueType.FLOAT, delay="10s")
+        # Two metrics to pay for, one of them with two statistics, and one that does not exist.
+        planned = cls.zabbix.api.add_host("planned")
+        for wanted in ("Latency,Service=checkout;Stage=prod,Average", "Latency,Service=checkout;Stage=prod,Maximum",
+                       "Latency,Service=search;Stage=test,Average", "Nothing,,Sum"):
+            planned.add_item(f"aws.metric[Sim/App,{wanted},10]", ItemType.ACTIVE, ValueType.FLOAT, delay="10s")
         cls.zabbix.reload()
         cls.started = time.time()
         cls.bakusoku = cls.new_agent()
@@ -134,6 +140,32 @@ class Collects(ActiveTestCase):
         before = len(item.values())
         time.sleep(4)
         self.assertLessEqual(len(item.values()) - before, 0, "a disabled item is still collected")
+
+    def test_a_plan_of_what_zabbix_wants_is_what_is_billed(self):
+        aws = self.simaws("--instances", "1", "--regions", REGION)
+        folder = self._subfolder("agent")
+        agent = Agent(folder, aws.url, sections=f'[metrics]\ndelay = "{DELAY}s"\n[zabbix]\nserver = "127.0.0.1:'
+                      f'{self.server.port}"\nhosts = ["planned"]\nstate_dir = "{folder}/state"\n')
+        done = subprocess.run([program("bakusoku"), "plan", "--json", "--config", agent.config_file], capture_output=True,
+                              text=True, timeout=30, check=False, env=agent.environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        plan = json.loads(done.stdout)
+        self.assertEqual(plan["metrics"], {"there": 2, "absent": 1, "unknown": 0})
+        self.assertNotIn("monitoring.GetMetricData", aws.stats()["calls"], "it is asked beforehand")
+
+        self.begin(agent)
+        readings = [(0, 0)]
+        for _ in range(3):  # the first, and at two moments
+            def another():
+                stats = aws.stats()
+                found = stats["metrics_billed"], stats["calls"].get("monitoring.GetMetricData", {}).get("calls", 0)
+                return found if found != readings[-1] else None
+            readings.append(wait_for("a reading", another, 2 * PERIOD))
+        metrics, calls = (after - before for after, before in zip(readings[-1], readings[-2]))
+        self.assertEqual(metrics, 2)
+        self.assertEqual(plan["calls_per_minute"], calls * 60 / PERIOD)
+        month = 365.25 * 86400 / 12
+        self.assertAlmostEqual(plan["usd_per_month"], metrics * month / PERIOD * 0.01 / 1000, places=3)
 
 
 class Survives(ActiveTestCase):

@@ -2,11 +2,8 @@
 missed. Hours pass in half a minute: the clock that agent and simulator see is a file's time, which the test sets
 (libfaketime; timers are the machine's own)."""
 
-import glob
 import json
-import os
 import resource
-import threading
 import time
 import unittest
 
@@ -14,54 +11,12 @@ from api import ItemType, ValueType
 from lab import REGION, Agent, Simaws, wait_for
 from reference import Reference
 from server import ServerTestCase
+from simulated_clock import SimulatedClock
 
 HOURS = 2
 DELAY = 5        # seconds after a period's end until it is final
 INTERVAL = 30    # the items' update interval
 PERCENTILES = 40
-
-
-class SimulatedClock:
-    """What programs started with `environment` take for the time of day."""
-
-    def __init__(self, file, start):
-        found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-        if not found:
-            raise FileNotFoundError("libfaketime is not installed: run scripts/install-packages test")
-        self.file, self.rate, self.seconds = file, 1.0, start
-        self._lock = threading.Lock()
-        file.touch()
-        self.environment = {"LD_PRELOAD": found[0], "FAKETIME": "%", "FAKETIME_FOLLOW_FILE": str(file), "NO_FAKE_STAT": "1",
-                            "FAKETIME_FOLLOW_ABSOLUTE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
-        self._set(start)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _set(self, seconds):
-        with self._lock:
-            self.seconds = max(self.seconds, seconds)
-            os.utime(self.file, (self.seconds, self.seconds))
-
-    def _run(self):
-        before = time.monotonic()
-        while not self._stop.wait(0.05):
-            now = time.monotonic()
-            # Never ahead of Zabbix's clock.
-            self._set(min(self.seconds + (now - before) * self.rate, time.time()))
-            before = now
-
-    def run_to_now(self, rate):
-        self.rate = rate
-        wait_for("the simulated clock", lambda: time.time() - self.seconds < 0.2, 300, pause=0.1)
-        self.rate = 1.0
-
-    def jump_to_now(self):
-        self._set(time.time())
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join()
 
 
 class Hours(ServerTestCase):
