@@ -1,11 +1,12 @@
 """Runs the benchmarks and prints their tables; scripts/bench builds first and calls this with the system's Python.
 
-Seven parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
+Eight parts, each in one run beside what it is compared with: checks (a real zabbix_agentd with our module, a plain C
 module and UserParameters, in interleaved rounds, the load generator filling both cores), memory (an agent that knows
 100,000 keys), fetching (the agent's own reading ahead beside a resident boto3 loop: same series, same windows, same
-endpoint), delivery (to Zabbix, beside zabbix_sender), hosts (ten thousand of them, as an active agent), estate (that of
-Zabbix's own template, beside the template's arithmetic) and freshness (of values at Zabbix). Ratios are medians of the
-rounds' own ratios, so that a slow moment of the machine hits both sides.
+endpoint), delivery (to Zabbix, beside zabbix_sender), hosts (ten thousand of them, as an active agent), engine (what
+collecting costs at AWS's quota, and with a million series), estate (that of Zabbix's own template, beside the template's
+arithmetic) and freshness (of values at Zabbix). Ratios are medians of the rounds' own ratios, so that a slow moment of the
+machine hits both sides.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import sys
 import time
 
 from measuring import SOURCE, Bench, cpu_seconds, duration, lab, mebibytes, median, number, quiet, resident_bytes, say, table
+import engine
 import estate
 import freshness
 import to_zabbix
@@ -316,7 +318,7 @@ def wanted_rows(results):
     if "fetch" in results:
         ratio = results["fetch"]["ratio"]
         add("CPU per metric fetched against a resident boto3 loop", "at most 1/20", f"1/{1 / ratio:.1f}", ratio <= 1 / 20)
-    for part in (to_zabbix, estate, freshness):
+    for part in (to_zabbix, engine, estate, freshness):
         part.add_wanted(results, add)
     return rows
 
@@ -372,7 +374,7 @@ def report(results):
                        [[name, duration(fetch[which]["cpu_us_per_metric"]), number(fetch[which]["calls"]),
                          mebibytes(fetch[which]["resident_bytes"])] for name, which in (("bakusoku", "agent"), ("boto3", "boto3"))]),
                  f"CPU ratio: 1/{1 / fetch['ratio']:.1f}."]
-    for part in (to_zabbix, estate, freshness):
+    for part in (to_zabbix, engine, estate, freshness):
         text += part.report(results)
     return "\n\n".join(text) + "\n"
 
@@ -393,7 +395,7 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", metavar="FILE", help="also write all figures as JSON (default: build/bench.json)")
     measures = {"checks": measure_checks, "memory": measure_memory, "fetch": measure_fetch,
-                "delivery": to_zabbix.measure_delivery, "hosts": to_zabbix.measure_hosts, "estate": estate.measure_estate,
+                "delivery": to_zabbix.measure_delivery, "hosts": to_zabbix.measure_hosts, "engine": engine.measure_engine, "estate": estate.measure_estate,
                 "freshness": freshness.measure_freshness}
     parser.add_argument("--only", action="append", choices=list(measures))
     options = parser.parse_args()

@@ -10,6 +10,7 @@
 // --load SERIES, or with --instances SERIES/8.
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,12 +64,18 @@ struct Options {
 
 bakusoku::Environment environment_for(const std::string& url) {
   bakusoku::Environment environment;
-  environment.variables = {{"AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000"},
-                           {"AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000"},
-                           {"AWS_ENDPOINT_URL", url},
-                           {"AWS_REGION", "eu-west-1"},
-                           {"AWS_CONFIG_FILE", "/nonexistent/config"},
-                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+  const auto given = [](const char* name, const char* otherwise) {
+    const char* const value = std::getenv(name);
+    return std::string(value == nullptr ? otherwise : value);
+  };
+  // The simulator's own, unless the environment says which it was told.
+  environment.variables = {
+      {"AWS_ACCESS_KEY_ID", given("AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000")},
+      {"AWS_SECRET_ACCESS_KEY", given("AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000")},
+      {"AWS_ENDPOINT_URL", url},
+      {"AWS_REGION", "eu-west-1"},
+      {"AWS_CONFIG_FILE", "/nonexistent/config"},
+      {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
   return environment;
 }
 
@@ -129,6 +136,26 @@ class Taken {
   std::vector<int32_t> late_;
 };
 
+// Of the whole process.
+struct Resident {
+  double sum = 0;
+  double most = 0;
+  size_t count = 0;
+
+  void note(double bytes) {
+    sum += bytes;
+    most = std::max(most, bytes);
+    ++count;
+  }
+  [[nodiscard]] double mean() const { return count == 0 ? 0 : sum / static_cast<double>(count); }
+};
+
+double most_resident_ever() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_maxrss) * 1024;
+}
+
 struct Sample {
   double cpu = 0;
   uint64_t metrics = 0;
@@ -184,7 +211,7 @@ void run(const Options& options) {
   Taken taken(options);
   Sample before;
   double first_seconds = 0;
-  double resident = 0;
+  Resident resident;
   asio::steady_timer timer(io);
   int64_t measure_from = 0;
   const auto sample = [&] {
@@ -200,15 +227,15 @@ void run(const Options& options) {
       taken.take(**spool, now);
       if (first_seconds == 0 && taken.values() >= options.series) {
         first_seconds = std::chrono::duration<double>(steady_clock::now() - began).count();
-        // Whole periods, after one in which the pace has become steady.
-        measure_from = now / options.period * options.period + 2 * options.period;
+        // Whole periods.
+        measure_from = (now / options.period + 1) * options.period;
         malloc_trim(0);
       }
       if (measure_from != 0 && before.at == steady_clock::time_point{} && now >= measure_from) {
         before = sample();
         taken.start_measuring();
       }
-      resident = std::max(resident, first_seconds == 0 ? 0 : agent::resident_bytes());
+      if (before.at != steady_clock::time_point{}) resident.note(agent::resident_bytes());
       const bool over = before.at != steady_clock::time_point{} &&
                         steady_clock::now() - before.at >= std::chrono::seconds(options.seconds);
       const bool stuck = first_seconds == 0 && steady_clock::now() - began > std::chrono::minutes(10);
@@ -227,12 +254,12 @@ void run(const Options& options) {
   const auto metrics = static_cast<double>(after.metrics - before.metrics);
   const double cpu = after.cpu - before.cpu;
   fmt::print(
-      R"({{"series":{},"period":{},"seconds":{:.1f},"metrics_per_second":{:.0f},"values_per_second":{:.0f},"calls":{},"cpu_share":{:.4f},"cpu_us_per_metric":{:.3f},"resident_bytes":{:.0f},"empty_bytes":{:.0f},"first_seconds":{:.1f},"late_p50":{},"late_p95":{},"late_max":{}}})"
+      R"({{"series":{},"period":{},"seconds":{:.1f},"metrics_per_second":{:.0f},"values_per_second":{:.0f},"calls":{},"cpu_share":{:.4f},"cpu_us_per_metric":{:.3f},"resident_bytes":{:.0f},"resident_most_bytes":{:.0f},"resident_start_bytes":{:.0f},"empty_bytes":{:.0f},"first_seconds":{:.1f},"late_p50":{},"late_p95":{},"late_max":{}}})"
       "\n",
       options.series, options.period, seconds, metrics / seconds,
       static_cast<double>(after.values - before.values) / seconds, after.calls - before.calls, cpu / seconds,
-      cpu / metrics * 1e6, resident, empty_bytes, first_seconds, taken.late(0.5), taken.late(0.95),
-      taken.late(1));
+      cpu / metrics * 1e6, resident.mean(), resident.most, most_resident_ever(), empty_bytes, first_seconds,
+      taken.late(0.5), taken.late(0.95), taken.late(1));
   std::fflush(stdout);
   spool->reset();
   std::error_code ignored;
