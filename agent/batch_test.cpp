@@ -106,6 +106,28 @@ TEST_F(BatchTest, KeepsTheStatisticsOfAMetricTogether) {
   EXPECT_EQ(billed_metrics(shares_of(batches[1])), 1u);
 }
 
+TEST_F(BatchTest, ALargePlanIsMadeInPartsThatSplitNoMetric) {
+  constexpr int kMetrics = 20'000;
+  std::vector<Series*> wanted;
+  for (int statistic = 0; statistic < 3; ++statistic) {
+    for (int metric = 0; metric < kMetrics; ++metric) {
+      wanted.push_back(add(metric, statistic));
+      wanted.back()->place = static_cast<uint32_t>(metric) * 2'654'435'761U;
+    }
+  }
+  std::set<const Series*> asked;
+  uint64_t billed = 0;
+  const auto batches = plan(due(wanted, Window{0, 300}));
+  for (const Batch& batch : batches) {
+    ASSERT_LE(batch.due.size(), 500u);
+    for (const Due& one : batch.due) ASSERT_TRUE(asked.insert(one.series).second);
+    billed += billed_metrics(shares_of(batch));
+  }
+  EXPECT_EQ(asked.size(), wanted.size());
+  EXPECT_EQ(billed, uint64_t{kMetrics});
+  EXPECT_LE(batches.size(), 126u) << "five hundredths above 120";
+}
+
 TEST_F(BatchTest, SplitsAMetricWithMoreStatisticsThanFitACall) {
   std::vector<Series*> wanted;
   for (int statistic = 0; statistic < 603; ++statistic) wanted.push_back(add(0, statistic));

@@ -163,7 +163,7 @@ TEST_F(ExplainTest, StatusListsTheDelaysOfWhatIsRead) {
       ask("bakusoku.status"),
       AllOf(
           HasSubstr(
-              R"({"namespace":"AWS/EC2","periods":"minutes","seconds":180,"at_first":120,"configured":false})"),
+              R"({"namespace":"AWS/EC2","periods":"minutes","seconds":170,"at_first":120,"configured":false})"),
           HasSubstr(
               R"({"namespace":"AWS/S3","periods":"days","seconds":7200,"at_first":7200,"configured":false})")));
 }
