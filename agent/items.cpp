@@ -305,10 +305,9 @@ bool Items::is_of_this_machine(std::string_view key) {
 
 std::optional<Result<Wanted>> Items::metric_behind(std::string_view key) {
   const auto parsed = zabbix::parse_key(key);
-  if (!parsed || (parsed->name != "aws.metric" && parsed->name != "aws.math")) return std::nullopt;
-  const auto meant =
-      parsed->name == "aws.metric" ? parse_metric_key(parsed->params) : parse_math_key(parsed->params);
-  auto found = meant ? parts_.demand.add(*meant) : Result<Wanted>(fail(meant.error()));
+  const auto meant = parsed ? series_meant(parsed->name, parsed->params) : std::nullopt;
+  if (!meant) return std::nullopt;
+  auto found = *meant ? parts_.demand.add(**meant) : Result<Wanted>(fail(meant->error()));
   if (!found) return fail(found.error().with_context(parsed->name));
   return found;
 }

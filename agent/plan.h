@@ -17,8 +17,6 @@ inline constexpr double kPlannedMonth = 2'629'800;  // seconds
 
 /// One metric that an item wants.
 struct PlannedSeries {
-  using Exists = agent::Exists;
-
   std::string account{};
   std::string region{};
   std::string namespace_{};

@@ -74,8 +74,8 @@ TEST(Plan, ItemsOfOneSeriesAreOneReadingAtTheShortestInterval) {
 
 TEST(Plan, WhatDoesNotExistIsNotPaidFor) {
   std::vector<PlannedSeries> wanted{series("CPUUtilization"), series("CPUCreditBalance")};
-  wanted[0].exists = PlannedSeries::Exists::there;
-  wanted[1].exists = PlannedSeries::Exists::absent;
+  wanted[0].exists = Exists::there;
+  wanted[1].exists = Exists::absent;
   const Plan made = plan(wanted);
   EXPECT_EQ(made.there, 1u);
   EXPECT_EQ(made.absent, 1u);

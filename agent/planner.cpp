@@ -101,7 +101,7 @@ void PlannedItems::add(PlannedSeries row, std::string_view owner, const std::str
   series_.push_back(std::move(row));
 }
 
-void PlannedItems::add(const Series& series, int64_t interval, PlannedSeries::Exists exists) {
+void PlannedItems::add(const Series& series, int64_t interval, Exists exists) {
   const MetricName& name = *series.name;
   PlannedSeries row;
   row.account = series.group->target->account->name;
@@ -128,7 +128,7 @@ std::string Planner::json() const {
           if (series == nullptr || !interval) {
             items.add(key, delay);
           } else {
-            items.add(*series, *interval, exists ? exists(*series) : PlannedSeries::Exists::unknown);
+            items.add(*series, *interval, exists ? exists(*series) : Exists::unknown);
           }
         });
   }
@@ -136,8 +136,7 @@ std::string Planner::json() const {
     for (const Series* series : group->members) {
       if (series->fed != 0) continue;
       const auto gap = static_cast<int64_t>(series->ask_gap);
-      items.add(*series, gap == 0 ? group->period : gap,
-                exists ? exists(*series) : PlannedSeries::Exists::unknown);
+      items.add(*series, gap == 0 ? group->period : gap, exists ? exists(*series) : Exists::unknown);
     }
   }
   PlanTerms terms;

@@ -31,7 +31,7 @@ class PlannedItems {
   /// An item with its interval as Zabbix writes it. One that is no metric costs nothing here; one that cannot
   /// be read is a problem.
   void add(std::string_view key, std::string_view interval);
-  void add(const Series& series, int64_t interval, PlannedSeries::Exists exists);
+  void add(const Series& series, int64_t interval, Exists exists);
 
   [[nodiscard]] std::vector<PlannedSeries>& series() { return series_; }
   /// Items that are no CloudWatch metrics.
@@ -68,7 +68,7 @@ class Planner {
   /// Null: there is no [zabbix] server.
   void look_at(const Reporting* reporting) { reporting_ = reporting; }
   /// What is known of whether CloudWatch has a metric; unset: nothing.
-  std::function<PlannedSeries::Exists(const Series&)> exists;
+  std::function<Exists(const Series&)> exists;
 
   /// The plan of what is asked for now, see plan_json().
   [[nodiscard]] std::string json() const;

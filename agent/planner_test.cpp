@@ -42,7 +42,7 @@ TEST(PlannedItems, ReadsKeysAsTheAgentDoes) {
   EXPECT_EQ(row.statistic, "Maximum");
   EXPECT_EQ(row.period, 60);
   EXPECT_EQ(row.interval, 600);
-  EXPECT_EQ(row.exists, PlannedSeries::Exists::unknown);
+  EXPECT_EQ(row.exists, Exists::unknown);
   EXPECT_EQ(items.others(), 1u);
   EXPECT_EQ(items.problems().size(), 4u);
   EXPECT_THAT(items.problems(), testing::Contains(testing::HasSubstr("nobody")));

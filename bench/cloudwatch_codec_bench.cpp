@@ -17,7 +17,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -29,6 +28,7 @@
 #include "aws/http.h"
 #include "aws/sigv4.h"
 #include "bench/cloudwatch_json.h"
+#include "bench/measure.h"
 
 namespace {
 
@@ -36,6 +36,8 @@ using namespace bakusoku;
 using aws::cloudwatch::MetricDataPage;
 using aws::cloudwatch::MetricDataRequest;
 using aws::cloudwatch::MetricQuery;
+using bench::cpu_seconds;
+using bench::die;
 
 constexpr size_t kQueries = 500;
 constexpr int64_t kStart = 1'760'400'000;  // a quarter of an hour, as most windows begin
@@ -46,17 +48,6 @@ constexpr std::array<std::string_view, 16> kMetrics = {
     "NetworkPacketsOut", "DiskReadOps",       "DiskWriteOps",     "DiskReadBytes",
     "DiskWriteBytes",    "EBSReadOps",        "EBSWriteOps",      "EBSReadBytes",
     "EBSWriteBytes",     "StatusCheckFailed", "CPUCreditBalance", "MetadataNoToken"};
-
-[[noreturn]] void die(const std::string& message) {
-  std::fprintf(stderr, "cloudwatch_codec_bench: %s\n", message.c_str());
-  std::exit(1);
-}
-
-double cpu_seconds() {
-  timespec time{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
 
 // ---- what is measured with
 
@@ -232,17 +223,22 @@ struct Text {
   std::string cbor;
 };
 
+aws::Credentials credentials() {
+  aws::Credentials credentials;
+  credentials.access_key_id = bench::simulator_key_id();
+  credentials.secret_access_key = Secret(bench::simulator_secret_key());
+  return credentials;
+}
+
 std::string request_part(const MetricDataRequest& request, const Text& body, int rounds) {
   aws::HttpRequest unsigned_request;
   unsigned_request.method = "POST";
   unsigned_request.url = "https://monitoring.eu-west-1.amazonaws.com/";
-  aws::Credentials credentials;
-  credentials.access_key_id = "AKIASIMAWS0000000000";
-  credentials.secret_access_key = Secret("simaws/not/a/real/secret/0000000000000000");
+  const aws::Credentials keys = credentials();
   const auto sign = [&](const std::string& text) {
     aws::HttpRequest out = unsigned_request;
     out.body = text;
-    (void)aws::sigv4::sign(out, credentials, "eu-west-1", "monitoring", system_clock()());
+    (void)aws::sigv4::sign(out, keys, "eu-west-1", "monitoring", system_clock()());
   };
   std::vector<Compared> compared = {
       {"json_write", [&] { (void)bench::encode_get_metric_data_json(request); }},
@@ -281,20 +277,9 @@ std::string answer_part(const MetricDataRequest& request, size_t points, int rou
 
 // ---- whole calls
 
-// The simulator's own, unless the environment says which it was told.
 class Keys final : public aws::CredentialsProvider {
  public:
-  asio::awaitable<Result<aws::Credentials>> get() override {
-    const auto given = [](const char* name, const char* otherwise) {
-      const char* const value = std::getenv(name);
-      return std::string(value == nullptr ? otherwise : value);
-    };
-    aws::Credentials credentials;
-    credentials.access_key_id = given("AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000");
-    credentials.secret_access_key =
-        Secret(given("AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000"));
-    co_return credentials;
-  }
+  asio::awaitable<Result<aws::Credentials>> get() override { co_return credentials(); }
   [[nodiscard]] std::string name() const override { return "simaws's own"; }
 };
 

@@ -64,29 +64,34 @@ struct Scratch {
   size_t points = 0;
 };
 
-error_code read_times(ondemand::value value, Scratch& scratch) {
+// Calls `take` with each number, which says whether it may be one.
+template <typename Take>
+error_code read_numbers(ondemand::value value, Take take) {
   ondemand::array array;
   if (const error_code error = value.get_array().get(array)) return error;
+  size_t count = 0;
   for (auto element : array) {
-    double seconds = 0;
-    if (const error_code error = element.get_double().get(seconds)) return error;
-    if (!(seconds >= 0 && seconds <= kMaxTimestamp)) return simdjson::NUMBER_OUT_OF_RANGE;
-    scratch.clocks.push_back(static_cast<int64_t>(seconds));
-    if (scratch.clocks.size() > cloudwatch::kMaxDatapointsPerCall) return simdjson::CAPACITY;
+    double number = 0;
+    if (const error_code error = element.get_double().get(number)) return error;
+    if (!take(number)) return simdjson::NUMBER_OUT_OF_RANGE;
+    if (++count > cloudwatch::kMaxDatapointsPerCall) return simdjson::CAPACITY;
   }
   return simdjson::SUCCESS;
 }
 
+error_code read_times(ondemand::value value, Scratch& scratch) {
+  return read_numbers(value, [&](double seconds) {
+    if (!(seconds >= 0 && seconds <= kMaxTimestamp)) return false;
+    scratch.clocks.push_back(static_cast<int64_t>(seconds));
+    return true;
+  });
+}
+
 error_code read_values(ondemand::value value, Scratch& scratch) {
-  ondemand::array array;
-  if (const error_code error = value.get_array().get(array)) return error;
-  for (auto element : array) {
-    double number = 0;
-    if (const error_code error = element.get_double().get(number)) return error;
+  return read_numbers(value, [&](double number) {
     scratch.values.push_back(number);
-    if (scratch.values.size() > cloudwatch::kMaxDatapointsPerCall) return simdjson::CAPACITY;
-  }
-  return simdjson::SUCCESS;
+    return true;
+  });
 }
 
 cloudwatch::SeriesStatus status_of(std::string_view status) {

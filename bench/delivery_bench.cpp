@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -24,27 +23,19 @@
 #include "agent/delivery.h"
 #include "agent/spool.h"
 #include "base/log.h"
+#include "bench/measure.h"
 
 namespace {
 
 namespace agent = bakusoku::agent;
 namespace zabbix = bakusoku::zabbix;
+using bakusoku::bench::cpu_seconds;
+using bakusoku::bench::die;
 using std::chrono::steady_clock;
 
 constexpr size_t kHosts = 100;
 constexpr size_t kKeys = 10;
 constexpr size_t kBatch = 500;  // as many values as a reading of CloudWatch brings
-
-[[noreturn]] void die(const std::string& message) {
-  std::fprintf(stderr, "delivery_bench: %s\n", message.c_str());
-  std::exit(1);
-}
-
-double cpu_seconds() {
-  timespec time{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
 
 class Values {
  public:

@@ -28,22 +28,21 @@
 #include "agent/checks.h"
 #include "agent/spool.h"
 #include "base/log.h"
+#include "bench/measure.h"
 #include "simaws/synthetic.h"
 
 namespace {
 
 namespace agent = bakusoku::agent;
 namespace zabbix = bakusoku::zabbix;
+using bakusoku::bench::die;
+using bakusoku::bench::simulator_key_id;
+using bakusoku::bench::simulator_secret_key;
 using std::chrono::steady_clock;
 
 constexpr const char* kDestination = "bench";
 constexpr size_t kItemsOfHost = 16;  // as many metrics as an instance has
 constexpr size_t kPacket = 10'000;
-
-[[noreturn]] void die(const std::string& message) {
-  std::fprintf(stderr, "engine_bench: %s\n", message.c_str());
-  std::exit(1);
-}
 
 int64_t number(const char* text) {
   char* end = nullptr;
@@ -64,18 +63,12 @@ struct Options {
 
 bakusoku::Environment environment_for(const std::string& url) {
   bakusoku::Environment environment;
-  const auto given = [](const char* name, const char* otherwise) {
-    const char* const value = std::getenv(name);
-    return std::string(value == nullptr ? otherwise : value);
-  };
-  // The simulator's own, unless the environment says which it was told.
-  environment.variables = {
-      {"AWS_ACCESS_KEY_ID", given("AWS_ACCESS_KEY_ID", "AKIASIMAWS0000000000")},
-      {"AWS_SECRET_ACCESS_KEY", given("AWS_SECRET_ACCESS_KEY", "simaws/not/a/real/secret/0000000000000000")},
-      {"AWS_ENDPOINT_URL", url},
-      {"AWS_REGION", "eu-west-1"},
-      {"AWS_CONFIG_FILE", "/nonexistent/config"},
-      {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+  environment.variables = {{"AWS_ACCESS_KEY_ID", simulator_key_id()},
+                           {"AWS_SECRET_ACCESS_KEY", simulator_secret_key()},
+                           {"AWS_ENDPOINT_URL", url},
+                           {"AWS_REGION", "eu-west-1"},
+                           {"AWS_CONFIG_FILE", "/nonexistent/config"},
+                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
   return environment;
 }
 

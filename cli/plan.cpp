@@ -219,9 +219,8 @@ class Planning {
         continue;
       }
       for (agent::PlannedSeries* series : wanted) {
-        series->exists = listed.contains(series->metric + '\0' + series->dimensions)
-                             ? agent::PlannedSeries::Exists::there
-                             : agent::PlannedSeries::Exists::absent;
+        series->exists = listed.contains(series->metric + '\0' + series->dimensions) ? agent::Exists::there
+                                                                                     : agent::Exists::absent;
       }
     }
     const auto every = static_cast<double>(config_.metrics.list.count());
