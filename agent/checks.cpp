@@ -25,8 +25,8 @@ constexpr size_t kStoredAtOnce = 10'000;  // values
 constexpr size_t kMostWaiting = 200'000;  // values kept in memory while the spool cannot be written
 
 // Items of a host at one interval spread over it; the same item always at the same seconds.
-uint64_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
-  return std::hash<std::string>()(host + '\n' + item.key);
+uint32_t seed_of(const std::string& host, const zabbix::ActiveItem& item) {
+  return static_cast<uint32_t>(std::hash<std::string>()(host + '\n' + item.key));
 }
 
 // A question that is open, until it is answered or ends by an exception (out of memory).
@@ -54,9 +54,9 @@ void Checks::replace(size_t destination, const std::string& host,
                      const std::vector<zabbix::ActiveItem>& items) {
   auto& checks = hosts_[{destination, host}];
   std::map<std::string_view, CheckPtr> before;
-  for (CheckPtr& check : checks) before.emplace(check->key, check);
+  for (CheckPtr& check : checks) before.emplace(check->key.view(), check);
   std::vector<CheckPtr> kept;
-  const auto name = checks.empty() ? std::make_shared<const std::string>(host) : checks.front()->host;
+  const auto name = checks.empty() ? IntrusivePtr<const Host>(new Host(host)) : checks.front()->host;
   std::vector<const zabbix::ActiveItem*> fresh;
   for (const zabbix::ActiveItem& item : items) {
     const auto same = before.find(item.key);
@@ -76,39 +76,33 @@ void Checks::replace(size_t destination, const std::string& host,
 }
 
 void Checks::Check::tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout) {
-  if (item.key_orig.empty() || item.key_orig == key) {
-    sent_key_.reset();
-  } else if (!sent_key_ || *sent_key_ != item.key_orig) {
-    sent_key_ = std::make_unique<const std::string>(item.key_orig);
-  }
+  const std::string_view known = item.key_orig == key.view() ? std::string_view() : item.key_orig;
+  if (other_key.view() != known) other_key = PackedText(known);
   timeout_ms = static_cast<uint32_t>(item.timeout.value_or(timeout).count());
 }
 
-std::shared_ptr<const Checks::Delay> Checks::delay_of(const std::string& text) {
+IntrusivePtr<const Checks::Delay> Checks::delay_of(const std::string& text) {
   const auto known = delays_.find(text);
-  if (known != delays_.end()) {
-    if (auto delay = known->second.lock()) return delay;
-  }
-  std::erase_if(delays_, [](const auto& entry) { return entry.second.expired(); });
+  if (known != delays_.end()) return known->second;
+  std::erase_if(delays_, [](const auto& entry) { return entry.second->holders() == 1; });
   auto interval = zabbix::Interval::parse(text);
   std::optional<zabbix::Interval> readable;
   if (interval) readable = std::move(*interval);
-  auto delay = std::make_shared<const Delay>(Delay{text, std::move(readable)});
-  delays_[text] = delay;
+  IntrusivePtr<const Delay> delay(new Delay(text, std::move(readable)));
+  delays_.emplace(delay->text, delay);
   return delay;
 }
 
-void Checks::add(size_t destination, const std::shared_ptr<const std::string>& host,
-                 const zabbix::ActiveItem& item) {
-  auto check = std::make_shared<Check>();
-  check->destination = static_cast<uint32_t>(destination);
+void Checks::add(size_t destination, const IntrusivePtr<const Host>& host, const zabbix::ActiveItem& item) {
+  const CheckPtr check(new Check());
+  check->destination = static_cast<uint16_t>(destination);
   check->host = host;
-  check->key = item.key;
+  check->key = PackedText(item.key);
   check->itemid = item.itemid;
   check->delay = delay_of(item.delay);
   check->tell(item, parts_.timeout);
-  check->seed = seed_of(*host, item);
-  hosts_[{destination, *host}].push_back(check);
+  check->seed = seed_of(host->name, item);
+  hosts_[{destination, host->name}].push_back(check);
   const int64_t now = unix_seconds(parts_.clock());
   if (!check->interval()) {
     put_error(*check, now, zabbix::Interval::parse(item.delay).error().message);
@@ -125,8 +119,8 @@ void Checks::remove(Check& check) {
 }
 
 void Checks::let_go(Check& check) {
-  if (check.metric.series == nullptr) return;
-  Series& series = *check.metric.series;
+  if (check.series == nullptr) return;
+  Series& series = *check.series;
   Feeder** at = &series.feeders;
   while (*at != nullptr && *at != &check) at = &(*at)->next;
   if (*at == nullptr) return;
@@ -167,12 +161,11 @@ void Checks::look_again() {
   const int64_t now = unix_seconds(parts_.clock());
   for (const auto& [place, checks] : hosts_) {
     for (const CheckPtr& check : checks) {
-      if (check->metric.series == nullptr) continue;
-      const auto wanted = parts_.items.metric_behind(check->key);
-      if (wanted && *wanted && (**wanted).series == check->metric.series) continue;
+      if (check->series == nullptr) continue;
+      const auto wanted = parts_.items.metric_behind(check->key.view());
+      if (wanted && *wanted && (**wanted).series == check->series) continue;
       let_go(*check);
-      check->metric = {};
-      check->feed.reset();
+      check->series = nullptr;
       schedule(*check, now);
     }
   }
@@ -183,7 +176,7 @@ void Checks::schedule(Check& check, int64_t due) {
   auto& checks = due_[due];
   checks.push_back(&check);
   unschedule(check);
-  check.due = due;
+  check.due = static_cast<Seconds32>(due);
   check.due_place = static_cast<uint32_t>(checks.size() - 1);
   ++scheduled_;
 }
@@ -206,7 +199,7 @@ void Checks::tick() {
   last_tick_ = now;
   for (const Collect::Reading& reading : parts_.collect.take_readings()) take_reading(reading, now);
   while (!due_.empty() && due_.begin()->first <= now) {
-    const CheckPtr check = due_.begin()->second.back()->shared_from_this();
+    const CheckPtr check(due_.begin()->second.back());
     schedule(*check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
     run(check, now);
   }
@@ -222,28 +215,29 @@ void Checks::reschedule_all(int64_t now) {
 }
 
 void Checks::run(const CheckPtr& check, int64_t now) {
-  if (check->metric.series == nullptr) {
-    const auto wanted = parts_.items.metric_behind(check->key);
+  if (check->series == nullptr) {
+    const auto wanted = parts_.items.metric_behind(check->key.view());
     if (!wanted) {
-      if (Items::is_of_this_machine(check->key) && !parts_.own_hosts.contains(*check->host)) {
+      if (Items::is_of_this_machine(check->key.view()) && !parts_.own_hosts.contains(check->host->name)) {
         return put_error(*check, now,
                          fmt::format("{}: it would be of the machine the agent runs on, not of {}; only the "
                                      "hosts that [zabbix] hostname and hosts name may have it",
-                                     check->key, *check->host));
+                                     check->key.view(), check->host->name));
       }
       if (check->asking) return;  // the question before this one is still open
       spawn(parts_.io, "a check", ask(check));
       return;
     }
     if (!*wanted) return put_error(*check, now, (*wanted).error().message);
-    check->metric = **wanted;
-    Series& series = *check->metric.series;
-    const auto last = parts_.spools[check->destination]->last_clock(*check->host, check->sent_key());
-    check->feed.emplace(series.group->period, last.value_or(0));
+    Series& series = *(**wanted).series;
+    check->series = &series;
+    check->missing_is_zero = (**wanted).missing_is_zero;
+    const auto last = parts_.spools[check->destination]->last_clock(check->host->name, check->sent_key());
+    check->feed = Feed(series.group->period, last.value_or(0));
     series.fed = 1;
     check->next = std::exchange(series.feeders, check.get());
     set_pace(series);
-    if (check->feed->next() != 0) Collect::read_from(series, check->feed->next());
+    if (check->feed.next() != 0) Collect::read_from(series, check->feed.next());
     note_asked(*check, now);
     parts_.collect.want(series, true);
     return;
@@ -254,14 +248,15 @@ void Checks::run(const CheckPtr& check, int64_t now) {
 // The first moments of an item may be closer together than its interval, which is how often it is to be paid
 // for.
 void Checks::note_asked(const Check& check, int64_t now) {
-  Series& series = *check.metric.series;
+  Series& series = *check.series;
   Demand::note_asked(series, now);
   if (series.paced != 0) return;
-  series.ask_gap = static_cast<uint64_t>(std::clamp<int64_t>(check.due - now, 1, kLongestGap)) & 0xFFFFFu;
+  series.ask_gap =
+      static_cast<uint64_t>(std::clamp<int64_t>(int64_t{check.due} - now, 1, kLongestGap)) & 0xFFFFFu;
 }
 
 void Checks::run_metric(Check& check, int64_t now) {
-  Series& series = *check.metric.series;
+  Series& series = *check.series;
   note_asked(check, now);
   const bool has_moments = check.interval()->simple_seconds() > 0 && Collect::is_scheduled(series);
   // What has been read ahead for this moment was its reading.
@@ -276,7 +271,7 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
   Answer answer;
   {
     const Asking asking(check->asking);
-    answer = co_await parts_.items.answer(check->key,
+    answer = co_await parts_.items.answer(check->key.view(),
                                           answer_deadline(std::chrono::milliseconds(check->timeout_ms)));
   }
   if (check->gone) co_return;
@@ -290,7 +285,7 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
               fmt::format("an answer of {} bytes, at most {} can be sent", answer.text.size(), kLongestText));
     co_return;
   }
-  check->error_.reset();
+  check->error = {};
   put(*check, now, answer.text, Kind::fact);
 }
 
@@ -301,35 +296,35 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   int64_t behind = 0;
   for (Check* check = first; check != nullptr; check = check->next_fed()) {
     if (reading.failure) {
-      const std::string_view key = check->key;
+      const std::string_view key = check->key.view();
       put_error(*check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
       continue;
     }
-    if (reading.absent && !check->metric.missing_is_zero) {
+    if (reading.absent && !check->missing_is_zero) {
       // Its first datapoints come before CloudWatch lists it.
       const int64_t from = reading.window.end - std::max<int64_t>(kListedLate, kLeastOpen * period);
-      (void)check->feed->take({}, Window{from, from});
+      (void)check->feed.take({}, Window{from, from});
       continue;
     }
     std::span<const Point> points = reading.points;
     std::vector<Point> with_zeros;
-    if (check->metric.missing_is_zero) {
+    if (check->missing_is_zero) {
       with_zeros = reading.points;
       std::set<int64_t> there;
       for (const Point& point : points) there.insert(point.clock);
-      const int64_t from = std::max(reading.window.start, check->feed->next());
+      const int64_t from = std::max(reading.window.start, check->feed.next());
       for (int64_t clock = from - from % period; clock < reading.window.end; clock += period) {
         if (!there.contains(clock)) with_zeros.push_back(Point{clock, 0});
       }
       points = with_zeros;
     }
-    for (const Point& point : check->feed->take(points, reading.window)) {
-      check->error_.reset();
+    for (const Point& point : check->feed.take(points, reading.window)) {
+      check->error = {};
       put(*check, point.clock, format_value(point.value), Kind::datapoint);
     }
   }
   for (const Check* check = first; check != nullptr; check = check->next_fed()) {
-    const int64_t next = check->feed->next();
+    const int64_t next = check->feed.next();
     if (next != 0 && (behind == 0 || next < behind)) behind = next;
   }
   if (reading.failure) return;
@@ -342,12 +337,12 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
 
 void Checks::put(Check& check, int64_t clock, std::string text, Kind kind) {
   waiting_.resize(std::max(waiting_.size(), size_t{check.destination} + 1));
-  waiting_[check.destination].push_back(Waiting{check.shared_from_this(), clock, std::move(text), kind});
+  waiting_[check.destination].push_back(Waiting{CheckPtr(&check), clock, std::move(text), kind});
 }
 
 void Checks::put_error(Check& check, int64_t now, const std::string& error) {
-  if (check.error() == error) return;
-  check.error_ = std::make_unique<const std::string>(error);
+  if (check.error.view() == error) return;
+  check.error = PackedText(error);
   put(check, now, error, Kind::error);
 }
 
@@ -377,7 +372,7 @@ bool Checks::store(size_t destination, std::span<const Waiting> waiting) {
   std::vector<Value> values;
   values.reserve(waiting.size());
   for (const Waiting& one : waiting) {
-    values.push_back(Value{.host = *one.check->host,
+    values.push_back(Value{.host = one.check->host->name,
                            .key = one.check->sent_key(),
                            .itemid = one.check->itemid,
                            .clock = one.clock,
@@ -406,9 +401,8 @@ void Checks::note_put(std::span<const Waiting> put, uint64_t first_id) const {
   for (size_t at = 0; at < put.size(); ++at) {
     Check& check = *put[at].check;
     check.put = Put{first_id + at, static_cast<Seconds32>(put[at].clock), now};
-    check.fact.reset();
-    if (put[at].kind == Kind::fact)
-      check.fact = std::make_unique<const std::string>(put[at].text.substr(0, kKeptOfFact));
+    const bool is_fact = put[at].kind == Kind::fact;
+    check.fact = PackedText(is_fact ? std::string_view(put[at].text).substr(0, kKeptOfFact) : "");
   }
 }
 
@@ -419,16 +413,16 @@ std::vector<Checks::Seen> Checks::seen(size_t destination, const std::string& ho
   all.reserve(found->second.size());
   for (const CheckPtr& check : found->second) {
     Seen& seen = all.emplace_back();
-    seen.key = check->key;
+    seen.key = check->key.view();
     seen.sent_key = check->sent_key();
     seen.delay = check->delay->text;
     seen.has_interval = check->interval().has_value();
     seen.due = check->due;
-    seen.metric = check->metric;
-    seen.error = check->error();
+    seen.metric = Wanted{check->series, check->missing_is_zero};
+    seen.error = check->error.view();
     seen.asking = check->asking;
     seen.put = check->put;
-    if (check->fact) seen.fact = *check->fact;
+    seen.fact = check->fact.view();
   }
   return all;
 }
@@ -439,7 +433,7 @@ Checks::Pace Checks::pace() const {
   for (const auto& [due, checks] : due_) {
     pace.due += due <= now ? checks.size() : 0;
     for (const Check* check : checks) {
-      const Series* series = check->metric.series;
+      const Series* series = check->series;
       pace.asking += check->asking ? 1 : 0;
       pace.metrics += series != nullptr ? 1 : 0;
       pace.reading += series != nullptr && series->reading ? 1 : 0;

@@ -24,6 +24,8 @@
 #include "agent/items.h"
 #include "agent/spool.h"
 #include "base/clock.h"
+#include "base/intrusive_ptr.h"
+#include "base/packed_text.h"
 #include "zabbix/active.h"
 #include "zabbix/interval.h"
 
@@ -94,14 +96,14 @@ class Checks {
   template <typename Use>
   void each_item_of(const Series& series, Use use) const {
     for (const Check* check = fed_by(series); check != nullptr; check = check->next_fed())
-      use(*check->host, check->sent_key());
+      use(check->host->name, check->sent_key());
   }
   /// Calls `use` with each item that is a metric or will be one: its series (null: it is not known yet), key
   /// as it is evaluated, interval.
   template <typename Use>
   void each_item(Use use) const {
     for (const auto& [due, checks] : due_) {
-      for (const Check* check : checks) use(check->metric.series, check->key, check->delay->text);
+      for (const Check* check : checks) use(check->series, check->key.view(), check->delay->text);
     }
   }
 
@@ -118,49 +120,53 @@ class Checks {
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
+  /// One for all its items.
+  struct Host : RefCounted {
+    explicit Host(std::string name_) : name(std::move(name_)) {}
+    std::string name;
+  };
   /// An update interval; one for all items that have it.
-  struct Delay {
+  struct Delay : RefCounted {
+    Delay(std::string text_, std::optional<zabbix::Interval> interval_)
+        : text(std::move(text_)), interval(std::move(interval_)) {}
     std::string text;
     std::optional<zabbix::Interval> interval;  // none: it cannot be read
   };
   /// Kept small: there may be a hundred thousand.
-  struct Check : Feeder, std::enable_shared_from_this<Check> {
-    std::shared_ptr<const std::string> host;
-    std::string key;                               // to be evaluated
-    std::unique_ptr<const std::string> sent_key_;  // null: the same
-    std::unique_ptr<const std::string> error_;     // null: none
-    std::shared_ptr<const Delay> delay;
-    uint64_t itemid = 0;
-    uint64_t seed = 0;
-    int64_t due = 0;  // 0: never
-    Wanted metric{};
-    std::optional<Feed> feed;  // of a metric
-    uint32_t due_place = 0;    // among those that are due at that second
-    uint32_t destination = 0;
-    uint32_t timeout_ms = 0;
+  struct Check : Feeder, RefCounted {
     bool asking = false;
-    bool gone = false;
+    bool gone : 1 = false;
+    bool missing_is_zero : 1 = false;
+    uint16_t destination = 0;
+    IntrusivePtr<const Host> host;
+    IntrusivePtr<const Delay> delay;
+    uint64_t itemid = 0;
+    PackedText key;            // to be evaluated
+    PackedText other_key;      // as Zabbix knows it; empty: the same
+    PackedText error;          // that Zabbix has been told; empty: none
+    PackedText fact;           // the beginning of the text that was put; empty: not of this kind
+    Series* series = nullptr;  // of a metric; null: none, or not yet known
     Put put{};
-    std::unique_ptr<const std::string>
-        fact;  // the beginning of the text that was put; null: not of this kind
+    Feed feed{0, 0};  // of a metric
+    uint32_t seed = 0;
+    Seconds32 due = 0;       // 0: never
+    uint32_t due_place = 0;  // among those that are due at that second
+    uint32_t timeout_ms = 0;
 
     /// As Zabbix knows it.
-    [[nodiscard]] const std::string& sent_key() const { return sent_key_ ? *sent_key_ : key; }
-    /// That Zabbix has been told; empty: none.
-    [[nodiscard]] std::string_view error() const { return error_ ? std::string_view(*error_) : ""; }
+    [[nodiscard]] std::string_view sent_key() const { return (other_key.empty() ? key : other_key).view(); }
     [[nodiscard]] const std::optional<zabbix::Interval>& interval() const { return delay->interval; }
     /// The next one that is fed by the same series; null: none.
     [[nodiscard]] Check* next_fed() const { return static_cast<Check*>(next); }
     void tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout);
   };
-  using CheckPtr = std::shared_ptr<Check>;
+  using CheckPtr = IntrusivePtr<Check>;
 
-  void add(size_t destination, const std::shared_ptr<const std::string>& host,
-           const zabbix::ActiveItem& item);
+  void add(size_t destination, const IntrusivePtr<const Host>& host, const zabbix::ActiveItem& item);
   void remove(Check& check);
   /// Its series is none of its any more.
   void let_go(Check& check);
-  [[nodiscard]] std::shared_ptr<const Delay> delay_of(const std::string& text);
+  [[nodiscard]] IntrusivePtr<const Delay> delay_of(const std::string& text);
   [[nodiscard]] static Check* fed_by(const Series& series) { return static_cast<Check*>(series.feeders); }
   void schedule(Check& check, int64_t due);
   void unschedule(Check& check);
@@ -181,9 +187,9 @@ class Checks {
 
   Parts parts_;
   std::map<std::pair<size_t, std::string>, std::vector<CheckPtr>> hosts_;
-  std::map<int64_t, std::vector<Check*>> due_;  // by the second
-  size_t scheduled_ = 0;                        // of due_
-  std::map<std::string, std::weak_ptr<const Delay>, std::less<>> delays_;
+  std::map<int64_t, std::vector<Check*>> due_;                    // by the second
+  size_t scheduled_ = 0;                                          // of due_
+  std::map<std::string_view, IntrusivePtr<const Delay>> delays_;  // by their texts
   struct Waiting {
     CheckPtr check;
     int64_t clock = 0;

@@ -947,10 +947,12 @@ Collect::Postponed Collect::postponed(const Series& series) const {
 }
 
 // What its calls wait for now.
+size_t Collect::calls_waiting_for_quota(const Target& target) {
+  return target.account->client ? target.account->client->waiting_for_quota(target.region, "cloudwatch") : 0;
+}
+
 Limit Collect::limit_of(const Lane& lane) const {
-  const Target& target = *lane.target;
-  if (target.account->client && target.account->client->waiting_for_quota(target.region, "cloudwatch") > 0)
-    return Limit::quota;
+  if (calls_waiting_for_quota(*lane.target) > 0) return Limit::quota;
   return lane.workers < calls_in_flight_ && workers_ >= kAllCallsInFlight ? Limit::all_calls
                                                                           : Limit::calls_in_flight;
 }

@@ -151,6 +151,8 @@ class Collect {
   [[nodiscard]] Postponed postponed(const Target& target) const;
   /// Of one series: since when it has been due.
   [[nodiscard]] Postponed postponed(const Series& series) const;
+  /// Calls to CloudWatch in that target that are under way but wait until our share of the quota allows them.
+  [[nodiscard]] static size_t calls_waiting_for_quota(const Target& target);
   /// GetMetricData calls that may be under way to one target.
   [[nodiscard]] int most_calls_in_flight() const { return calls_in_flight_; }
 

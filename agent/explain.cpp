@@ -138,6 +138,7 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   facts.point_clock = series.point_clock;
   if (series.point_clock != 0) facts.point_value = format_value(series.point_value);
   facts.reading = series.reading != nullptr;
+  if (facts.reading) facts.waiting_calls = parts_.collect.calls_waiting_for_quota(*group.target);
   const Collect::Postponed postponed = parts_.collect.postponed(series);
   facts.postponed_since = postponed.since;
   facts.postponed_by = postponed.by;

@@ -194,7 +194,12 @@ void say_reading(Words& words, const SeriesFacts& series) {
               "next reading begins where the last one ended.",
               words.moment(series.postponed_since), series.region, limit_text(series), series.priority);
   } else if (series.reading) {
-    words.say("reading", "It is being read now.");
+    words.say("reading", "It is being read now.{}",
+              series.waiting_calls == 0
+                  ? std::string()
+                  : fmt::format(" {} calls to CloudWatch in {} wait because our share of AWS's quotas ([aws] "
+                                "quota_share) is used up, its own perhaps among them.",
+                                series.waiting_calls, series.region));
   }
   if (series.stretched_interval != 0) {
     words.say(
@@ -416,6 +421,7 @@ std::string series_json(const SeriesFacts& series) {
   json.add("window_start", series.window_start).add("window_end", series.window_end);
   if (series.point_clock != 0) json.add("clock", series.point_clock).add("value", series.point_value);
   json.add("reading", series.reading).add("next_reading", series.next_reading);
+  if (series.waiting_calls != 0) json.add("waiting_calls", series.waiting_calls);
   if (series.postponed_since != 0)
     json.add("postponed_since", series.postponed_since).add("postponed_by", to_string(series.postponed_by));
   if (series.absent) json.add("absent", true).add("looks_again", series.looks_again);

@@ -56,6 +56,7 @@ struct SeriesFacts {
   bool absent = false;          // CloudWatch lists no such metric, so it is not asked for
   int64_t looks_again = 0;      // then whether it does is looked at again
   bool reading = false;         // now
+  size_t waiting_calls = 0;     // of its account and region, while it is read: until the quota allows more
   int64_t postponed_since = 0;  // due since then, and waiting for others; 0: it is not postponed
   Limit postponed_by = Limit::none;
   int most_calls = 0;              // that may be under way at once: of the limit that is met

@@ -137,8 +137,14 @@ TEST(Explanation, OfAPostponedReadingTellsSinceWhenAndByWhichLimit) {
   facts.series->most_calls = 64;
   EXPECT_THAT(said(facts, "reading"), HasSubstr("All 64 calls that the agent makes at once are under way"));
   facts.series->postponed_since = 0;
-  EXPECT_THAT(said(facts, "reading"), AllOf(HasSubstr("being read"), Not(HasSubstr("postponed"))));
-  EXPECT_THAT(explanation_json(facts), Not(HasSubstr("postponed")));
+  EXPECT_THAT(said(facts, "reading"),
+              AllOf(HasSubstr("being read"), Not(HasSubstr("postponed")), Not(HasSubstr("quota"))));
+  EXPECT_THAT(explanation_json(facts), AllOf(Not(HasSubstr("postponed")), Not(HasSubstr("waiting_calls"))));
+  facts.series->waiting_calls = 7;
+  EXPECT_THAT(said(facts, "reading"),
+              HasSubstr("It is being read now. 7 calls to CloudWatch in eu-west-1 wait "
+                        "because our share of AWS's quotas ([aws] quota_share) is used up"));
+  EXPECT_THAT(explanation_json(facts), HasSubstr(R"("waiting_calls":7)"));
 }
 
 TEST(Explanation, OfATrapperItemTellsWhoSendsIt) {

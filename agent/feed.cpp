@@ -17,15 +17,15 @@ std::vector<Point> Feed::take(std::span<const Point> points, const Window& windo
   if (next_ == 0) {
     if (sorted.empty()) return {};
     sorted.erase(sorted.begin(), sorted.end() - 1);
-    next_ = sorted.front().clock;
+    next_ = static_cast<Seconds32>(sorted.front().clock);
   }
   std::vector<Point> taken;
   for (const Point& point : sorted) {
-    if (point.clock >= next_) {
+    if (point.clock >= next()) {
       taken.push_back(point);
       continue;
     }
-    const int64_t back = (next_ - point.clock) / period_ - 1;
+    const int64_t back = (next() - point.clock) / period_ - 1;
     if (back >= kRemembered || (missing_ >> back & 1u) == 0) continue;
     missing_ &= ~(1u << back);
     taken.push_back(point);
@@ -33,13 +33,13 @@ std::vector<Point> Feed::take(std::span<const Point> points, const Window& windo
   // A hole between what was covered and this window is nobody's to fill any more, or is still to be read: it
   // counts as missing, as far as it is remembered.
   size_t at = 0;
-  for (int64_t clock = std::max(next_, window.end - kRemembered * int64_t{period_}); clock < window.end;
+  for (int64_t clock = std::max(next(), window.end - kRemembered * int64_t{period_}); clock < window.end;
        clock += period_) {
     while (at < sorted.size() && sorted[at].clock < clock) ++at;
     const bool there = at < sorted.size() && sorted[at].clock == clock;
     missing_ = missing_ << 1 | (there ? 0u : 1u);
   }
-  next_ = std::max(next_, window.end);
+  next_ = static_cast<Seconds32>(std::max(next(), window.end));
   return taken;
 }
 

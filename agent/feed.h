@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/batch.h"
+#include "agent/demand.h"
 #include "aws/cloudwatch_codec.h"
 
 namespace bakusoku::agent {
@@ -19,7 +20,8 @@ class Feed {
  public:
   /// `delivered` is the clock of the newest datapoint the item has had, 0 when it has had none: then it
   /// begins with the newest one that is read.
-  Feed(int32_t period, int64_t delivered) : next_(delivered == 0 ? 0 : delivered + period), period_(period) {}
+  Feed(int32_t period, int64_t delivered)
+      : next_(static_cast<Seconds32>(delivered == 0 ? 0 : delivered + period)), period_(period) {}
 
   /// What of a reading the item has not had yet, oldest first. `points` are all datapoints of the window, in
   /// any order; a window that ends before what was read already adds late points only.
@@ -32,7 +34,8 @@ class Feed {
   static constexpr int kRemembered =
       32;  // periods before next_ of which it is known whether they were delivered
 
-  int64_t next_;  // start of the first period that no reading has covered
+  // Kept small: there is one for each item.
+  Seconds32 next_;  // start of the first period that no reading has covered
   int32_t period_;
   uint32_t missing_ =
       0;  // bit n: the period that starts at next_ - (n + 1) * period_ had no datapoint so far

@@ -4,10 +4,11 @@
 //   engine_bench URL NAMESPACE SERIES PERIOD DELAY SECONDS FOLDER
 //
 // SERIES metrics of Sim/Load or AWS/EC2, of period PERIOD (seconds), wanted by Zabbix once a period, are
-// final DELAY seconds after a period's end. When all of them have a first value, the next SECONDS are
-// measured. Values are taken out of the spool as a delivery would, once a second. The simulator has to be
-// started with
-// --load SERIES, or with --instances SERIES/8.
+// final DELAY seconds after a period's end. When all of them have a first value, SECONDS are measured, which
+// are whole periods from the beginning of one on: what is read comes in bursts, one a period. Values are
+// taken out of the spool as a delivery would, once a second. The simulator has to be started with --load
+// SERIES, or with
+// --instances SERIES/8.
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -154,6 +156,7 @@ struct Sample {
   uint64_t metrics = 0;
   uint64_t calls = 0;
   uint64_t values = 0;
+  uint64_t postponed = 0;
   steady_clock::time_point at{};
 };
 
@@ -202,15 +205,31 @@ void run(const Options& options) {
   agent.start();
 
   Taken taken(options);
-  Sample before;
+  std::optional<Sample> before;
+  std::optional<Sample> after;
   double first_seconds = 0;
   Resident resident;
   asio::steady_timer timer(io);
-  int64_t measure_from = 0;
+  asio::steady_timer measuring(io);
   const auto sample = [&] {
     const agent::CollectCounters& counters = agent.collect().counters();
-    return Sample{agent::cpu_seconds(), counters.metrics_requested, counters.calls, taken.values(),
-                  steady_clock::now()};
+    return Sample{agent::cpu_seconds(), counters.metrics_requested, counters.calls,
+                  taken.values(),       counters.postponed,         steady_clock::now()};
+  };
+  const auto measure = [&] {
+    const auto period = std::chrono::seconds(options.period);
+    const auto into_period = std::chrono::system_clock::now().time_since_epoch() % period;
+    const auto from = steady_clock::now() + (period - into_period);
+    measuring.expires_at(from);
+    measuring.async_wait([&, from](const asio::error_code&) {
+      before = sample();
+      taken.start_measuring();
+      measuring.expires_at(from + std::chrono::seconds(options.seconds));
+      measuring.async_wait([&](const asio::error_code&) {
+        after = sample();
+        io.stop();
+      });
+    });
   };
   std::function<void()> every_second = [&] {
     timer.expires_after(std::chrono::seconds(1));
@@ -220,39 +239,27 @@ void run(const Options& options) {
       taken.take(**spool, now);
       if (first_seconds == 0 && taken.values() >= options.series) {
         first_seconds = std::chrono::duration<double>(steady_clock::now() - began).count();
-        // Whole periods.
-        measure_from = (now / options.period + 1) * options.period;
         malloc_trim(0);
+        measure();
       }
-      if (measure_from != 0 && before.at == steady_clock::time_point{} && now >= measure_from) {
-        before = sample();
-        taken.start_measuring();
-      }
-      if (before.at != steady_clock::time_point{}) resident.note(agent::resident_bytes());
-      const bool over = before.at != steady_clock::time_point{} &&
-                        steady_clock::now() - before.at >= std::chrono::seconds(options.seconds);
+      if (before) resident.note(agent::resident_bytes());
       const bool stuck = first_seconds == 0 && steady_clock::now() - began > std::chrono::minutes(10);
       if (stuck) die(fmt::format("only {} first values after ten minutes", taken.values()));
-      if (over) {
-        io.stop();
-      } else {
-        every_second();
-      }
+      every_second();
     });
   };
   every_second();
   io.run();
-  const Sample after = sample();
-  const double seconds = std::chrono::duration<double>(after.at - before.at).count();
-  const auto metrics = static_cast<double>(after.metrics - before.metrics);
-  const double cpu = after.cpu - before.cpu;
+  const double seconds = std::chrono::duration<double>(after->at - before->at).count();
+  const auto metrics = static_cast<double>(after->metrics - before->metrics);
+  const double cpu = after->cpu - before->cpu;
   fmt::print(
-      R"({{"series":{},"period":{},"seconds":{:.1f},"metrics_per_second":{:.0f},"values_per_second":{:.0f},"calls":{},"cpu_share":{:.4f},"cpu_us_per_metric":{:.3f},"resident_bytes":{:.0f},"resident_most_bytes":{:.0f},"resident_start_bytes":{:.0f},"empty_bytes":{:.0f},"first_seconds":{:.1f},"late_p50":{},"late_p95":{},"late_max":{}}})"
+      R"({{"series":{},"period":{},"seconds":{:.1f},"metrics_per_second":{:.0f},"values_per_second":{:.0f},"calls":{},"cpu_share":{:.4f},"cpu_us_per_metric":{:.3f},"resident_bytes":{:.0f},"resident_most_bytes":{:.0f},"resident_start_bytes":{:.0f},"empty_bytes":{:.0f},"first_seconds":{:.1f},"late_p50":{},"late_p95":{},"late_max":{},"postponed":{}}})"
       "\n",
       options.series, options.period, seconds, metrics / seconds,
-      static_cast<double>(after.values - before.values) / seconds, after.calls - before.calls, cpu / seconds,
-      cpu / metrics * 1e6, resident.mean(), resident.most, most_resident_ever(), empty_bytes, first_seconds,
-      taken.late(0.5), taken.late(0.95), taken.late(1));
+      static_cast<double>(after->values - before->values) / seconds, after->calls - before->calls,
+      cpu / seconds, cpu / metrics * 1e6, resident.mean(), resident.most, most_resident_ever(), empty_bytes,
+      first_seconds, taken.late(0.5), taken.late(0.95), taken.late(1), after->postponed - before->postponed);
   std::fflush(stdout);
   spool->reset();
   std::error_code ignored;
@@ -269,5 +276,6 @@ int main(int argc, char** argv) {
                         number(argv[4]), number(argv[5]), number(argv[6]),
                         argv[7]};
   if (options.series == 0 || options.period == 0 || options.seconds == 0) die("zero makes no benchmark");
+  if (options.seconds % options.period != 0) die("SECONDS has to be whole periods");
   run(options);
 }
