@@ -649,21 +649,24 @@ asio::awaitable<void> Collect::read(Lane& lane, Queued& taken) {
 // Reads every page. On an error nothing of the series is changed.
 asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& lane, const Batch& batch) {
   const Target& target = *batch.target;
-  aws::cloudwatch::MetricDataRequest request = request_of(batch);
   std::vector<Found> found(batch.due.size());
   std::string said;
+  std::string token;
   for (size_t pages = 1;; ++pages) {
     ++counters_.calls;
-    aws::cloudwatch::MetricDataRequest sent = request;
+    // Made anew for each page, of which there is one nearly always: it is large, and a call may wait long.
+    aws::cloudwatch::MetricDataRequest request = request_of(batch);
+    request.next_token = token;
+    uint64_t queries = 0;
+    for (const auto& query : request.queries) queries += aws::cloudwatch::query_count(query);
     uint32_t carried_out = 0;
     auto page = co_await aws::cloudwatch::get_metric_data(*target.account->client, target.region,
-                                                          std::move(sent), &carried_out);
+                                                          std::move(request), &carried_out);
     // Pages are of one request; an attempt whose answer was lost is paid for like the one after it.
     std::vector<Share> shares;
     if (pages == 1 && carried_out > 0) shares = shares_of(batch);
     for (; pages == 1 && carried_out > 0; --carried_out) {
-      for (const auto& query : request.queries)
-        counters_.metrics_requested += aws::cloudwatch::query_count(query);
+      counters_.metrics_requested += queries;
       counters_.metrics_billed += billed_metrics(shares);
       for (const Due& due : batch.due) ++due.series->readings;
       if (on_billed) on_billed(batch, shares);
@@ -702,11 +705,11 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
     }
     if (!page->message.empty()) said = page->message;
     if (page->next_token.empty()) break;
-    if (pages == kMaxPages || page->next_token == request.next_token) {
+    if (pages == kMaxPages || page->next_token == token) {
       co_return bakusoku::fail(ErrorKind::corrupt, "cloudwatch:GetMetricData in {} never came to a last page",
                                target.description());
     }
-    request.next_token = page->next_token;
+    token = page->next_token;
   }
   // Left out, or begun and not completed, is not the same as empty.
   std::shared_ptr<const Error> left_out;

@@ -29,9 +29,11 @@ asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::str
   sent.datapoints = estimated_datapoints(request);
   sent.datapoints_from = request.start;
   sent.carried_out = carried_out;
+  const size_t queries = request.queries.size();
+  request = MetricDataRequest();  // the call may wait for its turn
   const Result<std::string> body = co_await client.send(std::move(sent));
   if (!body) co_return fail(body.error());
-  Result<MetricDataPage> page = decode_get_metric_data(*body, request.queries.size());
+  Result<MetricDataPage> page = decode_get_metric_data(*body, queries);
   if (!page) co_return fail(page.error().with_context(context));
   co_return page;
 }

@@ -71,8 +71,9 @@ def add_wanted(results, add):
     if "engine" not in results:
         return
     load, series = results["engine"]["load"], results["engine"]["series"][0]
-    add(f"{load['metrics_per_second']:,.0f} metrics/s, decode to spool", "25,000, in at most 0.25 cores",
-        f"{load['cpu_share']:.2f} cores", load["cpu_share"] <= 0.25 and load["metrics_per_second"] >= 0.98 * QUOTA)
+    # What does not fit is read at the next moment, its datapoints of both together: none is lost, and fewer are asked for.
+    add(f"{load['values_per_second']:,.0f} metrics/s, decode to spool", "25,000, in at most 0.25 cores",
+        f"{load['cpu_share']:.2f} cores", load["cpu_share"] <= 0.25 and load["values_per_second"] >= 0.995 * QUOTA)
     minutes = series["period"] / 60
     add(f"CPU with {series['series']:,} series each {minutes:g} min", "at most 5 % of a core", f"{series['cpu_share']:.1%}",
         series["cpu_share"] <= 0.05)
@@ -85,7 +86,8 @@ def report(results):
         return []
     load, series = results["engine"]["load"], results["engine"]["series"]
     calls, codec = results["engine"]["codec"]["calls"], results["engine"]["codec"]
-    rows = [[f"{run['series']:,} each {run['period']} s", f"{run['metrics_per_second']:,.0f}", f"{run['cpu_share']:.2%}",
+    rows = [[f"{run['series']:,} each {run['period']} s", f"{run['metrics_per_second']:,.0f}", f"{run['values_per_second']:,.0f}",
+             f"{run['cpu_share']:.2%}",
              duration(run["cpu_us_per_metric"]), mebibytes(run["resident_bytes"]), mebibytes(run["resident_most_bytes"]),
              mebibytes(run["resident_start_bytes"]), f"{run['first_seconds']:.0f} s", f"{run['late_p95']} s"] for run in (load, *series)]
     answers = [["write the request", *(f"{codec['request'][name]['write_us_per_metric']:.3f} us" for name in ("json", "cbor"))]]
@@ -95,8 +97,9 @@ def report(results):
     return ["### Collecting: the agent's own process",
             "From what exists over calls, decoding and feeds to spool and ledger on disk; the values leave the spool as for "
             "a delivery. Five more periods are looked at in each reading for what came late. *Late* is when 95 of 100 datapoints "
-            "had left the spool, after they were final.",
-            table(["series", "metrics/s", "of a core", "CPU a metric", "resident", "most", "most since the start",
+            "had left the spool, after they were final. The first row takes all of AWS's quota, 50 calls of 500 metrics a second: "
+            f"{load['postponed']:,} readings were put off by one period and brought the datapoints of two.",
+            table(["series", "metrics/s asked for", "values/s", "of a core", "CPU a metric", "resident", "most", "most since the start",
                    "first values of all", "late, p95"], rows),
             f"Memory grows by {growth / (series[1]['series'] - series[0]['series']):,.0f} bytes for each series more.",
             "The two protocols, 500 metrics a call, CPU per metric of the client:",
