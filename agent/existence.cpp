@@ -86,6 +86,40 @@ void sort_by_name(Dimensions& dimensions) {
 
 }  // namespace
 
+const Existence::Sought* Existence::SoughtList::find(uint64_t hash) const {
+  const auto at = std::lower_bound(all_.begin(), all_.end(), hash,
+                                   [](const Sought& one, uint64_t than) { return one.hash < than; });
+  return at != all_.end() && at->hash == hash ? &*at : nullptr;
+}
+
+Existence::Sought* Existence::SoughtList::find(uint64_t hash) {
+  return const_cast<Sought*>(std::as_const(*this).find(hash));
+}
+
+std::vector<uint64_t> Existence::SoughtList::add(std::vector<Sought> more) {
+  const auto less = [](const Sought& a, const Sought& b) { return a.hash < b.hash; };
+  const auto same = [](const Sought& a, const Sought& b) { return a.hash == b.hash; };
+  std::sort(more.begin(), more.end(), less);
+  more.erase(std::unique(more.begin(), more.end(), same), more.end());
+  std::vector<uint64_t> added;
+  added.reserve(more.size());
+  for (const Sought& one : more) added.push_back(one.hash);
+  if (all_.empty()) {
+    all_ = std::move(more);
+    return added;
+  }
+  const auto middle = static_cast<ptrdiff_t>(all_.size());
+  all_.insert(all_.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  std::inplace_merge(all_.begin(), all_.begin() + middle, all_.end(), less);
+  return added;
+}
+
+template <typename Predicate>
+void Existence::SoughtList::erase_if(Predicate predicate) {
+  std::erase_if(all_, predicate);
+  if (all_.size() < all_.capacity() / 4) all_.shrink_to_fit();
+}
+
 // Metrics with the same dimensions are found by these; one without any by its name.
 struct Existence::Filter {
   std::string metric;
@@ -133,8 +167,8 @@ Exists Existence::of(const Listing* listing, std::string_view metric, const Dime
   if (listing == nullptr) return Exists::unknown;
   const uint64_t hash = hash_of(metric, dimensions);
   if (contains(listing->there, hash)) return Exists::there;
-  const auto sought = listing->sought.find(hash);
-  return sought != listing->sought.end() && sought->second.looked != 0 ? Exists::absent : Exists::unknown;
+  const Sought* const sought = listing->sought.find(hash);
+  return sought != nullptr && sought->looked != 0 ? Exists::absent : Exists::unknown;
 }
 
 Exists Existence::of(const Series& series) const {
@@ -156,9 +190,9 @@ int64_t Existence::looks_again(const Series& series) const {
               [&](std::string_view namespace_, std::string_view metric, const Dimensions& dimensions) {
                 const Listing* listing = find(*series.group->target, namespace_, owner_of(series));
                 if (listing == nullptr) return;
-                const auto sought = listing->sought.find(hash_of(metric, dimensions));
-                if (sought == listing->sought.end() || sought->second.looked == 0) return;
-                const int64_t again = std::max(sought->second.again(), listing->held_until);
+                const Sought* const sought = listing->sought.find(hash_of(metric, dimensions));
+                if (sought == nullptr || sought->looked == 0) return;
+                const int64_t again = std::max(sought->again(), listing->held_until);
                 soonest = soonest == 0 ? again : std::min(soonest, again);
               });
   return soonest;
@@ -172,7 +206,7 @@ size_t Existence::metrics_there() const {
 
 size_t Existence::metrics_absent() const {
   size_t metrics = 0;
-  for (const auto& [key, listing] : listings_) metrics += listing->sought.size();
+  for (const auto& [key, listing] : listings_) metrics += listing->sought.all().size();
   return metrics;
 }
 
@@ -184,39 +218,40 @@ void Existence::want(const Series& series) {
                 Listing& listing = listing_of(*series.group->target, namespace_, owner_of(series));
                 listing.wanted_at = at;
                 listing.wanted_regularly = true;
-                if (listing.sought.empty()) return;
-                const auto sought = listing.sought.find(hash_of(metric, dimensions));
-                if (sought != listing.sought.end()) sought->second.wanted = static_cast<Seconds32>(at);
+                if (listing.sought.all().empty()) return;
+                Sought* const sought = listing.sought.find(hash_of(metric, dimensions));
+                if (sought != nullptr) sought->wanted = static_cast<Seconds32>(at);
               });
 }
 
 asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*> series, Deadline deadline) {
   if (every_.count() == 0) co_return;
   const int64_t at = now();
-  std::vector<Listing*> concerned;
+  std::map<Listing*, std::vector<Sought>> concerned;  // with what is new to them
   for (const Series* one : series) {
     each_metric(
-        *one, [&](std::string_view namespace_, std::string_view metric, const Dimensions& dimensions) {
+        *one, [&](std::string_view namespace_, const std::string& metric, const Dimensions& dimensions) {
           Listing& listing = listing_of(target, namespace_, owner_of(*one));
           listing.wanted_at = at;
           const uint64_t hash = hash_of(metric, dimensions);
           if (is_held(listing) || contains(listing.there, hash)) return;
-          const auto [entry, added] = listing.sought.try_emplace(hash);
-          Sought& sought = entry->second;
+          Sought* const known = listing.sought.find(hash);
+          if (known != nullptr) known->wanted = static_cast<Seconds32>(at);
+          if (known != nullptr && known->looked != 0) return;
+          std::vector<Sought>& fresh = concerned[&listing];
+          if (known != nullptr) return;
+          Sought& sought = fresh.emplace_back();
+          sought.hash = hash;
+          sought.metric = &metric;
+          sought.dimensions =
+              one->name->inputs == nullptr ? one->dimensions : std::make_shared<const Dimensions>(dimensions);
           sought.wanted = static_cast<Seconds32>(at);
-          if (sought.looked != 0) return;
-          if (added) {
-            sought.metric = metric;
-            sought.dimensions = one->name->inputs == nullptr ? one->dimensions
-                                                             : std::make_shared<const Dimensions>(dimensions);
-            listing.asked.push_back(hash);
-          }
-          if (std::find(concerned.begin(), concerned.end(), &listing) == concerned.end())
-            concerned.push_back(&listing);
         });
   }
   std::vector<std::shared_ptr<Event>> open;
-  for (Listing* listing : concerned) {
+  for (auto& [listing, fresh] : concerned) {
+    const std::vector<uint64_t> added = listing->sought.add(std::exchange(fresh, {}));
+    listing->asked.insert(listing->asked.end(), added.begin(), added.end());
     if (!listing->working && listing->listed_at != 0 && at >= listing->listed_at &&
         at - listing->listed_at < kFresh) {
       const std::vector<uint64_t> asked = std::exchange(listing->asked, {});
@@ -253,15 +288,16 @@ void Existence::tick() {
     if (due && !listing.too_long) {
       listing.whole = true;
       start(listing);
-    } else if (!listing.sought.empty() &&
+    } else if (!listing.sought.all().empty() &&
                (at >= listing.next_look || listing.next_look - at > int64_t{kLongestGap} + kTogether)) {
-      std::erase_if(listing.sought, [&](const auto& entry) {
-        const int64_t unwanted = at - entry.second.wanted;
-        return entry.second.looked != 0 && unwanted > kForgetSought;
+      listing.sought.erase_if([&](const Sought& sought) {
+        const int64_t unwanted = at - sought.wanted;
+        return sought.looked != 0 && unwanted > kForgetSought;
       });
       listing.asked.clear();
-      for (const auto& [hash, sought] : listing.sought) {
-        if (sought.again() <= at + kTogether || int64_t{sought.looked} > at) listing.asked.push_back(hash);
+      for (const Sought& sought : listing.sought.all()) {
+        if (sought.again() <= at + kTogether || int64_t{sought.looked} > at)
+          listing.asked.push_back(sought.hash);
       }
       if (listing.asked.empty()) {
         plan_next_look(listing);
@@ -319,24 +355,23 @@ asio::awaitable<void> Existence::work(Listing& listing) {
 std::vector<Existence::Filter> Existence::filters_of(const Listing& listing) {
   std::map<std::string, Filter> filters;
   for (const uint64_t hash : listing.asked) {
-    const auto found = listing.sought.find(hash);
-    if (found == listing.sought.end()) continue;
-    const Sought& sought = found->second;
+    const Sought* const sought = listing.sought.find(hash);
+    if (sought == nullptr) continue;
     std::string key;
-    for (const auto& dimension : *sought.dimensions) {
+    for (const auto& dimension : *sought->dimensions) {
       key += dimension.name;
       key += '\0';
       key += dimension.value;
       key += '\0';
     }
-    if (key.empty()) key = sought.metric;
+    if (key.empty()) key = *sought->metric;
     Filter& filter = filters[key];
     if (filter.hashes.empty()) {
-      filter.metric = sought.metric;
-      filter.dimensions = *sought.dimensions;
+      filter.metric = *sought->metric;
+      filter.dimensions = *sought->dimensions;
       if (filter.dimensions.size() > aws::cloudwatch::kMaxDimensionFilters)
         filter.dimensions.resize(aws::cloudwatch::kMaxDimensionFilters);
-    } else if (filter.metric != sought.metric) {
+    } else if (filter.metric != *sought->metric) {
       filter.metric.clear();
     }
     filter.hashes.push_back(hash);
@@ -406,7 +441,7 @@ asio::awaitable<Result<void>> Existence::list(Listing& listing, bool recently_ac
   }
   // It says of all that are sought whether they are there, asked now or not.
   asked.clear();
-  for (const auto& [hash, sought] : listing.sought) asked.push_back(hash);
+  for (const Sought& sought : listing.sought.all()) asked.push_back(sought.hash);
   listing.asked.clear();
   settle(listing, asked, now());
   co_return Result<void>();
@@ -441,13 +476,11 @@ asio::awaitable<Result<void>> Existence::look_up(Listing& listing, std::vector<F
 
 void Existence::settle(Listing& listing, const std::vector<uint64_t>& looked_for, int64_t at) {
   for (const uint64_t hash : looked_for) {
-    const auto entry = listing.sought.find(hash);
-    if (entry == listing.sought.end()) continue;
-    Sought& sought = entry->second;
-    if (contains(listing.there, hash)) {
-      listing.sought.erase(entry);
-      continue;
-    }
+    Sought* const entry = listing.sought.find(hash);
+    if (entry == nullptr) continue;
+    Sought& sought = *entry;
+    sought.found = contains(listing.there, hash);
+    if (sought.found) continue;
     // A list that happens to be read earlier makes no interval longer.
     if (sought.looked == 0 || at < int64_t{sought.looked}) {
       sought.gap = kFirstGap;
@@ -456,6 +489,7 @@ void Existence::settle(Listing& listing, const std::vector<uint64_t>& looked_for
     }
     sought.looked = static_cast<Seconds32>(at);
   }
+  listing.sought.erase_if([](const Sought& sought) { return sought.found; });
 }
 
 void Existence::note_failed(Listing& listing, const Error& error) {
@@ -467,9 +501,8 @@ void Existence::note_failed(Listing& listing, const Error& error) {
   listing.held_until = at + hold;
   listing.whole = false;
   listing.asked.clear();
-  std::erase_if(listing.sought, [&](const auto& entry) {
-    return entry.second.looked == 0 || at - int64_t{entry.second.looked} > kTrusted;
-  });
+  listing.sought.erase_if(
+      [&](const Sought& sought) { return sought.looked == 0 || at - int64_t{sought.looked} > kTrusted; });
   if (listing.trouble == error.message) return;
   listing.trouble = error.message;
   spdlog::warn(
@@ -479,7 +512,7 @@ void Existence::note_failed(Listing& listing, const Error& error) {
 
 void Existence::plan_next_look(Listing& listing) {
   int64_t next = 0;
-  for (const auto& [hash, sought] : listing.sought) {
+  for (const Sought& sought : listing.sought.all()) {
     if (sought.looked == 0) continue;
     next = next == 0 ? sought.again() : std::min(next, sought.again());
   }

@@ -16,7 +16,6 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/demand.h"
@@ -63,12 +62,29 @@ class Existence {
  private:
   // A metric that somebody wanted and the list does not have.
   struct Sought {
-    std::string metric;
+    uint64_t hash = 0;
+    const std::string* metric = nullptr;  // of the demand's texts, which are kept for good
     std::shared_ptr<const Dimensions> dimensions;
     Seconds32 looked = 0;  // when it was not found; 0: it was not looked for yet
     Seconds32 wanted = 0;
     uint32_t gap = 0;  // seconds until it is looked for again
+    bool found = false;
     [[nodiscard]] int64_t again() const { return int64_t{looked} + gap; }
+  };
+  // In the order of their hashes, in one piece of memory: at the start every metric is sought for some
+  // seconds.
+  class SoughtList {
+   public:
+    [[nodiscard]] Sought* find(uint64_t hash);
+    [[nodiscard]] const Sought* find(uint64_t hash) const;
+    // None of them is in it; one that is given twice is added once. The hashes of those added.
+    std::vector<uint64_t> add(std::vector<Sought> more);
+    template <typename Predicate>
+    void erase_if(Predicate predicate);
+    [[nodiscard]] const std::vector<Sought>& all() const { return all_; }
+
+   private:
+    std::vector<Sought> all_;
   };
   // One namespace of a target, its own or a linked account's.
   struct Listing {
@@ -77,7 +93,7 @@ class Existence {
     std::string owner;
 
     std::vector<uint64_t> there;  // sorted
-    std::unordered_map<uint64_t, Sought> sought;
+    SoughtList sought;
     std::vector<uint64_t> asked;  // of them, those to be looked for now
 
     int64_t listed_at = 0;  // when the whole list was begun; 0: never
