@@ -33,8 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const std::string* action = call.parameter("Action")) call.action = *action;
   if (const auto request = decode_get_metric_data(call)) static_cast<void>(check_get_metric_data(*request));
   static_cast<void>(decode_list_metrics(call));
-  if (const auto request = decode_describe_alarms(call))
-    static_cast<void>(describe_alarms(kWorld, call, *request));
+  const auto alarms = decode_describe_alarms(call);
+  if (alarms && call.action == "DescribeAlarms") static_cast<void>(describe_alarms(kWorld, call, *alarms));
   call.protocol = Protocol::ec2;
   call.service = "ec2";
   Ec2Counters counters;
