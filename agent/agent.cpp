@@ -47,6 +47,7 @@ Collect::Listed listed_by(Existence& existence) {
 
 Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config,
                                              const Environment& environment, Clock clock) {
+  if (auto good = check(config.inventory); !good) return fail(good.error());
   auto targets = Targets::create(io, config, environment, clock);
   if (!targets) return fail(targets.error());
   auto prices = Prices::load(config.budget.prices);
@@ -82,7 +83,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       organization_(io, *targets_, config_.organization),
       accounts_seen_(targets_->revision()),
       beat_(io),
-      inventories_(io, config_.inventory.interval, clock),
+      inventories_(io, config_.inventory, clock),
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
       collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
@@ -122,6 +123,7 @@ Result<void> Agent::reload(Config next) {
   }
   Config wanted = effective(config_, std::move(next));
   // What may fail comes first.
+  if (auto good = check(wanted.inventory); !good) return good;
   auto prices = Prices::load(wanted.budget.prices);
   if (!prices) return fail(prices.error());
   if (auto good = check_log_level(wanted.agent.log_level); !good) return good;
@@ -144,7 +146,7 @@ Result<void> Agent::reload(Config next) {
   for (const Change& change : changes) spdlog::info("{}", to_string(change));
   use_accounts(std::move(*plan));
   if (other_organization || config_.organization.used) organization_.change(config_.organization);
-  inventories_.set_interval(config_.inventory.interval);
+  inventories_.configure(config_.inventory);
   collect_.configure(config_.metrics, static_cast<int>(config_.aws.calls_in_flight));
   demand_.set_priorities(priorities(config_.priorities));
   existence_.configure(config_.metrics.list);

@@ -17,6 +17,7 @@
 #include "aws/cloudwatch.h"
 #include "aws/http.h"
 #include "base/log.h"
+#include "simaws/alarms.h"
 #include "simaws/fleet.h"
 
 namespace bakusoku::agent {
@@ -189,6 +190,49 @@ TEST_P(BillFaultTest, CountsWhatTheSimulatorCounted) {
   EXPECT_GT(counted("ListMetrics"), 0u);
   EXPECT_EQ(counted("ListMetrics"), simulated("calls/monitoring.ListMetrics/calls") -
                                         simulated("calls/monitoring.ListMetrics/errors"));
+}
+
+// Each page of a sweep is a request that AWS bills, in its account and region.
+TEST_F(BillTest, SweepsOfAlarmsAreCountedPageByPage) {
+  start(
+      "[metrics]\nlist = 0\n[inventory]\nintervals = {alarm = \"10s\"}\n[aws]\nquota_share = 1.0\n"
+      "[[account]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111111111111:role/r\"\n",
+      {"--instances", "300", "--fault", "DescribeAlarms:503:1,DescribeAlarms:throttle:2"});
+  const std::vector<std::string> keys = {"aws.discovery[alarm]", "aws.discovery[alarm,us-east-1]",
+                                         "aws.discovery[alarm,eu-west-1,a]",
+                                         "aws.resource[alarm,nobody,state]"};
+  size_t open = keys.size();
+  for (const std::string& key : keys) {
+    asio::co_spawn(io_, agent_->items().answer(key, std::chrono::steady_clock::now() + seconds(30)),
+                   [&](const std::exception_ptr& failure, const Answer&) {
+                     EXPECT_FALSE(failure);
+                     --open;
+                   });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+  io_.restart();
+  while (open > 0 && std::chrono::steady_clock::now() < deadline) io_.run_one_for(milliseconds(50));
+  EXPECT_EQ(open, 0u);
+  agent_->bill().write();
+  const uint64_t right = simulated("calls/monitoring.DescribeAlarms/calls") -
+                         simulated("calls/monitoring.DescribeAlarms/errors");
+  EXPECT_GT(simulated("calls/monitoring.DescribeAlarms/errors"), 0u);
+  EXPECT_EQ(counted("DescribeAlarms"), right);
+  const simaws::World world{1, {"eu-west-1", "us-east-1"}, 300};
+  uint64_t alarms = 0;
+  for (size_t slot = 0; slot < simaws::alarm_slots(world); ++slot)
+    alarms += simaws::alarm_at(world, "eu-west-1", slot) ? 1 : 0;
+  const uint64_t pages = (alarms + 99) / 100;
+  EXPECT_GT(pages, 1u);
+  std::map<std::pair<std::string, std::string>, uint64_t> places;
+  for (const auto& [charge, units] : agent_->bill().ledger().month()) {
+    if (charge.action == "DescribeAlarms") places[{charge.account, charge.region}] += units;
+  }
+  const std::map<std::pair<std::string, std::string>, uint64_t> wanted = {
+      {{"", "eu-west-1"}, 2 * pages},  // once more for a name that was not in the list
+      {{"", "us-east-1"}, pages},
+      {{"a", "eu-west-1"}, pages}};
+  EXPECT_EQ(places, wanted);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -296,6 +296,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
 Result<void> read_inventory(const toml::table& table, std::string_view file, InventoryConfig& into) {
   TableReader reader(table, "[inventory]", file);
   reader.duration("interval", into.interval, std::chrono::seconds(10), std::chrono::hours(24));
+  reader.durations("intervals", into.intervals, std::chrono::seconds(10), std::chrono::hours(24));
   return reader.finish();
 }
 

@@ -53,7 +53,8 @@ struct AwsConfig {
 };
 
 struct InventoryConfig {
-  std::chrono::seconds interval{300};  // between two readings of a service's resources
+  std::chrono::seconds interval{300};                       // between two readings of a service's resources
+  std::map<std::string, std::chrono::seconds> intervals{};  // of services, see agent/inventory.h
 };
 
 struct MetricsConfig {

@@ -180,6 +180,7 @@ proxy = "http://proxy:3128"
 ca_bundle = "/etc/ca.pem"
 [inventory]
 interval = 60
+intervals = {alarm = "30s"}
 [metrics]
 gather = "10ms"
 delay = "3m"
@@ -198,6 +199,7 @@ region = "us-east-1"
   EXPECT_EQ(config->agent.timeout, std::chrono::seconds(10));
   EXPECT_EQ(config->aws.profile, "prod");
   EXPECT_EQ(config->inventory.interval, std::chrono::minutes(1));
+  EXPECT_EQ(config->inventory.intervals.at("alarm"), std::chrono::seconds(30));
   EXPECT_EQ(config->metrics.gather, std::chrono::milliseconds(10));
   EXPECT_EQ(config->metrics.delay, std::chrono::minutes(3));
   EXPECT_EQ(config->metrics.list, std::chrono::hours(2));
@@ -246,6 +248,8 @@ TEST(Config, NamesFileAndLineOfWhatItDoesNotUnderstand) {
   EXPECT_THAT(error_of("[inventory]\ninterval = \"soon\"\n"),
               HasSubstr("bakusoku.toml:2: [inventory] interval must be a duration"));
   EXPECT_THAT(error_of("[inventory]\ninterval = \"1s\"\n"), HasSubstr("from 10000"));
+  EXPECT_THAT(error_of("[inventory]\nintervals = {alarm = \"1s\"}\n"),
+              HasSubstr("[inventory] intervals alarm must be"));
   EXPECT_THAT(error_of("[agent\n"), HasSubstr("bakusoku.toml:1"));
   EXPECT_THAT(error_of("[agent]\nsocket_mode = \"0999\"\n"), HasSubstr("octal"));
 }

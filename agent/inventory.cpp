@@ -8,7 +8,10 @@
 #include <asio/use_awaitable.hpp>
 #include <cstring>
 #include <new>
+#include <span>
 
+#include "agent/metric_key.h"
+#include "agent/services_alarm.h"
 #include "agent/services_ec2.h"
 #include "agent/spawn.h"
 
@@ -21,26 +24,37 @@ using std::chrono::steady_clock;
 constexpr int kStaleIntervals = 3;
 // Answers outlive the time of the next reading by this much.
 constexpr std::chrono::seconds kReadingTakes{30};
-// Nobody asked for this many intervals: reading stops until the next question.
-constexpr int kIdleIntervals = 3;
 // After a failed reading the next try waits: doubled each time, up to the interval.
 constexpr std::chrono::seconds kFirstRetry{5};
 
-const std::array<Service, 1>& services() {
-  static const std::array<Service, 1> kServices = {ec2_service()};
+const std::array<Service, 2>& services() {
+  static const std::array<Service, 2> kServices = {ec2_service(), alarm_service()};
   return kServices;
 }
 
 }  // namespace
 
 std::optional<std::string_view> Resource::find(std::string_view field) const {
-  constexpr std::string_view kTagPrefix = "tag.";
-  const bool tag = field.starts_with(kTagPrefix);
-  if (tag) field.remove_prefix(kTagPrefix.size());
-  for (const auto& [key, value] : tag ? tags : fields) {
-    if (key == field) return value;
+  std::optional<std::string_view> found;
+  each(field, [&](std::string_view value) {
+    if (!found) found = value;
+  });
+  return found;
+}
+
+void Resource::each(std::string_view field, const std::function<void(std::string_view)>& use) const {
+  if (field == "id") use(id);
+  if (field == "name" && !name.empty()) use(name);
+  const Pairs* among = &fields;
+  for (const Labels* const labels : {&kTags, &kDimensions}) {
+    if (!field.starts_with(labels->prefix)) continue;
+    among = &(this->*labels->of);
+    field.remove_prefix(labels->prefix.size());
+    break;
   }
-  return std::nullopt;
+  for (const auto& [key, value] : *among) {
+    if (key == field) use(value);
+  }
 }
 
 std::string_view Snapshot::keep(std::string_view text) {
@@ -86,6 +100,91 @@ std::vector<const Resource*> Snapshot::by_name(std::string_view name) const {
 const Resource* Snapshot::only_by_name(std::string_view name) const {
   const auto [first, last] = names_.equal_range(name);
   return first != last && std::next(first) == last ? &resources_[first->second] : nullptr;
+}
+
+const Snapshot::Sorted* Snapshot::sorted_by(const std::string& field) const {
+  const auto known = sorted_.find(field);
+  if (known != sorted_.end()) return &known->second;
+  if (sorted_.size() == kMaxSorted) return nullptr;
+  Sorted sorted;
+  for (uint32_t at = 0; at < resources_.size(); ++at) {
+    if (resources_[at].gone) continue;
+    resources_[at].each(field, [&](std::string_view value) { sorted.emplace_back(value, at); });
+  }
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  return &sorted_.emplace(field, std::move(sorted)).first->second;
+}
+
+std::vector<const Resource*> Snapshot::matching(const Filter& filter) const {
+  // Of the conditions the one that the fewest fit says which resources are looked at.
+  std::optional<std::span<const Sorted::value_type>> fewest;
+  for (const Condition& condition : filter) {
+    const Sorted* const sorted = sorted_by(condition.field);
+    if (sorted == nullptr) continue;
+    const auto [first, last] =
+        std::equal_range(sorted->begin(), sorted->end(), Sorted::value_type(condition.value, 0),
+                         [](const auto& left, const auto& right) { return left.first < right.first; });
+    const std::span<const Sorted::value_type> these(first, last);
+    if (!fewest || these.size() < fewest->size()) fewest = these;
+  }
+  std::vector<const Resource*> found;
+  const auto look_at = [&](const Resource& resource) {
+    const auto fits = [&](const Condition& condition) {
+      bool fit = false;
+      resource.each(condition.field, [&](std::string_view value) { fit = fit || value == condition.value; });
+      return fit;
+    };
+    if (!resource.gone && std::all_of(filter.begin(), filter.end(), fits)) found.push_back(&resource);
+  };
+  if (!fewest) {
+    for (const Resource& resource : resources_) look_at(resource);
+  } else {
+    for (const auto& [value, at] : *fewest) look_at(resources_[at]);
+  }
+  return found;
+}
+
+bool Service::knows(std::string_view field) const {
+  return field == "id" || field == "name" || std::find(fields.begin(), fields.end(), field) != fields.end() ||
+         (field.starts_with(labels->prefix) && field.size() > labels->prefix.size());
+}
+
+std::string Service::known_fields() const {
+  std::string known = fmt::format("id, name, {}<{}>", labels->prefix, labels == &kTags ? "key" : "name");
+  for (const std::string_view field : fields) known += fmt::format(", {}", field);
+  return known;
+}
+
+Result<Filter> parse_filter(std::string_view text, const Service& service) {
+  constexpr std::string_view kWhat = "filter (parameter 4)";
+  auto pairs = parse_pairs(text, kWhat, fmt::format("state=running;{}Name=x", service.labels->prefix));
+  if (!pairs) return fail(pairs.error());
+  Filter filter;
+  for (auto& [name, value] : *pairs) {
+    if (!service.knows(name)) {
+      return fail(ErrorKind::invalid, "{}: the field '{}' is not known; known are: {}", kWhat, name,
+                  service.known_fields());
+    }
+    filter.push_back({std::move(name), std::move(value)});
+  }
+  return filter;
+}
+
+std::chrono::seconds interval_of(const Service& service, const InventoryConfig& config) {
+  const auto own = config.intervals.find(std::string(service.name));
+  if (own != config.intervals.end()) return own->second;
+  return service.interval.count() != 0 ? service.interval : config.interval;
+}
+
+Result<void> check(const InventoryConfig& config) {
+  for (const auto& [name, interval] : config.intervals) {
+    if (find_service(name) == nullptr) {
+      return fail(ErrorKind::invalid, "[inventory] intervals: there is no service '{}'; known are: {}", name,
+                  service_names());
+    }
+  }
+  return {};
 }
 
 const Service* find_service(std::string_view name) {
@@ -241,7 +340,10 @@ void Inventory::tick() {
 
 Inventory& Inventories::of(const Service& service, const Target& target) {
   auto& inventory = inventories_[{&service, &target}];
-  if (!inventory) inventory = std::make_unique<Inventory>(io_, service, target, interval_, clock_, counters_);
+  if (!inventory) {
+    inventory =
+        std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_, counters_);
+  }
   return *inventory;
 }
 
@@ -259,9 +361,9 @@ void Inventories::tick() {
   }
 }
 
-void Inventories::set_interval(std::chrono::seconds interval) {
-  interval_ = interval;
-  for (auto& [of, inventory] : inventories_) inventory->set_interval(interval);
+void Inventories::configure(InventoryConfig config) {
+  config_ = std::move(config);
+  for (auto& [of, inventory] : inventories_) inventory->set_interval(interval_of(*of.first, config_));
 }
 
 void Inventories::forget(const std::function<bool(const Target&)>& of) {

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/config.h"
 #include "agent/demand.h"
 #include "agent/event.h"
 #include "agent/targets.h"
@@ -26,19 +27,43 @@
 
 namespace bakusoku::agent {
 
+using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
+
 /// One resource. The views point into the snapshot that holds it.
 struct Resource {
   std::string_view id;
-  std::string_view name;  // the Name tag; empty when there is none
-  bool gone = false;      // still listed by AWS, but no more there (EC2: shutting-down, terminated)
-  std::vector<std::pair<std::string_view, std::string_view>>
-      fields;  // "state", "type", ...; only those that have a value
-  std::vector<std::pair<std::string_view, std::string_view>> tags;
+  std::string_view name{};  // EC2: the Name tag; empty when there is none
+  bool gone = false;        // still listed by AWS, but no more there (EC2: shutting-down, terminated)
+  Pairs fields{};           // "state", "type", ...; only those that have a value
+  Pairs tags{};
+  Pairs dimensions{};  // an alarm's; of metric math a name may be there with several values
 
-  /// A field, or with the prefix "tag." a tag; nothing when the resource has none of that name.
+  /// "id", "name", a field, with the prefix "tag." a tag, with "dimension." a dimension; nothing when the
+  /// resource has none of that name. The first where there are several.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view field) const;
+  /// Calls use(value) for each value that find() could return.
+  void each(std::string_view field, const std::function<void(std::string_view)>& use) const;
 };
 
+/// Names that a resource has beside the fields of its service: how they are written in keys ("tag.env"), and,
+/// in discovery, the macros' prefix ({#TAG.ENV}) and the member that holds them all ("tags").
+struct Labels {
+  std::string_view prefix;
+  std::string_view macro;
+  std::string_view member;
+  Pairs Resource::*of;
+};
+inline constexpr Labels kTags{"tag.", "TAG.", "tags", &Resource::tags};
+inline constexpr Labels kDimensions{"dimension.", "DIMENSION.", "dimensions", &Resource::dimensions};
+
+/// What a resource has to have.
+struct Condition {
+  std::string field;
+  std::string value;
+};
+using Filter = std::vector<Condition>;
+
+/// One reading of a service. It never changes; only what it is looked through with is made when first needed.
 class Snapshot {
  public:
   Snapshot() = default;
@@ -48,6 +73,7 @@ class Snapshot {
   /// A view of `text` that lives as long as the snapshot; equal texts are stored once.
   [[nodiscard]] std::string_view keep(std::string_view text);
   void add(Resource resource) { resources_.push_back(std::move(resource)); }
+  void count_page() { ++pages_; }
   /// Builds the indexes; call once, after the last add().
   void finish(WallTime read_at);
 
@@ -57,9 +83,21 @@ class Snapshot {
   [[nodiscard]] std::vector<const Resource*> by_name(std::string_view name) const;
   /// The only one of that name that is not gone, or nullptr (none or several).
   [[nodiscard]] const Resource* only_by_name(std::string_view name) const;
+  /// Those that are not gone and fit all conditions, in the order of resources(). The first question with a
+  /// condition's field sorts the snapshot by it; the others cost as much as they find.
+  [[nodiscard]] std::vector<const Resource*> matching(const Filter& filter) const;
   [[nodiscard]] WallTime read_at() const { return read_at_; }
+  /// How many requests it took, at least.
+  [[nodiscard]] size_t pages() const { return pages_; }
+
+  /// How many fields it is sorted by at most; conditions of others are compared one by one.
+  static constexpr size_t kMaxSorted = 16;
 
  private:
+  // Value and position of each resource that is not gone, sorted.
+  using Sorted = std::vector<std::pair<std::string_view, uint32_t>>;
+  [[nodiscard]] const Sorted* sorted_by(const std::string& field) const;
+
   static constexpr size_t kBlockBytes = 64 * 1024;
   std::vector<std::unique_ptr<char[]>> blocks_;  // hold the bytes of strings_
   size_t block_size_ = 0;                        // of the last block
@@ -68,22 +106,45 @@ class Snapshot {
   std::vector<Resource> resources_;
   std::unordered_map<std::string_view, uint32_t> ids_;
   std::unordered_multimap<std::string_view, uint32_t> names_;
+  mutable std::map<std::string, Sorted, std::less<>> sorted_;
   WallTime read_at_{};
+  size_t pages_ = 0;
 };
 
-/// A service that can be discovered: how to read all of its resources. A row of a table; EC2 is the first.
+/// A service that can be discovered: how to read all of its resources. A row of a table.
 struct Service {
   std::string_view name;    // "ec2", as in item keys
   std::string_view person;  // "EC2 instance", for messages
   std::vector<std::string_view> fields;
+  const Labels* labels;
+  /// Between two readings, where the configuration does not name the service; 0: as [inventory] interval.
+  std::chrono::seconds interval;
+  /// The action that reads it, where AWS bills its requests; empty: it costs nothing.
+  std::string_view billed;
   /// Reads every page. Errors as the call's.
   asio::awaitable<Result<std::shared_ptr<Snapshot>>> (*read)(const Target& target);
+
+  /// Whether its resources may have such a field, see Resource::find().
+  [[nodiscard]] bool knows(std::string_view field) const;
+  /// "name, tag.<key>, state, ...": the known fields, for messages.
+  [[nodiscard]] std::string known_fields() const;
 };
+
+/// "state=running;tag.env=prod", quoted as dimensions are. Errors: invalid (also a field the service does not
+/// have).
+[[nodiscard]] Result<Filter> parse_filter(std::string_view text, const Service& service);
+/// How often the service is read.
+[[nodiscard]] std::chrono::seconds interval_of(const Service& service, const InventoryConfig& config);
+/// Errors: invalid, a name in it is no service's.
+[[nodiscard]] Result<void> check(const InventoryConfig& config);
 
 /// The known service of that name, or nullptr.
 [[nodiscard]] const Service* find_service(std::string_view name);
 /// "ec2, ...": the known names, for messages.
 [[nodiscard]] std::string service_names();
+
+/// When nobody has asked for this many intervals, reading stops until the next question.
+inline constexpr int kIdleIntervals = 3;
 
 struct InventoryCounters {
   uint64_t readings = 0;
@@ -155,12 +216,12 @@ class Inventory {
 /// All inventories: one per service and target, made when first asked for.
 class Inventories {
  public:
-  Inventories(asio::io_context& io, std::chrono::seconds interval, Clock clock)
-      : io_(io), interval_(interval), clock_(std::move(clock)) {}
+  Inventories(asio::io_context& io, InventoryConfig config, Clock clock)
+      : io_(io), config_(std::move(config)), clock_(std::move(clock)) {}
 
   [[nodiscard]] Inventory& of(const Service& service, const Target& target);
   void tick();
-  void set_interval(std::chrono::seconds interval);
+  void configure(InventoryConfig config);
   /// Forgets what was read in the targets for which `of` says so.
   void forget(const std::function<bool(const Target&)>& of);
   /// Those that have a new snapshot since the last call.
@@ -169,7 +230,7 @@ class Inventories {
 
  private:
   asio::io_context& io_;
-  std::chrono::seconds interval_;
+  InventoryConfig config_;
   Clock clock_;
   InventoryCounters counters_;
   std::map<std::pair<const Service*, const Target*>, std::unique_ptr<Inventory>> inventories_;

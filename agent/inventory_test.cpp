@@ -72,7 +72,7 @@ TEST_F(SnapshotTest, BecomesDiscoveryRowsWithMacrosAndTags) {
   Account account;
   const Target target{&account, "eu-west-1"};
   EXPECT_EQ(
-      discovery_json(snapshot_, target),
+      discovery_json(*find_service("ec2"), snapshot_, target, {}),
       R"([{"{#ID}":"i-1","{#NAME}":"a \"b\"","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"running",)"
       R"("{#TYPE}":"t3.micro","{#ZONE}":"eu-west-1a","{#TAG.NAME}":"a \"b\"","{#TAG.ENV}":"prod",)"
       R"("{#TAG._________}":"1","tags":{"Name":"a \"b\"","env":"prod","ENV":"Prod","コスト":"1"}}])");
@@ -81,7 +81,7 @@ TEST_F(SnapshotTest, BecomesDiscoveryRowsWithMacrosAndTags) {
 TEST_F(SnapshotTest, WithoutResourcesIsAnEmptyList) {
   read({});
   Account account;
-  EXPECT_EQ(discovery_json(snapshot_, Target{&account, "eu-west-1"}), "[]");
+  EXPECT_EQ(discovery_json(*find_service("ec2"), snapshot_, Target{&account, "eu-west-1"}, {}), "[]");
 }
 
 TEST(Value, IsWrittenAsZabbixTakesIt) {

@@ -44,6 +44,29 @@ std::string macro_name(std::string_view field) {
   return name;
 }
 
+void append_labels(std::string& json, const Labels& labels, const Pairs& pairs) {
+  // Two keys may give one macro name (env, Env): the first keeps it, both are in the member.
+  std::set<std::string> macros;
+  for (const auto& [key, value] : pairs) {
+    const std::string macro = macro_name(key);
+    if (!macros.insert(macro).second) continue;
+    json += fmt::format(",\"{{#{}{}}}\":", labels.macro, macro);
+    append_json_string(json, value);
+  }
+  json += fmt::format(",\"{}\":{{", labels.member);
+  std::string_view separator;
+  std::set<std::string_view> members;
+  for (const auto& [key, value] : pairs) {
+    if (!members.insert(key).second) continue;  // of several values the first, as in find()
+    json += separator;
+    append_json_string(json, key);
+    json += ':';
+    append_json_string(json, value);
+    separator = ",";
+  }
+  json += '}';
+}
+
 /// The value of the newest reading, which succeeded; nothing when the metric has no datapoint.
 std::optional<std::string> text_of(const Wanted& wanted) {
   if (wanted.series->point_clock != 0) return format_value(wanted.series->point_value);
@@ -97,11 +120,12 @@ std::span<const Items::Row> Items::table() {
        "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric},
       {"aws.math", "[<expression>,<name>=<namespace>,<metric>,<dimensions>,<statistic>,...]",
        "newest final value of metric math over CloudWatch metrics", kAnyNumber, &Items::math},
-      {"aws.discovery", "[<service>,<region>,<account>]",
-       "low-level discovery of a service's resources, with tags; * stands for all regions, all accounts", 3,
-       &Items::discovery},
+      {"aws.discovery", "[<service>,<region>,<account>,<filter>]",
+       "low-level discovery of a service's resources, of all or those that fit; * stands for all regions, "
+       "all accounts",
+       4, &Items::discovery},
       {"aws.resource", "[<service>,<id>,<field>,<region>,<account>]",
-       "a fact of a resource: state, type, zone, tag.X, ...", 5, &Items::resource},
+       "a fact of a resource: state, type, zone, tag.X, dimension.X, ...", 5, &Items::resource},
       {"weblog.requests", "[<path>]", "requests in an access log of this machine, since it is watched", 1,
        &Items::weblog_requests, true},
       {"weblog.status", "[<path>,<class, code or regexp>]", "of them, those with such a status", 2,
@@ -347,18 +371,20 @@ Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline 
   }
   const std::string& region = parameter(parameters, 1);
   const std::string& account = parameter(parameters, 2);
+  const auto filter = parse_filter(parameter(parameters, 3), *service);
+  if (!filter) co_return fail(filter.error());
   if (region == "*" || account == "*")
-    co_return co_await discovery_of_all(*service, region, account, deadline);
+    co_return co_await discovery_of_all(*service, region, account, *filter, deadline);
   auto target = parts_.targets.find(region, account);
   if (!target) co_return fail(target.error());
   auto snapshot = co_await parts_.inventories.of(*service, **target).get(deadline);
   if (!snapshot) co_return fail(snapshot.error());
-  co_return discovery_json(**snapshot, **target);
+  co_return discovery_json(*service, **snapshot, **target, *filter);
 }
 
 // All parts or an error: what a list lacks, Zabbix takes for gone, and deletes its hosts.
 Items::Value Items::discovery_of_all(const Service& service, std::string region, std::string account,
-                                     Deadline deadline) {
+                                     const Filter& filter, Deadline deadline) {
   const auto targets = co_await parts_.targets.find_all(std::move(region), std::move(account), deadline);
   if (!targets) co_return fail(targets.error());
   for (const Target* const target : *targets) (void)parts_.inventories.of(service, *target).now_or_start();
@@ -374,7 +400,7 @@ Items::Value Items::discovery_of_all(const Service& service, std::string region,
         failures += fmt::format("{}{}", failures.empty() ? "" : "; ", snapshot.error().message);
       continue;
     }
-    append_discovery(json, **snapshot, *target);
+    append_discovery(json, service, **snapshot, *target, filter);
   }
   if (kind) {
     co_return fail(*kind,
@@ -394,13 +420,9 @@ Items::Value Items::resource(Parameters parameters, std::string_view, Deadline d
                    service_names());
   }
   if (id.empty()) co_return fail(ErrorKind::invalid, "the id (parameter 2) is missing");
-  const bool known_field =
-      field == "name" || field.starts_with("tag.") ||
-      std::find(service->fields.begin(), service->fields.end(), field) != service->fields.end();
-  if (!known_field) {
-    std::string fields = "name, tag.<key>";
-    for (const std::string_view known : service->fields) fields += fmt::format(", {}", known);
-    co_return fail(ErrorKind::invalid, "field (parameter 3) '{}' is not known; known are: {}", field, fields);
+  if (!service->knows(field)) {
+    co_return fail(ErrorKind::invalid, "field (parameter 3) '{}' is not known; known are: {}", field,
+                   service->known_fields());
   }
   auto target = parts_.targets.find(parameter(parameters, 3), parameter(parameters, 4));
   if (!target) co_return fail(target.error());
@@ -418,7 +440,7 @@ Items::Value Items::resource(Parameters parameters, std::string_view, Deadline d
     co_return fail(ErrorKind::not_found, "no {} '{}' in {} (list of {})", service->person, id,
                    (*target)->description(), clock_text((*snapshot)->read_at()));
   }
-  const std::string_view fact = field == "name" ? found->name : found->find(field).value_or("");
+  const std::string_view fact = found->find(field).value_or("");
   if (fact.empty()) co_return fail(ErrorKind::not_found, "{} {} has no {}", service->person, id, field);
   co_return Found(std::string(fact), lease_of(inventory));
 }
@@ -506,46 +528,31 @@ Items::Value Items::weblog_state(Parameters parameters, std::string_view, Deadli
   co_return json + "}";
 }
 
-std::string discovery_json(const Snapshot& snapshot, const Target& target) {
+std::string discovery_json(const Service& service, const Snapshot& snapshot, const Target& target,
+                           const Filter& filter) {
   std::string json;
-  append_discovery(json, snapshot, target);
+  append_discovery(json, service, snapshot, target, filter);
   return "[" + json + "]";
 }
 
-void append_discovery(std::string& json, const Snapshot& snapshot, const Target& target) {
-  for (const Resource& resource : snapshot.resources()) {
-    if (resource.gone) continue;
+void append_discovery(std::string& json, const Service& service, const Snapshot& snapshot,
+                      const Target& target, const Filter& filter) {
+  for (const Resource* const resource : snapshot.matching(filter)) {
     if (!json.empty()) json += ',';
     json += "{\"{#ID}\":";
-    append_json_string(json, resource.id);
+    append_json_string(json, resource->id);
     json += ",\"{#NAME}\":";
-    append_json_string(json, resource.name);
+    append_json_string(json, resource->name);
     json += ",\"{#REGION}\":";
     append_json_string(json, target.region);
     json += ",\"{#ACCOUNT}\":";
     append_json_string(json, target.account->name);
-    for (const auto& [field, value] : resource.fields) {
+    for (const auto& [field, value] : resource->fields) {
       json += fmt::format(",\"{{#{}}}\":", macro_name(field));
       append_json_string(json, value);
     }
-    // Two tag keys may give one macro name (env, Env): the first keeps it, both are in "tags".
-    std::set<std::string> macros;
-    for (const auto& [key, value] : resource.tags) {
-      const std::string macro = macro_name(key);
-      if (!macros.insert(macro).second) continue;
-      json += fmt::format(",\"{{#TAG.{}}}\":", macro);
-      append_json_string(json, value);
-    }
-    json += ",\"tags\":{";
-    std::string_view separator;
-    for (const auto& [key, value] : resource.tags) {
-      json += separator;
-      append_json_string(json, key);
-      json += ':';
-      append_json_string(json, value);
-      separator = ",";
-    }
-    json += "}}";
+    append_labels(json, *service.labels, resource->*service.labels->of);
+    json += '}';
   }
 }
 

@@ -121,7 +121,8 @@ class Items {
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value math(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
-  Value discovery_of_all(const Service& service, std::string region, std::string account, Deadline deadline);
+  Value discovery_of_all(const Service& service, std::string region, std::string account,
+                         const Filter& filter, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
   Value weblog_requests(Parameters parameters, std::string_view key, Deadline deadline);
   Value weblog_status(Parameters parameters, std::string_view key, Deadline deadline);
@@ -139,12 +140,14 @@ class Items {
   Parts parts_;
 };
 
-/// The low-level discovery rows of a snapshot (pure): {#ID}, {#NAME}, {#REGION}, {#ACCOUNT}, a macro per
-/// field
-/// ({#STATE}, ...), {#TAG.<KEY>} per tag, and the tags as an object for JSONPath.
-[[nodiscard]] std::string discovery_json(const Snapshot& snapshot, const Target& target);
+/// The low-level discovery rows of those resources of a snapshot that fit the filter (pure): {#ID}, {#NAME},
+/// {#REGION}, {#ACCOUNT}, a macro per field ({#STATE}, ...) and per label ({#TAG.<KEY>}), and the labels as
+/// an object for JSONPath ("tags").
+[[nodiscard]] std::string discovery_json(const Service& service, const Snapshot& snapshot,
+                                         const Target& target, const Filter& filter);
 /// The same rows without brackets, behind those that are there.
-void append_discovery(std::string& json, const Snapshot& snapshot, const Target& target);
+void append_discovery(std::string& json, const Service& service, const Snapshot& snapshot,
+                      const Target& target, const Filter& filter);
 
 /// A metric's value as Zabbix takes it: whole numbers without a fraction, others in the shortest form that
 /// reads back the same.

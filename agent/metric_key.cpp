@@ -108,24 +108,24 @@ Result<std::string> parse_metric_name(std::string_view text, std::string_view wh
   return std::string(text);
 }
 
-Result<std::vector<Dimension>> parse_dimensions(std::string_view text, std::string_view what) {
-  std::vector<Dimension> dimensions;
+Result<std::vector<Dimension>> parse_pairs(std::string_view text, std::string_view what,
+                                           std::string_view example) {
+  std::vector<Dimension> pairs;
   std::string part;
   const auto finish_part = [&]() -> Result<void> {
     const size_t equals = part.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == part.size()) {
-      return fail(ErrorKind::invalid, "{}: '{}' is not Name=Value; write \"InstanceId=i-0123;Other=x\"", what,
-                  part);
+      return fail(ErrorKind::invalid, "{}: '{}' is not Name=Value; write \"{}\"", what, part, example);
     }
-    Dimension dimension{part.substr(0, equals), part.substr(equals + 1)};
-    if (dimension.name.size() > kMaxNameBytes || dimension.value.size() > kMaxDimensionBytes) {
-      return fail(ErrorKind::invalid, "{}: '{}' is too long", what, dimension.name);
+    Dimension pair{part.substr(0, equals), part.substr(equals + 1)};
+    if (pair.name.size() > kMaxNameBytes || pair.value.size() > kMaxDimensionBytes) {
+      return fail(ErrorKind::invalid, "{}: '{}' is too long", what, pair.name);
     }
-    dimensions.push_back(std::move(dimension));
+    pairs.push_back(std::move(pair));
     part.clear();
     return {};
   };
-  if (text.empty()) return dimensions;
+  if (text.empty()) return pairs;
   for (size_t at = 0; at < text.size(); ++at) {
     const bool escaped =
         text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == ';' || text[at + 1] == '\\');
@@ -138,6 +138,13 @@ Result<std::vector<Dimension>> parse_dimensions(std::string_view text, std::stri
     }
   }
   if (auto finished = finish_part(); !finished) return fail(finished.error());
+  return pairs;
+}
+
+Result<std::vector<Dimension>> parse_dimensions(std::string_view text, std::string_view what) {
+  auto pairs = parse_pairs(text, what, "InstanceId=i-0123;Other=x");
+  if (!pairs) return pairs;
+  std::vector<Dimension>& dimensions = *pairs;
   if (dimensions.size() > aws::cloudwatch::kMaxDimensions) {
     return fail(ErrorKind::invalid, "{}: {} given, CloudWatch allows {}", what, dimensions.size(),
                 aws::cloudwatch::kMaxDimensions);
@@ -150,7 +157,7 @@ Result<std::vector<Dimension>> parse_dimensions(std::string_view text, std::stri
   if (twice != dimensions.end()) {
     return fail(ErrorKind::invalid, "{}: '{}' is given twice", what, twice->name);
   }
-  return dimensions;
+  return pairs;
 }
 
 Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {

@@ -40,8 +40,12 @@ struct LinkedAccount {
 /// but the first two may be empty or left out. Errors: invalid, naming the parameter and what it may be.
 [[nodiscard]] Result<MetricKey> parse_metric_key(std::span<const std::string> parameters);
 
-/// "Name=Value;Name=Value", sorted by name; `\;` and `\\` stand for themselves inside a value. Errors:
-/// invalid; `what` names the parameter in them, here and below.
+/// "Name=Value;Name=Value", in that order; `\;` and `\\` stand for themselves inside a value. Errors:
+/// invalid; `what` names the parameter in them, here and below, and `example` shows how it is written.
+[[nodiscard]] Result<std::vector<aws::cloudwatch::Dimension>> parse_pairs(std::string_view text,
+                                                                          std::string_view what,
+                                                                          std::string_view example);
+/// The same, sorted by name, each name once, and as many as CloudWatch takes.
 [[nodiscard]] Result<std::vector<aws::cloudwatch::Dimension>> parse_dimensions(
     std::string_view text, std::string_view what = "dimensions (parameter 3)");
 

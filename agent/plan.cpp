@@ -94,6 +94,12 @@ Sums cost_of(const std::vector<Read>& reads, int64_t at_least) {
   return sums;
 }
 
+void add_requests(Sums& sums, const PlanTerms& terms) {
+  for (const auto& [action, count] : terms.requests) {
+    if (count > 0) sums.units[Charge{{}, {}, action, {}}] = count;
+  }
+}
+
 // Series of one place that are read at the same interval travel together.
 double calls_per_minute(const std::vector<Read>& reads, int64_t at_least) {
   std::map<std::tuple<std::string_view, std::string_view, int64_t>, size_t> together;
@@ -185,7 +191,7 @@ Plan make_plan(std::span<const PlannedSeries> wanted, const Prices& prices, cons
   Sums with_absent = sums;
   for (const auto& [charge, units] : cost_of(absent, 0).units) with_absent.units[charge] += units;
   plan.usd_of_absent = prices.usd_of_month(with_absent.rounded()) - of_metrics;
-  if (terms.list_requests > 0) sums.units[Charge{{}, {}, "ListMetrics", {}}] = terms.list_requests;
+  add_requests(sums, terms);
   const Charges charges = sums.rounded();
   plan.usd_per_month = prices.usd_of_month(charges);
   plan.calls_per_minute = calls_per_minute(read, 0);
@@ -204,7 +210,7 @@ Plan make_plan(std::span<const PlannedSeries> wanted, const Prices& prices, cons
 
   for (const int64_t interval : kOtherIntervals) {
     Sums at = cost_of(read, interval);
-    if (terms.list_requests > 0) at.units[Charge{{}, {}, "ListMetrics", {}}] = terms.list_requests;
+    add_requests(at, terms);
     plan.at_intervals.push_back(
         Plan::AtInterval{interval, calls_per_minute(read, interval), prices.usd_of_month(at.rounded())});
   }

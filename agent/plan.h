@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,11 +30,11 @@ struct PlannedSeries {
 };
 
 struct PlanTerms {
-  double calls_per_second = 50;            // AWS's quota of GetMetricData
-  double datapoints_per_second = 180'000;  // of windows that begin within the last three hours
-  double quota_share = 0.5;                // [aws] quota_share
-  int64_t look_back = 5;                   // periods that each reading asks for, at least
-  double list_requests = 0;                // ListMetrics requests a month
+  double calls_per_second = 50;              // AWS's quota of GetMetricData
+  double datapoints_per_second = 180'000;    // of windows that begin within the last three hours
+  double quota_share = 0.5;                  // [aws] quota_share
+  int64_t look_back = 5;                     // periods that each reading asks for, at least
+  std::map<std::string, double> requests{};  // a month, by action, of what is paid by request
 };
 
 struct Plan {

@@ -106,10 +106,22 @@ TEST(Plan, NamesTheLargestSavingsFirst) {
 
 TEST(Plan, ListingIsFreeUpToAMillionRequests) {
   PlanTerms terms;
-  terms.list_requests = 1'000'000;
+  terms.requests["ListMetrics"] = 1'000'000;
   EXPECT_NEAR(plan({series("CPUUtilization")}, terms).usd_per_month, 0.08766, 1e-5);
-  terms.list_requests = 1'500'000;
+  terms.requests["ListMetrics"] = 1'500'000;
   EXPECT_NEAR(plan({series("CPUUtilization")}, terms).usd_per_month, 5.08766, 1e-5);
+}
+
+TEST(Plan, AlarmsAreOfTheSameMillionRequests) {
+  PlanTerms terms;
+  terms.requests = {{"ListMetrics", 300'000}, {"DescribeAlarms", 1'200'000}};
+  const Plan made = plan({series("CPUUtilization")}, terms);
+  EXPECT_NEAR(made.usd_per_month, 5.08766, 1e-5);
+  const auto row = std::find_if(made.rows.begin(), made.rows.end(),
+                                [](const Plan::Row& one) { return one.namespace_ == "DescribeAlarms"; });
+  ASSERT_NE(row, made.rows.end());
+  EXPECT_NEAR(row->usd_per_month, 4, 1e-9) << "their share of what is not free";
+  EXPECT_NEAR(made.at_intervals[3].usd_per_month, 5 + 0.08766 / 12, 1e-4) << "whatever the metrics' interval";
 }
 
 TEST(Plan, AsJson) {

@@ -1,6 +1,8 @@
 #include "agent/planner.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
 
 #include "agent/items.h"
 #include "agent/metric_key.h"
@@ -15,8 +17,30 @@ namespace {
 constexpr int64_t kDay = 86400;
 constexpr int64_t kMonday = 4 * kDay;  // 1970-01-05
 constexpr int kMostChecks = 100'000;
+constexpr const char* kEvery = "*";
+
+// A list that an item is answered from, and that AWS bills.
+struct List {
+  const Service* service;
+  std::string region;
+  std::string account;
+};
+
+std::optional<List> list_behind(std::string_view name, std::span<const std::string> parameters) {
+  const bool discovery = name == "aws.discovery";
+  if ((!discovery && name != "aws.resource") || parameters.empty()) return std::nullopt;
+  const Service* const service = find_service(parameters[0]);
+  if (service == nullptr || service->billed.empty()) return std::nullopt;
+  const size_t region = discovery ? 1 : 3;
+  const auto parameter = [&](size_t at) { return at < parameters.size() ? parameters[at] : std::string(); };
+  return List{service, parameter(region), parameter(region + 1)};
+}
 
 }  // namespace
+
+double readings_per_second(std::chrono::seconds interval, double asked_per_second) {
+  return std::min(1 / static_cast<double>(interval.count()), kIdleIntervals * asked_per_second);
+}
 
 std::string dimensions_of_plan(const Dimensions& dimensions) {
   std::vector<std::string> texts;
@@ -54,6 +78,15 @@ void PlannedItems::add(std::string_view key, std::string_view interval) {
     problems_.insert(fmt::format("{}: {}", key, parsed.error().message));
     return;
   }
+  if (const auto list = list_behind(parsed->name, parsed->params)) {
+    const auto seconds = mean_interval(interval);
+    if (!seconds) {
+      problems_.insert(fmt::format("{}: {}", key, seconds.error().message));
+    } else {
+      add_list(*list->service, list->region, list->account, *seconds);
+    }
+    return;
+  }
   const auto meant = series_meant(parsed->name, parsed->params);
   if (!meant) {
     ++others_;
@@ -88,6 +121,33 @@ void PlannedItems::add(std::string_view key, std::string_view interval) {
   }
   for (const auto& input : meaning.inputs)
     add(row, owner, input.namespace_, input.metric, input.dimensions, input.statistic);
+}
+
+void PlannedItems::add_list(const Service& service, const std::string& region, const std::string& account,
+                            int64_t interval) {
+  const auto add = [&](const Target* target) {
+    lists_[{&service, target}] += 1 / static_cast<double>(std::max<int64_t>(interval, 1));
+  };
+  if (region == kEvery) {
+    for (const Target* const target : targets_.known()) {
+      if (account == kEvery || target->account->name == account) add(target);
+    }
+    return;
+  }
+  std::vector<std::string> accounts{account};
+  if (account == kEvery) {
+    accounts.clear();
+    for (const auto& one : targets_.accounts()) {
+      if (one->asleep.empty()) accounts.push_back(one->name);
+    }
+  }
+  for (const std::string& one : accounts) {
+    if (const auto target = targets_.find(region, one)) {
+      add(*target);
+    } else {
+      problems_.insert(target.error().message);
+    }
+  }
 }
 
 void PlannedItems::add(PlannedSeries row, std::string_view owner, const std::string& name_space,

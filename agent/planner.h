@@ -3,15 +3,19 @@
 // thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/config.h"
 #include "agent/demand.h"
+#include "agent/inventory.h"
 #include "agent/plan.h"
 #include "agent/prices.h"
 #include "agent/targets.h"
@@ -34,7 +38,11 @@ class PlannedItems {
   void add(const Series& series, int64_t interval, Exists exists);
 
   [[nodiscard]] std::vector<PlannedSeries>& series() { return series_; }
-  /// Items that are no CloudWatch metrics.
+  /// The lists of resources that items are answered from and that AWS bills, and how often they are asked a
+  /// second.
+  using Lists = std::map<std::pair<const Service*, const Target*>, double>;
+  [[nodiscard]] const Lists& lists() const { return lists_; }
+  /// Items that are neither.
   [[nodiscard]] size_t others() const { return others_; }
   /// What is wrong with keys or intervals, each sentence once.
   [[nodiscard]] const std::set<std::string>& problems() const { return problems_; }
@@ -43,11 +51,19 @@ class PlannedItems {
   void add(PlannedSeries row, std::string_view owner, const std::string& name_space,
            const std::string& metric, const Dimensions& dimensions, const std::string& statistic);
 
+  void add_list(const Service& service, const std::string& region, const std::string& account,
+                int64_t interval);
+
   Targets& targets_;
   std::vector<PlannedSeries> series_;
+  Lists lists_;
   size_t others_ = 0;
   std::set<std::string> problems_;
 };
+
+/// How often a second a list is read that is asked so often: once per `interval`, unless nobody asks for
+/// several of them.
+[[nodiscard]] double readings_per_second(std::chrono::seconds interval, double asked_per_second);
 
 /// The mean time between two checks of an interval in Zabbix's syntax, in seconds. Errors: invalid.
 [[nodiscard]] Result<int64_t> mean_interval(std::string_view text);

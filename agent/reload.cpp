@@ -164,6 +164,7 @@ std::vector<Change> changes_between(const Config& before, const Config& after) {
   compare_aws(before.aws, after.aws, changes);
   Comparison<InventoryConfig>("[inventory]", before.inventory, after.inventory)
       .key("interval", &InventoryConfig::interval)
+      .key("intervals", &InventoryConfig::intervals)
       .add_to(changes);
   Comparison<MetricsConfig>("[metrics]", before.metrics, after.metrics)
       .key("gather", &MetricsConfig::gather)

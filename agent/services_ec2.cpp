@@ -36,6 +36,7 @@ asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_instances(const Target& 
     const std::string sent = token;
     auto answer = co_await aws::ec2::describe_instances(*target.account->client, target.region, sent);
     if (!answer) co_return fail(answer.error());
+    snapshot->count_page();
     for (const aws::ec2::Instance& instance : answer->instances) add_instance(*snapshot, instance);
     token = answer->next_token;
     if (token.empty()) co_return snapshot;
@@ -66,7 +67,7 @@ void add_instance(Snapshot& snapshot, const aws::ec2::Instance& instance) {
 }
 
 Service ec2_service() {
-  Service service{"ec2", "EC2 instance", {}, read_instances};
+  Service service{"ec2", "EC2 instance", {}, &kTags, {}, {}, read_instances};
   for (const Field& field : kFields) service.fields.push_back(field.name);
   return service;
 }

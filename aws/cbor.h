@@ -123,6 +123,12 @@ class Reader {
     if (head.major != detail::kTag || head.argument != 1) failed_ = true;
     return failed_ ? 0 : number();
   }
+  [[nodiscard]] bool boolean() {
+    const Head head = take();
+    const bool is_boolean = head.major == detail::kSimple && (head.info == 20 || head.info == 21);
+    if (!is_boolean) failed_ = true;
+    return !failed_ && head.info == 21;
+  }
   /// Whether the next value is null (or undefined), which then has been read.
   [[nodiscard]] bool null() {
     if (failed_ || at_ == end_ || (*at_ != '\xF6' && *at_ != '\xF7')) return false;

@@ -43,7 +43,8 @@ inline void append(std::string& out, const simdjson::dom::element& value, bool i
       for (const auto& [key, member] : members) {
         append_head(out, 3, key.size());
         out += key;
-        append(out, member, indefinite, key == "Timestamps" || key == "StartTime" || key == "EndTime");
+        append(out, member, indefinite,
+               key.ends_with("Timestamp") || key == "Timestamps" || key == "StartTime" || key == "EndTime");
       }
       if (indefinite) out += '\xFF';
       return;

@@ -49,4 +49,15 @@ asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string re
   co_return page;
 }
 
+asio::awaitable<Result<AlarmsPage>> describe_alarms(Client& client, std::string region,
+                                                    std::string next_token) {
+  const std::string context = "cloudwatch:DescribeAlarms in " + region;
+  Call sent = call(std::move(region), "DescribeAlarms", encode_describe_alarms(next_token));
+  const Result<std::string> body = co_await client.send(std::move(sent));
+  if (!body) co_return fail(body.error());
+  Result<AlarmsPage> page = decode_describe_alarms(*body);
+  if (!page) co_return fail(page.error().with_context(context));
+  co_return page;
+}
+
 }  // namespace bakusoku::aws::cloudwatch

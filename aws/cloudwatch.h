@@ -16,5 +16,8 @@ namespace bakusoku::aws::cloudwatch {
                                                                       uint32_t* carried_out = nullptr);
 [[nodiscard]] asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
                                                                 ListMetricsRequest request);
+/// One page of all alarms; an empty token means the first.
+[[nodiscard]] asio::awaitable<Result<AlarmsPage>> describe_alarms(Client& client, std::string region,
+                                                                  std::string next_token);
 
 }  // namespace bakusoku::aws::cloudwatch

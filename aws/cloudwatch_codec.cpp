@@ -15,6 +15,7 @@ namespace {
 
 // The year 5138: beyond any timestamp, and exact in a double.
 constexpr double kMaxTimestamp = 1e11;
+constexpr double kMaxPeriod = 1e9;  // far beyond any, in seconds
 
 void append_number(std::string& out, int64_t value) {
   char digits[24];
@@ -267,6 +268,24 @@ class Answer {
     return finished();
   }
 
+  [[nodiscard]] bool read(AlarmsPage& page) {
+    bool alarms_seen = false;
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      const bool composite = key == "CompositeAlarms";
+      if (composite || key == "MetricAlarms") {
+        alarms_seen = true;
+        read_alarms(page.alarms, composite);
+      } else if (key == "NextToken") {
+        read_text(page.next_token);
+      } else {
+        reader_.skip();
+      }
+    }
+    if (!alarms_seen) wrong("neither MetricAlarms nor CompositeAlarms");
+    return finished();
+  }
+
   /// When reading has failed.
   [[nodiscard]] Error error() const {
     if (reader_.failed() || wrong_.empty()) {
@@ -429,6 +448,140 @@ class Answer {
     if (out.namespace_.empty() || out.metric.empty()) wrong("a metric without a name");
   }
 
+  void read_alarms(std::vector<Alarm>& out, bool composite) {
+    if (reader_.null()) return;
+    for (cbor::Items alarms = reader_.array(); going_on(alarms);) {
+      Alarm& alarm = out.emplace_back();
+      alarm.composite = composite;
+      read_alarm(alarm);
+    }
+  }
+
+  void read_alarm(Alarm& out) {
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (std::string* const text = text_of_alarm(out, key)) {
+        read_text(*text);
+      } else if (key == "Statistic" || key == "ExtendedStatistic") {
+        if (!reader_.null()) read_text(out.statistic);  // one of the two is null, if it is there at all
+      } else if (key == "StateTransitionedTimestamp") {
+        out.transitioned = read_time();
+      } else if (key == "StateUpdatedTimestamp") {
+        out.updated = read_time();
+      } else if (key == "ActionsEnabled") {
+        if (!reader_.null()) out.actions_enabled = reader_.boolean();
+      } else if (key == "Threshold") {
+        if (!reader_.null()) out.threshold = read_finite("a threshold that is no number");
+      } else if (key == "Period") {
+        out.period_seconds = read_period();
+      } else if (key == "Dimensions") {
+        std::vector<Dimension> dimensions;
+        read_dimensions(dimensions);
+        add_dimensions(out, std::move(dimensions));
+      } else if (key == "Metrics") {
+        read_queries(out);
+      } else {
+        reader_.skip();
+      }
+    }
+    if (out.name.empty() || out.state.empty()) wrong("an alarm without a name or a state");
+  }
+
+  static std::string* text_of_alarm(Alarm& alarm, std::string_view key) {
+    if (key == "AlarmName") return &alarm.name;
+    if (key == "StateValue") return &alarm.state;
+    if (key == "StateReason") return &alarm.reason;
+    if (key == "AlarmDescription") return &alarm.description;
+    if (key == "AlarmRule") return &alarm.rule;
+    if (key == "Namespace") return &alarm.namespace_;
+    if (key == "MetricName") return &alarm.metric;
+    if (key == "ComparisonOperator") return &alarm.comparison;
+    return nullptr;
+  }
+
+  // The Metrics of an alarm on metric math. What is returned is what the alarm compares with its threshold.
+  void read_queries(Alarm& out) {
+    if (reader_.null()) return;
+    for (cbor::Items queries = reader_.array(); going_on(queries);) {
+      Alarm query;
+      bool returned = true;
+      for (cbor::Items members = reader_.map(); going_on(members);) {
+        const std::string_view key = reader_.text();
+        if (key == "Expression") {
+          read_text(query.expression);
+        } else if (key == "Period") {
+          query.period_seconds = read_period();
+        } else if (key == "ReturnData") {
+          if (!reader_.null()) returned = reader_.boolean();
+        } else if (key == "MetricStat") {
+          read_metric_stat(query);
+        } else {
+          reader_.skip();
+        }
+      }
+      add_dimensions(out, std::move(query.dimensions));
+      if (!returned) continue;
+      if (!query.expression.empty()) out.expression = std::move(query.expression);
+      if (!query.metric.empty()) {
+        out.namespace_ = std::move(query.namespace_);
+        out.metric = std::move(query.metric);
+        out.statistic = std::move(query.statistic);
+      }
+      if (query.period_seconds != 0) out.period_seconds = query.period_seconds;
+    }
+  }
+
+  void read_metric_stat(Alarm& out) {
+    if (reader_.null()) return;
+    for (cbor::Items members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "Stat") {
+        read_text(out.statistic);
+      } else if (key == "Period") {
+        out.period_seconds = read_period();
+      } else if (key == "Metric" && !reader_.null()) {
+        MetricName metric;
+        read_metric(metric);
+        out.namespace_ = std::move(metric.namespace_);
+        out.metric = std::move(metric.metric);
+        out.dimensions = std::move(metric.dimensions);
+      } else if (key != "Metric") {
+        reader_.skip();
+      }
+    }
+  }
+
+  static void add_dimensions(Alarm& alarm, std::vector<Dimension> dimensions) {
+    auto& all = alarm.dimensions;
+    for (Dimension& one : dimensions) {
+      const bool known = one.name.empty() || std::find(all.begin(), all.end(), one) != all.end();
+      if (!known) all.push_back(std::move(one));
+    }
+  }
+
+  double read_finite(std::string_view otherwise) {
+    const double value = reader_.number();
+    if (!std::isfinite(value)) wrong(otherwise);
+    return value;
+  }
+
+  int64_t read_time() {
+    if (reader_.null()) return 0;
+    const double seconds = reader_.time();
+    if (seconds >= 0 && seconds <= kMaxTimestamp) return static_cast<int64_t>(seconds);
+    wrong("a timestamp out of range");
+    return 0;
+  }
+
+  int64_t read_period() {
+    if (reader_.null()) return 0;
+    const double seconds = reader_.number();
+    if (seconds >= 0 && seconds <= kMaxPeriod && seconds == std::floor(seconds))
+      return static_cast<int64_t>(seconds);
+    wrong("a period that is no number of seconds");
+    return 0;
+  }
+
   cbor::Reader reader_;
   std::string wrong_{};
   // Of the series being read; kept from one to the next.
@@ -537,6 +690,29 @@ std::string encode_list_metrics(const ListMetricsRequest& request) {
 
 Result<MetricsPage> decode_list_metrics(std::string_view bytes) {
   MetricsPage page;
+  Answer answer(bytes);
+  if (!answer.read(page)) return fail(answer.error());
+  return page;
+}
+
+std::string encode_describe_alarms(const std::string& next_token) {
+  cbor::Writer out(128 + next_token.size());
+  out.map(next_token.empty() ? 2 : 3);
+  out.name("AlarmTypes");  // without it, metric alarms only
+  out.array(2);
+  out.name("MetricAlarm");
+  out.name("CompositeAlarm");
+  out.name("MaxRecords");
+  out.integer(kMaxAlarmsPerPage);
+  if (!next_token.empty()) {
+    out.name("NextToken");
+    out.text(next_token);
+  }
+  return out.finish();
+}
+
+Result<AlarmsPage> decode_describe_alarms(std::string_view bytes) {
+  AlarmsPage page;
   Answer answer(bytes);
   if (!answer.read(page)) return fail(answer.error());
   return page;

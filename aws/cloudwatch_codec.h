@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,34 @@ struct ListMetricsRequest {
   std::string next_token{};
 };
 
+/// One alarm, of one metric, of metric math over several, or of other alarms (composite). What it does not
+/// have is empty.
+struct Alarm {
+  std::string name;   // unique in its account and region
+  std::string state;  // OK, ALARM, INSUFFICIENT_DATA
+  bool composite = false;
+  std::string reason{};
+  int64_t transitioned = 0;  // unix seconds: when it came into its state; 0: not said
+  int64_t updated = 0;       // when the state was last set, perhaps to the same; 0: not said
+  std::string description{};
+  std::optional<bool> actions_enabled{};
+  std::string namespace_{};
+  std::string metric{};
+  std::string statistic{};
+  int64_t period_seconds = 0;
+  std::optional<double> threshold{};
+  std::string comparison{};             // GreaterThanThreshold, ...
+  std::string expression{};             // metric math
+  std::string rule{};                   // of a composite alarm
+  std::vector<Dimension> dimensions{};  // of all its metrics, each pair once
+};
+struct AlarmsPage {
+  std::vector<Alarm> alarms;
+  std::string next_token;
+};
+
+inline constexpr size_t kMaxAlarmsPerPage = 100;
+
 /// The datapoints AWS counts against its quota: those that the windows have room for, inputs of expressions
 /// included, whether there are any or not.
 [[nodiscard]] uint64_t estimated_datapoints(const MetricDataRequest& request);
@@ -114,5 +143,9 @@ struct ListMetricsRequest {
 [[nodiscard]] Result<MetricDataPage> decode_get_metric_data(std::string_view bytes, size_t queries);
 [[nodiscard]] std::string encode_list_metrics(const ListMetricsRequest& request);
 [[nodiscard]] Result<MetricsPage> decode_list_metrics(std::string_view bytes);
+/// One page of all alarms, metric alarms and composite ones. Errors of decoding: corrupt (also an alarm
+/// without a name or a state, and numbers and times that are none).
+[[nodiscard]] std::string encode_describe_alarms(const std::string& next_token);
+[[nodiscard]] Result<AlarmsPage> decode_describe_alarms(std::string_view bytes);
 
 }  // namespace bakusoku::aws::cloudwatch

@@ -318,5 +318,112 @@ TEST(CloudWatchCodec, reads_list_metrics) {
   EXPECT_FALSE(decode_list_metrics(""));
 }
 
+constexpr std::string_view kAlarms =
+    R"({"CompositeAlarms":[{"AlarmName":"any","AlarmRule":"ALARM(cpu) OR TRUE","StateValue":"INSUFFICIENT_DATA",)"
+    R"("ActionsEnabled":false,"StateUpdatedTimestamp":1700000000.5,"ActionsSuppressor":null}],"MetricAlarms":[)"
+    R"({"AlarmName":"cpu","AlarmDescription":"名前","ActionsEnabled":true,"OKActions":[],"StateValue":"ALARM",)"
+    R"("StateReason":"Threshold Crossed","StateUpdatedTimestamp":1700000100,"StateTransitionedTimestamp":1700000040.25,)"
+    R"("MetricName":"CPUUtilization","Namespace":"AWS/EC2","Statistic":"Average","ExtendedStatistic":null,)"
+    R"("Dimensions":[{"Name":"InstanceId","Value":"i-1"}],"Period":300,"EvaluationPeriods":1,"Threshold":90.5,)"
+    R"("ComparisonOperator":"GreaterThanThreshold","Metrics":null,"Future":{"a":[1]}},)"
+    R"({"AlarmName":"sum","StateValue":"OK","Dimensions":[],"Threshold":-1,"Metrics":[)"
+    R"({"Id":"a","MetricStat":{"Metric":{"Namespace":"N","MetricName":"M","Dimensions":[{"Name":"D","Value":"1"}]},)"
+    R"("Period":60,"Stat":"p99"},"ReturnData":false},)"
+    R"({"Id":"b","MetricStat":{"Metric":{"Namespace":"N","MetricName":"M","Dimensions":[{"Name":"D","Value":"2"},)"
+    R"({"Name":"E","Value":"x"}]},"Period":60,"Stat":"Sum"},"ReturnData":false},)"
+    R"({"Id":"c","MetricStat":{"Metric":{"Namespace":"N","MetricName":"O","Dimensions":[{"Name":"D","Value":"1"}]},)"
+    R"("Period":60,"Stat":"Sum"},"ReturnData":false},)"
+    R"({"Id":"e","Expression":"a+b+c","Label":"all","ReturnData":true,"Period":60}]}],"NextToken":"tok/en"})";
+
+TEST(CloudWatchCodec, writes_describe_alarms) {
+  EXPECT_EQ(json_of(encode_describe_alarms("")),
+            R"({"AlarmTypes":["MetricAlarm","CompositeAlarm"],"MaxRecords":100})");
+  EXPECT_EQ(json_of(encode_describe_alarms("to\"ken")),
+            R"({"AlarmTypes":["MetricAlarm","CompositeAlarm"],"MaxRecords":100,"NextToken":"to\"ken"})");
+}
+
+TEST(CloudWatchCodec, reads_describe_alarms) {
+  for (const bool indefinite : {false, true}) {
+    const std::string bytes = cbor_of(kAlarms, indefinite);
+    const auto page = decode_describe_alarms(bytes);
+    ASSERT_TRUE(page) << page.error().message;
+    EXPECT_EQ(page->next_token, "tok/en");
+    ASSERT_EQ(page->alarms.size(), 3U);
+    const Alarm& any = page->alarms[0];
+    EXPECT_TRUE(any.composite);
+    EXPECT_EQ(any.rule, "ALARM(cpu) OR TRUE");
+    EXPECT_EQ(any.state, "INSUFFICIENT_DATA");
+    EXPECT_EQ(any.actions_enabled, false);
+    EXPECT_EQ(any.updated, 1700000000);
+    EXPECT_EQ(any.transitioned, 0);
+    EXPECT_EQ(any.threshold, std::nullopt);
+    const Alarm& cpu = page->alarms[1];
+    EXPECT_FALSE(cpu.composite);
+    EXPECT_EQ(cpu.name, "cpu");
+    EXPECT_EQ(cpu.description, "名前");
+    EXPECT_EQ(cpu.reason, "Threshold Crossed");
+    EXPECT_EQ(cpu.updated, 1700000100);
+    EXPECT_EQ(cpu.transitioned, 1700000040);
+    EXPECT_EQ(cpu.namespace_, "AWS/EC2");
+    EXPECT_EQ(cpu.metric, "CPUUtilization");
+    EXPECT_EQ(cpu.statistic, "Average");
+    EXPECT_EQ(cpu.period_seconds, 300);
+    EXPECT_EQ(cpu.threshold, 90.5);
+    EXPECT_EQ(cpu.comparison, "GreaterThanThreshold");
+    EXPECT_EQ(cpu.actions_enabled, true);
+    EXPECT_EQ(cpu.dimensions, (std::vector<Dimension>{{"InstanceId", "i-1"}}));
+    const Alarm& sum = page->alarms[2];
+    EXPECT_EQ(sum.expression, "a+b+c");
+    EXPECT_EQ(sum.period_seconds, 60);
+    EXPECT_EQ(sum.metric, "") << "no metric is compared with the threshold";
+    EXPECT_EQ(sum.dimensions, (std::vector<Dimension>{{"D", "1"}, {"D", "2"}, {"E", "x"}}));
+    EXPECT_EQ(sum.actions_enabled, std::nullopt);
+    for (size_t cut = 0; cut < bytes.size(); ++cut)
+      ASSERT_FALSE(decode_describe_alarms(bytes.substr(0, cut))) << cut;
+    for (size_t at = 0; at < bytes.size(); ++at) {
+      std::string flipped = bytes;
+      flipped[at] = static_cast<char>(flipped[at] ^ 0xFF);
+      (void)decode_describe_alarms(flipped);  // whatever it says, it is read
+    }
+  }
+}
+
+TEST(CloudWatchCodec, an_alarm_of_one_metric_in_metric_maths_form_has_that_metric) {
+  const auto page = decode_describe_alarms(cbor_of(
+      R"({"MetricAlarms":[{"AlarmName":"x","StateValue":"OK","Metrics":[{"Id":"m","MetricStat":{"Metric":)"
+      R"({"Namespace":"N","MetricName":"M"},"Period":60,"Stat":"Sum"}}]}]})"));
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->alarms[0].namespace_, "N");
+  EXPECT_EQ(page->alarms[0].metric, "M");
+  EXPECT_EQ(page->alarms[0].statistic, "Sum");
+  EXPECT_EQ(page->alarms[0].period_seconds, 60);
+}
+
+TEST(CloudWatchCodec, no_alarms_are_an_answer_and_other_answers_are_none) {
+  for (const std::string_view empty : {R"({"MetricAlarms":[],"CompositeAlarms":[]})",
+                                       R"({"MetricAlarms":[]})", R"({"CompositeAlarms":null})"}) {
+    const auto page = decode_describe_alarms(cbor_of(empty));
+    ASSERT_TRUE(page) << empty << page.error().message;
+    EXPECT_TRUE(page->alarms.empty());
+  }
+  const auto alarm = [](std::string_view member) {
+    return fmt::format(R"({{"MetricAlarms":[{{"AlarmName":"x","StateValue":"OK",{}}}]}})", member);
+  };
+  EXPECT_TRUE(decode_describe_alarms(cbor_of(alarm(R"("Period":60)"))));
+  for (const std::string& bad :
+       {"{}"s, R"({"Metrics":[]})"s, R"({"MetricAlarms":1})"s, R"({"MetricAlarms":[{}]})"s,
+        R"({"MetricAlarms":[{"AlarmName":"x"}]})"s, R"({"MetricAlarms":[{"StateValue":"OK"}]})"s,
+        alarm(R"("Period":1.5)"), alarm(R"("Period":-60)"), alarm(R"("Threshold":"high")"),
+        alarm(R"("ActionsEnabled":1)"), alarm(R"("StateUpdatedTimestamp":-5)"),
+        alarm(R"("Metrics":[{"MetricStat":{"Metric":{"Namespace":"N"}}}])")}) {
+    const auto page = decode_describe_alarms(cbor_of(bad));
+    ASSERT_FALSE(page) << bad;
+    EXPECT_EQ(page.error().kind, ErrorKind::corrupt) << bad;
+  }
+  EXPECT_EQ(decode_describe_alarms(cbor_of("{}")).error().message,
+            "the answer has neither MetricAlarms nor CompositeAlarms");
+  EXPECT_FALSE(decode_describe_alarms(""));
+}
+
 }  // namespace
 }  // namespace bakusoku::aws::cloudwatch

@@ -154,6 +154,9 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   const auto metrics = co_await aws::cloudwatch::list_metrics(*account.client, region, list);
   add_permission(report, account, Need::later, "cloudwatch:ListMetrics", metrics,
                  "finding which metrics exist");
+  const auto alarms = co_await aws::cloudwatch::describe_alarms(*account.client, region, first_page);
+  add_permission(report, account, Need::later, "cloudwatch:DescribeAlarms", alarms,
+                 "aws.discovery and aws.resource of alarms");
   aws::cloudwatch::MetricQuery query;
   query.namespace_ = "AWS/EC2";
   query.metric = "CPUUtilization";

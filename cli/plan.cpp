@@ -102,17 +102,19 @@ class Planning {
         config_(config),
         targets_(targets),
         items_(targets),
-        inventories_(io, config.inventory.interval, system_clock()) {}
+        inventories_(io, config.inventory, system_clock()) {}
 
   [[nodiscard]] agent::PlannedItems& items() { return items_; }
   [[nodiscard]] bool failed() const { return failed_; }
-  [[nodiscard]] double list_requests() const { return list_requests_; }
+  /// Of what is paid by request: a month's, by action.
+  [[nodiscard]] const std::map<std::string, double>& requests() const { return a_month_; }
 
   // With `items` true of the servers too.
   asio::awaitable<void> ask(bool items) {
     (void)co_await targets_.find_default_region();
     if (items) co_await ask_zabbix();
     co_await list();
+    co_await read_lists();
   }
 
  private:
@@ -224,7 +226,22 @@ class Planning {
       }
     }
     const auto every = static_cast<double>(config_.metrics.list.count());
-    if (every > 0) list_requests_ = static_cast<double>(requests_) * agent::kPlannedMonth / every;
+    if (every > 0) a_month_["ListMetrics"] = static_cast<double>(requests_) * agent::kPlannedMonth / every;
+  }
+
+  // How many requests the lists take that are paid for, such as that of the alarms: each is read once.
+  asio::awaitable<void> read_lists() {
+    for (const auto& [place, asked] : items_.lists()) {
+      const auto& [service, target] = place;
+      const auto snapshot =
+          co_await inventories_.of(*service, *target).get(steady_clock::now() + kReadingTakes);
+      if (!snapshot)
+        note(fmt::format("{}; it is planned as one request each time", snapshot.error().message));
+      const size_t pages = snapshot ? (*snapshot)->pages() : 1;
+      const auto interval = agent::interval_of(*service, config_.inventory);
+      a_month_[std::string(service->billed)] +=
+          static_cast<double>(pages) * agent::readings_per_second(interval, asked) * agent::kPlannedMonth;
+    }
   }
 
   asio::io_context& io_;
@@ -233,7 +250,7 @@ class Planning {
   agent::PlannedItems items_;
   agent::Inventories inventories_;
   size_t requests_ = 0;
-  double list_requests_ = 0;
+  std::map<std::string, double> a_month_;
   bool failed_ = false;
 };
 
@@ -281,14 +298,15 @@ int plan_alone(const Options& options) {
   io.run();
   for (const std::string& problem : planning.items().problems()) note(problem);
   if (planning.items().others() > 0)
-    note(fmt::format("{} items are no CloudWatch metrics and cost nothing here", planning.items().others()));
+    note(
+        fmt::format("{} items are nothing of CloudWatch's and cost nothing here", planning.items().others()));
   agent::PlanTerms terms;
   if (const auto calls = aws::call_quota("cloudwatch", "GetMetricData"))
     terms.calls_per_second = calls->per_second;
   terms.datapoints_per_second = aws::datapoint_quota(true).per_second;
   terms.quota_share = config->aws.quota_share;
   terms.look_back = agent::kLookBackPeriods;
-  terms.list_requests = planning.list_requests();
+  terms.requests = planning.requests();
   const std::string json = agent::plan_json(agent::make_plan(planning.items().series(), *prices, terms),
                                             source, config->budget.usd_per_month, prices->date());
   const int shown = show(json, options.json);
@@ -325,8 +343,11 @@ void add_plan(CLI::App& app, Run& run) {
                       "Socket of the agent (default: BAKUSOKU_SOCKET, else the configuration's)");
   command->footer(
       "Which items: those that the running agent is asked for; without an agent those that Zabbix wants of\n"
-      "the configured hosts; or those of --items. Without an agent ListMetrics tells which metrics exist\n"
-      "(a million requests a month are free); nothing else of what is asked is paid for.");
+      "the configured hosts; or those of --items. Without an agent ListMetrics tells which metrics exist, "
+      "and\n"
+      "DescribeAlarms how many alarms, where items are of them (a million requests a month are free); "
+      "nothing\n"
+      "else of what is asked is paid for.");
   command->callback([&run, options] { run = [options] { return plan(*options); }; });
 }
 

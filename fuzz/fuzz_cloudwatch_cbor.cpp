@@ -1,4 +1,4 @@
-// CloudWatch's answers to GetMetricData and ListMetrics.
+// CloudWatch's answers to GetMetricData, ListMetrics and DescribeAlarms.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -20,5 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   (void)cloudwatch::decode_list_metrics(bytes);
+  if (const auto page = cloudwatch::decode_describe_alarms(bytes)) {
+    for (const auto& alarm : page->alarms) {
+      if (alarm.name.empty() || alarm.state.empty() || alarm.period_seconds < 0 || alarm.updated < 0)
+        std::abort();
+      if (alarm.threshold && !std::isfinite(*alarm.threshold)) std::abort();
+    }
+  }
   return 0;
 }

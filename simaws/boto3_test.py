@@ -281,6 +281,27 @@ class AsBotoSeesIt(unittest.TestCase):
         query = {'Id': 'odd', 'MetricStat': {'Metric': odd[0], 'Period': 60, 'Stat': 'Sum'}}
         self.assertEqual(len(self.metrics(end - 600, end, [query])['odd'][1]), 10)
 
+    def test_alarms_page_and_have_what_they_watch(self):
+        cloudwatch = self.sim.client('cloudwatch')
+        pages = list(cloudwatch.get_paginator('describe_alarms').paginate(AlarmTypes=['MetricAlarm', 'CompositeAlarm'],
+                                                                          PaginationConfig={'PageSize': 100}))
+        alarms = {alarm['AlarmName']: alarm for page in pages for alarm in page['MetricAlarms']}
+        self.assertEqual(len(pages[0]['MetricAlarms']), 100)
+        self.assertEqual([alarm['AlarmName'] for page in pages for alarm in page['CompositeAlarms']], ['simaws-composite'])
+        cpu = alarms[f'CPUUtilization of {instance_id(0)}']
+        self.assertEqual(cpu['Dimensions'], [{'Name': 'InstanceId', 'Value': instance_id(0)}])
+        self.assertEqual((cpu['Threshold'], cpu['Period'], cpu['Statistic'], cpu['ActionsEnabled']), (90.0, 300, 'Average', True))
+        self.assertLess(cpu['StateUpdatedTimestamp'].timestamp(), time.time())
+        self.assertNotIn(f'CPUUtilization of {instance_id(27)}', alarms)  # stopped
+        self.assertEqual([query['Id'] for query in alarms['simaws-math']['Metrics']], ['m0', 'm1', 'e'])
+        self.assertEqual(len(alarms), len({alarm['AlarmArn'] for alarm in alarms.values()}))
+        self.sim.get('/simaws/alarms', method='POST', data=b'ALARM simaws-composite')
+        alarmed = cloudwatch.describe_alarms(StateValue='ALARM', AlarmTypes=['CompositeAlarm'])['CompositeAlarms']
+        self.assertEqual([alarm['StateReason'] for alarm in alarmed], ['Set by hand.'])
+        self.sim.get('/simaws/alarms', method='POST', data=b'')
+        self.refused('ValidationError', lambda: cloudwatch.describe_alarms(AlarmNames=['simaws-math']), 400)
+        self.refused('InvalidNextToken', lambda: cloudwatch.describe_alarms(NextToken='x'), 400)
+
     def test_expressions_are_computed(self):
         end = int(time.time()) // 300 * 300 - 300
         low, high = cpu_query(3, 'low', 'Minimum'), cpu_query(3, 'high', 'Maximum')

@@ -208,6 +208,9 @@ void append_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+void append_boolean(std::string& out, bool value) { out += value ? '\xF5' : '\xF4'; }
+void append_integer(std::string& out, uint64_t value) { append_head(out, kUnsigned, value); }
+
 void append_double(std::string& out, double value) {
   out += '\xFB';
   append_big_endian(out, std::bit_cast<uint64_t>(value), 8);

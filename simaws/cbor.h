@@ -29,6 +29,8 @@ struct Value {
 void append_map(std::string& out, size_t members);
 void append_array(std::string& out, size_t items);
 void append_text(std::string& out, std::string_view text);
+void append_boolean(std::string& out, bool value);
+void append_integer(std::string& out, uint64_t value);
 void append_double(std::string& out, double value);
 /// Tag 1: unix seconds, as a double.
 void append_time(std::string& out, int64_t unix_seconds);

@@ -188,6 +188,26 @@ ApiResult<ListMetrics> decode_list_metrics_query(const Call& call) {
   return out;
 }
 
+ApiResult<DescribeAlarms> decode_describe_alarms_query(const Call& call) {
+  DescribeAlarms out;
+  std::map<int64_t, std::string> types;
+  for (const auto& [name, value] : call.parameters) {
+    Path path(name);
+    const std::string_view first = path.next();
+    if (is_unknown_of_alarms(first)) out.unknown = first;
+    if (first == "AlarmNamePrefix") out.prefix = value;
+    if (first == "StateValue") out.state = value;
+    if (first == "NextToken") out.next_token = value;
+    if (first == "MaxRecords") out.max_records = parse_integer(value).value_or(-1);
+    if (first != "AlarmTypes" || (path.done() && value.empty())) continue;  // an empty list
+    const auto index = path.member();
+    if (!index || !path.done()) return malformed(name);
+    types[*index] = value;
+  }
+  for (auto& [index, type] : types) out.types.push_back(std::move(type));
+  return out;
+}
+
 // ---- AWS's limits
 
 bool valid_id(std::string_view id) {
@@ -756,17 +776,6 @@ std::string write_cbor(const Page& page) {
   return out;
 }
 
-std::string begin_xml(std::string_view action) {
-  return fmt::format("<{0}Response xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><{0}Result>",
-                     action);
-}
-
-std::string end_xml(std::string_view action, std::string_view request_id) {
-  return fmt::format(
-      "</{0}Result><ResponseMetadata><RequestId>{1}</RequestId></ResponseMetadata></{0}Response>", action,
-      request_id);
-}
-
 std::string write_xml(const Page& page, const Call& call) {
   std::string out = begin_xml(call.action) + "<Messages/><MetricDataResults>";
   out.reserve(page.results.size() * 220 + page.datapoints * 70);
@@ -1043,6 +1052,17 @@ ApiResult<std::string> list_metrics(const World& world, const Call& call) {
 
 }  // namespace
 
+std::string begin_xml(std::string_view action) {
+  return fmt::format("<{0}Response xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><{0}Result>",
+                     action);
+}
+
+std::string end_xml(std::string_view action, std::string_view request_id) {
+  return fmt::format(
+      "</{0}Result><ResponseMetadata><RequestId>{1}</RequestId></ResponseMetadata></{0}Response>", action,
+      request_id);
+}
+
 ApiResult<GetMetricData> decode_get_metric_data(const Call& call) {
   if (call.protocol == Protocol::cbor) return decode_get_metric_data_cbor(call.body);
   return call.protocol == Protocol::json ? decode_get_metric_data_json(call.body)
@@ -1053,6 +1073,12 @@ ApiResult<ListMetrics> decode_list_metrics(const Call& call) {
   if (call.protocol == Protocol::cbor) return decode_list_metrics_cbor(call.body);
   return call.protocol == Protocol::json ? decode_list_metrics_json(call.body)
                                          : decode_list_metrics_query(call);
+}
+
+ApiResult<DescribeAlarms> decode_describe_alarms(const Call& call) {
+  if (call.protocol == Protocol::cbor) return decode_describe_alarms_cbor(call.body);
+  return call.protocol == Protocol::json ? decode_describe_alarms_json(call.body)
+                                         : decode_describe_alarms_query(call);
 }
 
 ApiResult<void> check_get_metric_data(const GetMetricData& request) {
@@ -1127,9 +1153,15 @@ ApiResult<std::string> call_cloudwatch(const World& world, const Call& call, con
                                        CloudWatchCounters& counters, Usage& usage, size_t& queries) {
   if (call.action == "GetMetricData") return get_metric_data(world, call, fault, counters, usage, queries);
   if (call.action == "ListMetrics") return list_metrics(world, call);
-  return refuse("InvalidAction", fmt::format("Could not find operation {} for version {}. (simaws, a "
-                                             "simulator, knows GetMetricData and ListMetrics.)",
-                                             call.action, kCloudWatchVersion));
+  if (call.action == "DescribeAlarms") {
+    const auto request = decode_describe_alarms(call);
+    if (!request) return tl::unexpected(request.error());
+    return describe_alarms(world, call, *request);
+  }
+  return refuse("InvalidAction",
+                fmt::format("Could not find operation {} for version {}. (simaws, a "
+                            "simulator, knows GetMetricData, ListMetrics and DescribeAlarms.)",
+                            call.action, kCloudWatchVersion));
 }
 
 }  // namespace bakusoku::simaws

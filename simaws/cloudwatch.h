@@ -1,5 +1,6 @@
-// The simulated Amazon CloudWatch, API 2010-08-01: GetMetricData and ListMetrics, in AWS JSON 1.0, in
-// CBOR and in the query protocol. Decoding, AWS's limits, and answering are pure.
+// The simulated Amazon CloudWatch, API 2010-08-01: GetMetricData, ListMetrics and DescribeAlarms (the rest of
+// which is in cloudwatch_alarms.h), in AWS JSON 1.0, in CBOR and in the query protocol. Decoding, AWS's
+// limits, and answering are pure.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "simaws/api.h"
+#include "simaws/cloudwatch_alarms.h"
 #include "simaws/synthetic.h"
 #include "simaws/usage.h"
 
@@ -79,6 +81,7 @@ struct MetricDataFault {
 
 [[nodiscard]] ApiResult<GetMetricData> decode_get_metric_data(const Call& call);
 [[nodiscard]] ApiResult<ListMetrics> decode_list_metrics(const Call& call);
+[[nodiscard]] ApiResult<DescribeAlarms> decode_describe_alarms(const Call& call);
 
 /// AWS's limits; errors name the member concerned.
 [[nodiscard]] ApiResult<void> check_get_metric_data(const GetMetricData& request);
@@ -90,6 +93,10 @@ struct MetricDataFault {
 [[nodiscard]] uint64_t billed_metrics(const GetMetricData& request);
 /// The same, by namespace.
 [[nodiscard]] std::map<std::string_view, uint64_t> billed_by_namespace(const GetMetricData& request);
+
+/// The envelope of an answer in the query protocol.
+[[nodiscard]] std::string begin_xml(std::string_view action);
+[[nodiscard]] std::string end_xml(std::string_view action, std::string_view request_id);
 
 /// The body of a successful reply. `world` is the caller's account's. `queries` receives the number of
 /// queries (for the log).

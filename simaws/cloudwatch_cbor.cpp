@@ -141,4 +141,22 @@ ApiResult<ListMetrics> decode_list_metrics_cbor(std::string_view bytes) {
   return out;
 }
 
+ApiResult<DescribeAlarms> decode_describe_alarms_cbor(std::string_view bytes) {
+  const auto document = cbor::read(bytes);
+  if (!document) return not_serialised("The request is not CBOR.");
+  Reader reader;
+  DescribeAlarms out;
+  reader.members(*document, "DescribeAlarmsInput", [&](std::string_view key, const Value& member) {
+    if (is_unknown_of_alarms(key)) out.unknown = key;
+    if (key == "AlarmNamePrefix") reader.text(member, out.prefix, key);
+    if (key == "StateValue") reader.text(member, out.state, key);
+    if (key == "NextToken") reader.text(member, out.next_token, key);
+    if (key == "MaxRecords") reader.integer(member, out.max_records.emplace(), key);
+    if (key == "AlarmTypes")
+      reader.array(member, key, [&](const Value& item) { reader.text(item, out.types.emplace_back(), key); });
+  });
+  if (!reader.error().empty()) return not_serialised(reader.error());
+  return out;
+}
+
 }  // namespace bakusoku::simaws

@@ -169,4 +169,25 @@ ApiResult<ListMetrics> decode_list_metrics_json(std::string_view json) {
   return out;
 }
 
+ApiResult<DescribeAlarms> decode_describe_alarms_json(std::string_view json) {
+  element document;
+  if (parser().parse(json.data(), json.size()).get(document) != simdjson::SUCCESS)
+    return not_serialised("The request is not JSON.");
+  Reader reader;
+  DescribeAlarms out;
+  reader.members(document, "DescribeAlarmsInput", [&](std::string_view key, const element& member) {
+    if (member.is_null()) return;
+    if (is_unknown_of_alarms(key)) out.unknown = key;
+    if (key == "AlarmNamePrefix") reader.text(member, out.prefix, key);
+    if (key == "StateValue") reader.text(member, out.state, key);
+    if (key == "NextToken") reader.text(member, out.next_token, key);
+    if (key == "MaxRecords") reader.integer(member, out.max_records.emplace(), key);
+    if (key == "AlarmTypes")
+      reader.array(member, key,
+                   [&](const element& item) { reader.text(item, out.types.emplace_back(), key); });
+  });
+  if (!reader.error().empty()) return not_serialised(reader.error());
+  return out;
+}
+
 }  // namespace bakusoku::simaws

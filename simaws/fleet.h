@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +18,13 @@ namespace bakusoku::simaws {
 
 inline constexpr const char* kAccount = "000000000000";
 
+/// The state of an alarm.
+struct AlarmState {
+  std::string value{};  // OK, ALARM, INSUFFICIENT_DATA
+  std::string reason{};
+  int64_t since = 0;  // unix seconds
+};
+
 /// What the command line chose, and the account looked at.
 struct World {
   uint64_t seed = 1;
@@ -26,6 +35,8 @@ struct World {
   std::vector<std::string> linked{};  // source accounts whose metrics kAccount may read
   Publication publication{};
   size_t organization = 0;  // member accounts beside kAccount; 0: no organization
+  size_t alarms = 2;        // of each running instance
+  std::map<std::string, AlarmState, std::less<>> alarm_states{};  // set by hand, by name
 
   /// The same world, as another account has it.
   [[nodiscard]] World of(std::string_view other) const;

@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "base/version.h"
+#include "simaws/alarms.h"
 #include "simaws/server.h"
 #include "simaws/simulator.h"
 
@@ -40,6 +41,7 @@ At run time
   curl --data 'GetMetricData:hang:1' http://127.0.0.1:PORT/simaws/faults   replaces the faults
   curl --data 'AWS/EC2=90,late=0.1:300' http://127.0.0.1:PORT/simaws/publication   as --publish, --late, --revise
   curl --data 60 http://127.0.0.1:PORT/simaws/instances                how many there are from now on
+  curl --data 'ALARM simaws-math' http://127.0.0.1:PORT/simaws/alarms  an alarm's state ('OK *': of all)
 
 simaws is a simulator: nothing it answers is real, and its default keys are good for nothing else.
 docs/simaws.md describes its instances, metrics, roles and tokens.)";
@@ -70,6 +72,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--load", options.simulator.world.load, "metrics of namespace Sim/Load in each region")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{0}, kMaxLoad))
+      ->type_name("N");
+  app.add_option("--alarms", options.simulator.world.alarms, "CloudWatch alarms of each running instance")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{0}, static_cast<int64_t>(kMaxAlarms)))
       ->type_name("N");
   app.add_option("--regions", options.simulator.world.regions,
                  "regions, separated by commas; the first is the instance's own")

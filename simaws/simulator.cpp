@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/json.h"
+#include "simaws/alarms.h"
 
 namespace bakusoku::simaws {
 namespace {
@@ -454,6 +455,16 @@ Reply Simulator::control(const Request& request) {
     options_.world.instances = static_cast<size_t>(*count);
     return {200, "application/json", fmt::format("{{\"instances\":{}}}\n", *count)};
   }
+  if (path == "/simaws/alarms" && request.method == "POST") {
+    auto& states = options_.world.alarm_states;
+    auto set = parse_alarm_state(spec, unix_seconds(clock_()));
+    if (!spec.empty() && (!set || states.size() >= kMaxAlarmStates))
+      return {400, "application/json",
+              "{\"error\":" + json_string(set ? "too many states are set" : set.error().message) + "}\n"};
+    if (spec.empty() || set->first == kEveryAlarm) states.clear();
+    if (!spec.empty()) states.insert_or_assign(std::move(set->first), std::move(set->second));
+    return {200, "application/json", fmt::format("{{\"alarms\":{}}}\n", states.size())};
+  }
   if (path == "/simaws/clock" && request.method == "POST") {
     const auto seconds = parse_integer(spec);
     if (!seconds || *seconds < -kMaxClockOffset || *seconds > kMaxClockOffset)
@@ -470,7 +481,7 @@ Reply Simulator::control(const Request& request) {
   }
   return {404, "application/json",
           "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
-          "/simaws/publication, /simaws/instances, /simaws/clock\"}\n"};
+          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock\"}\n"};
 }
 
 std::string Simulator::stats_json() const {

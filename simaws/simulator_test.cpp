@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "simaws/alarms.h"
 #include "simaws/cbor.h"
 
 namespace bakusoku::simaws {
@@ -853,6 +854,137 @@ TEST_F(Simulated, CborErrorsCarryTheQueryProtocolsCode) {
   plain.headers.erase(plain.headers.begin() + 2);
   EXPECT_EQ(code(ask(std::move(plain))), "InvalidAction;Sender") << "without smithy-protocol";
   EXPECT_EQ(code(ask(rpc("", "\xA0"))), "InvalidAction;Sender");
+}
+
+// ---- alarms
+
+std::vector<std::string> alarm_names(const std::string& body) {
+  std::vector<std::string> names;
+  const std::string mark = "\"AlarmName\":\"";
+  for (size_t at = body.find(mark); at != std::string::npos; at = body.find(mark, at + 1))
+    names.push_back(body.substr(at + mark.size(), body.find('"', at + mark.size()) - at - mark.size()));
+  return names;
+}
+
+TEST_F(Simulated, AlarmsComeInPagesAndEachOnce) {
+  const World world = options().world;
+  std::vector<std::string> wanted;
+  for (size_t slot = 0; slot < alarm_slots(world); ++slot) {
+    if (const auto alarm = alarm_at(world, "eu-west-1", slot)) wanted.push_back(alarm->name);
+  }
+  ASSERT_GT(wanted.size(), 4000u);
+  std::vector<std::string> listed;
+  std::string token;
+  const std::string both = R"("AlarmTypes":["MetricAlarm","CompositeAlarm"],"MaxRecords":100)";
+  size_t pages = 0;
+  do {
+    const std::string more = token.empty() ? "" : ",\"NextToken\":\"" + token + "\"";
+    const Reply reply = ask(json("DescribeAlarms", "{" + both + more + "}"));
+    ASSERT_EQ(reply.status, 200) << reply.body;
+    const auto page = alarm_names(reply.body);
+    listed.insert(listed.end(), page.begin(), page.end());
+    token = between(reply.body, "\"NextToken\":\"", "\"");
+    ASSERT_LE(page.size(), 100u);
+    ++pages;
+  } while (!token.empty() && pages < 100);
+  EXPECT_EQ(listed, wanted);
+  EXPECT_EQ(pages, (wanted.size() + 99) / 100);
+  EXPECT_EQ(std::set<std::string>(wanted.begin(), wanted.end()).size(), wanted.size());
+}
+
+TEST_F(Simulated, AlarmsAreThoseThatAreAskedFor) {
+  const auto names = [&](const std::string& body) {
+    return alarm_names(ask(json("DescribeAlarms", body)).body);
+  };
+  EXPECT_EQ(names("{}").size(), 50u) << "where nobody says how many";
+  EXPECT_EQ(names(R"({"MaxRecords":1})").size(), 1u);
+  EXPECT_EQ(names(R"({"AlarmTypes":["CompositeAlarm"]})"), std::vector<std::string>{"simaws-composite"});
+  EXPECT_EQ(names(R"({"AlarmNamePrefix":"simaws-"})"), std::vector<std::string>{"simaws-math"})
+      << "composite ones are not meant unless they are named";
+  const auto alarmed = names(R"({"StateValue":"ALARM","AlarmNamePrefix":"CPU","MaxRecords":100})");
+  EXPECT_GT(alarmed.size(), 50u);
+  EXPECT_TRUE(std::all_of(alarmed.begin(), alarmed.end(),
+                          [](const std::string& name) { return name.starts_with("CPUUtilization of i-0"); }));
+  EXPECT_TRUE(alarm_names(ask(json("DescribeAlarms", "{}", Signer{.region = "us-east-1"})).body).front() !=
+              names("{}").front());
+}
+
+TEST_F(Simulated, AlarmsKeepToAwssLimits) {
+  const auto refused = [&](const std::string& body, const std::string& words) {
+    const Reply reply = ask(json("DescribeAlarms", body));
+    EXPECT_EQ(reply.status, 400) << body;
+    EXPECT_THAT(reply.body, HasSubstr(words)) << body;
+  };
+  refused(R"({"MaxRecords":0})",
+          "at 'maxRecords' failed to satisfy constraint: Member must have value greater");
+  refused(R"({"MaxRecords":101})", "less than or equal to 100");
+  refused(R"({"MaxRecords":"5"})", "The member MaxRecords has the wrong type");
+  refused(R"({"AlarmTypes":["LogAlarm"]})", "alarmTypes");
+  refused(R"({"StateValue":"BAD"})", "stateValue");
+  refused(R"({"NextToken":"x"})", "InvalidNextToken");
+  refused(R"({"AlarmNames":["x"]})", "does not know AlarmNames of DescribeAlarms");
+  refused("[]", "SerializationException");
+  const std::string token =
+      between(ask(json("DescribeAlarms", R"({"MaxRecords":5})")).body, "\"NextToken\":\"", "\"");
+  EXPECT_EQ(ask(json("DescribeAlarms", R"({"NextToken":")" + token + "\"}")).status, 200);
+  refused(R"({"StateValue":"OK","NextToken":")" + token + "\"}", "InvalidNextToken");
+}
+
+TEST_F(Simulated, AnAlarmsStateIsSetByHand) {
+  const auto state = [&] {
+    const std::string body = ask(json("DescribeAlarms", R"({"AlarmNamePrefix":"simaws-math"})")).body;
+    return between(body, "\"StateValue\":\"", "\"") + ": " + between(body, "\"StateReason\":\"", "\"") + " " +
+           between(body, "\"StateTransitionedTimestamp\":", ",");
+  };
+  const std::string before = state();
+  const auto set = [&](const std::string& text) { return ask({"POST", "/simaws/alarms", {}, text}).status; };
+  EXPECT_EQ(set("ALARM simaws-math\nToo hot.\n"), 200);
+  EXPECT_EQ(state(), fmt::format("ALARM: Too hot. {}", kNow));
+  EXPECT_EQ(set("FINE simaws-math"), 400);
+  EXPECT_EQ(set("ALARM"), 400);
+  EXPECT_EQ(state(), fmt::format("ALARM: Too hot. {}", kNow)) << "a mistake changes nothing";
+  EXPECT_EQ(set("INSUFFICIENT_DATA *"), 200);
+  EXPECT_EQ(state(), fmt::format("INSUFFICIENT_DATA: Set by hand. {}", kNow));
+  EXPECT_EQ(alarm_names(ask(json("DescribeAlarms", R"({"StateValue":"OK"})")).body).size(), 0u);
+  EXPECT_EQ(set(""), 200);
+  EXPECT_EQ(state(), before);
+}
+
+TEST_F(Simulated, AlarmsAreTheSameInEachProtocol) {
+  const Reply in_json = ask(json("DescribeAlarms", R"({"AlarmNamePrefix":"simaws-math"})"));
+  EXPECT_THAT(in_json.body,
+              HasSubstr(R"("Metrics":[{"Id":"m0","MetricStat":{"Metric":{"Namespace":"AWS/EC2")"));
+  std::string question;
+  cbor::append_map(question, 1);
+  cbor::append_text(question, "AlarmNamePrefix");
+  cbor::append_text(question, "simaws-math");
+  const auto document = cbor::read(ask(rpc("DescribeAlarms", question)).body);
+  ASSERT_TRUE(document);
+  const auto& alarm = document->members.at(0).second.items.at(0);
+  const auto member = [&](const std::string& name) {
+    const auto found = std::find_if(alarm.members.begin(), alarm.members.end(),
+                                    [&](const auto& one) { return one.first == name; });
+    return found == alarm.members.end() ? cbor::Value() : found->second;
+  };
+  EXPECT_EQ(member("AlarmName").text, "simaws-math");
+  EXPECT_EQ(member("Threshold").real, 150);
+  EXPECT_EQ(member("EvaluationPeriods").integer, 1);
+  EXPECT_EQ(member("ActionsEnabled").kind, cbor::Value::Kind::boolean);
+  EXPECT_EQ(member("StateUpdatedTimestamp").tag, 1u);
+  EXPECT_EQ(member("Metrics").items.size(), 3u);
+  const Reply in_xml = ask(sign(form("Version=2010-08-01&Action=DescribeAlarms&AlarmNamePrefix=simaws-math&"
+                                     "AlarmTypes.member.1=MetricAlarm"),
+                                "monitoring", {}));
+  EXPECT_THAT(in_xml.body, HasSubstr("<MetricAlarms><member><AlarmName>simaws-math</AlarmName>"));
+  EXPECT_THAT(in_xml.body, HasSubstr("<CompositeAlarms></CompositeAlarms></DescribeAlarmsResult>"));
+}
+
+TEST_F(Simulated, AWorldMayHaveNoAlarms) {
+  SimulatorOptions without = options();
+  without.world.alarms = 0;
+  Simulator simulator = make(without);
+  EXPECT_EQ(simulator.handle(json("DescribeAlarms", "{}")).reply.body,
+            R"({"MetricAlarms":[],"CompositeAlarms":[]})");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kGetMetricDataPerSecond = 50;
 constexpr double kListMetricsPerSecond = 25;
+constexpr double kDescribeAlarmsPerSecond = 9;
 constexpr double kRecentDatapointsPerSecond = 180'000;
 constexpr double kOlderDatapointsPerSecond = 396'000;
 // EC2's Describe calls that are filtered or paged, and those that are neither.
@@ -33,6 +34,8 @@ Limit limit_of(const Call& call) {
     return {"GetMetricData", kGetMetricDataPerSecond, kGetMetricDataPerSecond};
   if (call.service == "monitoring" && call.action == "ListMetrics")
     return {"ListMetrics", kListMetricsPerSecond, kListMetricsPerSecond};
+  if (call.service == "monitoring" && call.action == "DescribeAlarms")
+    return {"DescribeAlarms", kDescribeAlarmsPerSecond, kDescribeAlarmsPerSecond};
   if (call.service == "ec2" && call.action.starts_with("Describe")) {
     const bool narrowed = std::any_of(call.parameters.begin(), call.parameters.end(), [](const auto& one) {
       return one.first == "MaxResults" || one.first == "NextToken" || one.first.starts_with("Filter.");

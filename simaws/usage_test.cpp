@@ -30,6 +30,7 @@ TEST(Usage, CallsAreLimitedByAccountRegionAndAction) {
   Call data = call("GetMetricData");
   EXPECT_EQ(admitted(usage, data, 100), 50);
   EXPECT_EQ(admitted(usage, call("ListMetrics"), 100), 25);
+  EXPECT_EQ(admitted(usage, call("DescribeAlarms"), 100), 9);
   data.precise_now += 0.5;
   EXPECT_EQ(admitted(usage, data, 100), 25);
   data.account = "111111111111";

@@ -193,7 +193,14 @@ class Simaws(Process):
         return self.stats()["calls"].get(action, {}).get("calls", 0)
 
     def set_faults(self, spec):
-        with urllib.request.urlopen(f"{self.url}/simaws/faults", data=spec.encode(), timeout=5) as reply:
+        self._control("faults", spec)
+
+    def set_alarm(self, name, state):
+        """The state of an alarm, of all with the name "*"."""
+        self._control("alarms", f"{state} {name}")
+
+    def _control(self, what, text):
+        with urllib.request.urlopen(f"{self.url}/simaws/{what}", data=text.encode(), timeout=5) as reply:
             reply.read()
 
 

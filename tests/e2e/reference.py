@@ -25,6 +25,12 @@ class Reference:
         pages = self.ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1000})
         return [instance for page in pages for group in page["Reservations"] for instance in group["Instances"]]
 
+    def alarms(self):
+        """Metric alarms and composite ones, by name."""
+        pages = list(self.cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                                                                               PaginationConfig={"PageSize": 100}))
+        return [{alarm["AlarmName"]: alarm for page in pages for alarm in page[kind]} for kind in ("MetricAlarms", "CompositeAlarms")]
+
     @staticmethod
     def tags(instance):
         return {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}

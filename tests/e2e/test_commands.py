@@ -62,12 +62,32 @@ class Commands(LabTestCase):
     def test_check_of_an_account_that_works(self):
         aws = self.simaws("--regions", REGION)
         done = self.run_command("check", environment=self.account(aws))
-        for words in ("000000000000", "ec2:DescribeInstances", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics", ACCESS_KEY):
+        for words in ("000000000000", "ec2:DescribeInstances", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics",
+                      "cloudwatch:DescribeAlarms", ACCESS_KEY):
             self.assertIn(words, done.stdout)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertNotIn(SECRET_KEY, done.stdout + done.stderr)
         report = json.loads(self.run_command("check", "--json", environment=self.account(aws)).stdout)
         self.assertTrue(report["ok"])
+
+    def test_check_says_of_alarms_that_they_are_optional(self):
+        aws = self.simaws("--regions", REGION, "--fault", "DescribeAlarms:denied")
+        done = self.run_command("check", environment=self.account(aws))
+        self.assertRegex(done.stdout, r"warning +cloudwatch:DescribeAlarms: .*no item needs it yet")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_plan_counts_the_sweeps_of_alarms(self):
+        aws = self.simaws("--regions", REGION, "--instances", "300")
+        file = self.folder / "items"
+        file.write_text("aws.discovery[alarm,,,dimension.InstanceId=i-1] 1m\naws.resource[alarm,simaws-math,state] 1m\n"
+                        "aws.discovery[ec2] 1m\n")
+        done = self.run_command("plan", "--alone", "--json", "--items", file, environment=self.account(aws))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = {row["namespace"]: row for row in json.loads(done.stdout)["namespaces"]}
+        self.assertEqual(rows["DescribeAlarms"]["usd_per_month"], 0, "within the free million")
+        self.assertGreater(aws.calls("monitoring.DescribeAlarms"), 1)
+        self.assertEqual(aws.calls("ec2.DescribeInstances"), 0, "it costs nothing")
+        self.assertIn("1 items are nothing of CloudWatch's", done.stderr)
 
     def test_check_without_credentials(self):
         done = self.run_command("check", environment={"AWS_REGION": REGION, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"})

@@ -18,7 +18,7 @@ class InServerAndProxy(ServerTestCase):
         cls.aws = cls.zabbix.simaws("--instances", "40", "--regions", REGION)
         cls.reference = Reference(cls.aws.url)
         cls.addClassCleanup(cls.reference.close)
-        cls.bakusoku = cls.zabbix.agent(cls.aws.url)
+        cls.bakusoku = cls.zabbix.agent(cls.aws.url, sections='[inventory]\nintervals = {alarm = "10s"}')
         loaded = {"modules": [MODULE], "environment": {"BAKUSOKU_SOCKET": str(cls.bakusoku.socket)}}
         cls.server = cls.zabbix.start_server(**loaded)
         cls.proxy = cls.zabbix.add_proxy(**loaded)
@@ -37,6 +37,8 @@ class InServerAndProxy(ServerTestCase):
                     ("rows", "aws.discovery[ec2]", ValueType.TEXT)):
                 cls.items[where, name] = host.add_item(key, ItemType.SIMPLE, value_type)
             host.add_discovery(f"aws.discovery[ec2,{REGION}]", {"aws.resource[ec2,{#ID},type]": ValueType.CHARACTER}, delay="2s")
+            host.add_discovery(f'aws.discovery[alarm,,,"dimension.InstanceId={cls.instance}"]',
+                               {'aws.resource[alarm,"{#ID}",state]': ValueType.CHARACTER}, delay="2s")
             cls.hosts.append(host)
         cls.zabbix.reload()
 
@@ -85,16 +87,33 @@ class InServerAndProxy(ServerTestCase):
             self.assertEqual({row["{#ID}"] for row in rows}, set(there))
         for host in self.hosts:
             # Zabbix makes an item of each row, and the proxy hears of them from the server.
-            found = wait_for("discovered", lambda host=host: self._discovered(host, len(there)), 20, pause=0.3)
+            found = wait_for("discovered", lambda host=host: self._discovered(host, "ec2", len(there)), 20, pause=0.3)
             self.zabbix.reload()
             for instance, kind in sorted(there.items())[:5]:
                 found[f"aws.resource[ec2,{instance},type]"].wait_value(kind)
         self.assertSameProcesses()
 
     @staticmethod
-    def _discovered(host, count):
-        found = {key: item for key, item in host.items().items() if key.startswith("aws.resource[")}
+    def _discovered(host, service, count):
+        found = {key: item for key, item in host.items().items() if key.startswith(f"aws.resource[{service},")}
         return found if len(found) == count else None
+
+    def test_a_host_has_its_own_alarms_and_their_states(self):
+        metric, _ = self.reference.alarms()
+        own = {f"CPUUtilization of {self.instance}", "simaws-math"}
+        self.assertLess(own, set(metric))
+        self.addCleanup(self.aws.set_alarm, "*", "OK")
+        for host in self.hosts:
+            found = wait_for("discovered", lambda host=host: self._discovered(host, "alarm", len(own)), 20, pause=0.3)
+            self.zabbix.reload()
+            self.assertEqual(set(found), {f'aws.resource[alarm,"{name}",state]' for name in own})
+            for name in own:
+                found[f'aws.resource[alarm,"{name}",state]'].wait_value(metric[name]["StateValue"])
+        for state in ("ALARM", "OK"):
+            self.aws.set_alarm(f"CPUUtilization of {self.instance}", state)
+            for host in self.hosts:
+                host.items()[f'aws.resource[alarm,"CPUUtilization of {self.instance}",state]'].wait_value(state, seconds=30)
+        self.assertSameProcesses()
 
     def test_the_agent_killed_and_restarted(self):
         items = [*self.of("id"), *self.of("cpu"), *self.of("network")]

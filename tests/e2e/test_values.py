@@ -5,7 +5,7 @@ import collections
 import json
 import unittest
 
-from lab import REGION, LabTestCase
+from lab import REGION, LabTestCase, wait_for
 from reference import Reference
 
 INSTANCES = 2300  # three pages of DescribeInstances
@@ -93,6 +93,38 @@ class Values(LabTestCase):
             self.assertEqual(fact("zone"), instance["Placement"]["AvailabilityZone"])
             self.assertEqual(fact("private_ip"), instance.get("PrivateIpAddress", ""))
             self.assertEqual(fact("tag.Name"), self.tags(instance).get("Name", ""))
+
+    def test_alarms(self):
+        metric, composite = self.reference.alarms()
+        before = self.aws.calls("monitoring.DescribeAlarms")
+        # The first reading takes longer than an asker waits: half of nine requests a second.
+        wait_for("the list is read", lambda: self.bakusoku.ask("aws.discovery[alarm]").startswith("["), 60)
+        rows = {row["{#ID}"]: row for row in json.loads(self.bakusoku.ask("aws.discovery[alarm]"))}
+        pages = self.aws.calls("monitoring.DescribeAlarms") - before
+        self.assertEqual(pages, -(-len(metric | composite) // 100))
+        self.assertEqual(set(rows), set(metric | composite))
+        for name, alarm in (metric | composite).items():
+            row = rows[name]
+            self.assertEqual(row["{#STATE}"], alarm["StateValue"])
+            self.assertEqual(row["{#REASON}"], alarm["StateReason"])
+            self.assertEqual(row["{#UPDATED}"], alarm["StateUpdatedTimestamp"].strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+            self.assertEqual(row["{#ACTIONS_ENABLED}"], str(alarm["ActionsEnabled"]).lower())
+            self.assertEqual(row["{#TYPE}"], "metric" if name in metric else "composite")
+            self.assertEqual(row.get("{#RULE}"), alarm.get("AlarmRule"))
+            self.assertEqual(row.get("{#METRIC}"), alarm.get("MetricName"))
+            self.assertEqual(row.get("{#STATISTIC}"), alarm.get("Statistic", alarm.get("ExtendedStatistic")))
+            self.assertEqual(float(row["{#THRESHOLD}"]) if "{#THRESHOLD}" in row else None, alarm.get("Threshold"))
+            if "MetricName" in alarm:
+                self.assertEqual(row["dimensions"], {one["Name"]: one["Value"] for one in alarm["Dimensions"]})
+        # What each host finds is what a look through boto3's list finds.
+        def dimensions(alarm):
+            queries = [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+            return {(one["Name"], one["Value"]) for part in [alarm, *queries] for one in part.get("Dimensions", [])}
+        for instance in self.instances[:60]:
+            pair = ("InstanceId", instance["InstanceId"])
+            own = json.loads(self.bakusoku.ask(f'aws.discovery[alarm,,,"dimension.{pair[0]}={pair[1]}"]'))
+            self.assertEqual({row["{#ID}"] for row in own}, {name for name, alarm in metric.items() if pair in dimensions(alarm)})
+        self.assertEqual(self.aws.calls("monitoring.DescribeAlarms") - before, pages, "all of it from one sweep")
 
 
 if __name__ == "__main__":
