@@ -43,7 +43,7 @@ class TableReader {
     read(key, [&](const toml::node& node) {
       std::optional<milliseconds> value;
       if (const auto seconds = node.value_exact<int64_t>()) {
-        if (*seconds >= 0 && *seconds <= 366 * 86400) value = std::chrono::seconds(*seconds);
+        if (*seconds >= 0 && *seconds <= int64_t{366} * 86400) value = std::chrono::seconds(*seconds);
       } else if (const auto written = node.value_exact<std::string>()) {
         if (const auto parsed = parse_duration(*written)) value = *parsed;
       }

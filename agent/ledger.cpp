@@ -162,7 +162,7 @@ Ledger::~Ledger() {
   sqlite3_close(database_);
 }
 
-Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, Clock clock) {
+Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Clock& clock) {
   std::unique_ptr<Ledger> ledger(new Ledger(clock));
   auto opened = ledger->open_file(path);
   if (!opened && opened.error().kind == ErrorKind::corrupt && !path.empty()) {
@@ -196,8 +196,10 @@ Result<void> Ledger::open_file(const std::string& path) {
   }
   on_disk_ = !path.empty();
   // Exclusive: two agents on one file would count everything twice.
-  for (const char* sql : {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL",
-                          "PRAGMA synchronous=NORMAL", "BEGIN EXCLUSIVE", "COMMIT"}) {
+  // What it writes it does not read again: SQLite's own two megabytes of cache would stay full of it.
+  for (const char* sql :
+       {"PRAGMA locking_mode=EXCLUSIVE", "PRAGMA cache_size=-256", "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=NORMAL", "BEGIN EXCLUSIVE", "COMMIT"}) {
     if (auto done = run(database_, sql); !done) return done;
   }
   const auto id = pragma(database_, "application_id");

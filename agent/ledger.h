@@ -43,7 +43,7 @@ class Ledger {
   /// Opens or makes the file; empty: in memory. A damaged file is moved aside, take_warnings() says so.
   /// Errors: unavailable (another process has it), io, denied, invalid (a newer version of Bakusoku wrote
   /// it).
-  [[nodiscard]] static Result<std::unique_ptr<Ledger>> open(const std::string& path, Clock clock);
+  [[nodiscard]] static Result<std::unique_ptr<Ledger>> open(const std::string& path, const Clock& clock);
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;

@@ -16,7 +16,7 @@ constexpr int64_t kWholeCall =
 
 // The start of the oldest period that CloudWatch surely still has.
 int64_t oldest_kept(int64_t now, int64_t period) {
-  const int64_t kept = period < 60     ? 3 * 3600
+  const int64_t kept = period < 60     ? int64_t{3} * 3600
                        : period < 300  ? 15 * kDay
                        : period < 3600 ? 63 * kDay
                                        : 455 * kDay;

@@ -36,7 +36,7 @@ std::string_view advice(std::string_view words) {
 
 constexpr size_t kMaxHeaders = 256;
 constexpr size_t kMaxHeaderBytes = 128u << 10;
-constexpr long kBufferBytes = 128L << 10;
+constexpr long kBufferBytes = 64L << 10;  // a request of 500 metrics and its answer have about as much
 constexpr long kIdleConnections = 256;
 constexpr size_t kIdleHandles = 16;
 

@@ -20,7 +20,7 @@
 namespace bakusoku::simaws {
 
 /// AWS/S3's storage metrics are published hours after their day, unless the namespace is named.
-inline constexpr int64_t kStoragePublication = 4 * 3600;
+inline constexpr int64_t kStoragePublication = int64_t{4} * 3600;
 
 struct Publication {
   struct Share {

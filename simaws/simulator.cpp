@@ -11,7 +11,7 @@
 namespace bakusoku::simaws {
 namespace {
 
-constexpr int64_t kMaxClockOffset = 10 * 366 * 86400;  // seconds
+constexpr int64_t kMaxClockOffset = int64_t{10} * 366 * 86400;  // seconds
 constexpr int64_t kAllowedSkew = int64_t{5} * 60;
 constexpr std::string_view kRpcPrefix = "/service/";
 constexpr std::string_view kRpcOperation = "operation/";

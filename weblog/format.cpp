@@ -310,8 +310,9 @@ std::optional<int64_t> parse_stamp(std::string_view stamp) {
                                          std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  const int64_t zone = (*zone_hour * 60 + *zone_minute) * 60;
-  return days * 86400 + *hour * 3600 + *minute * 60 + *second - (stamp[21] == '-' ? -zone : zone);
+  const int64_t zone = (int64_t{*zone_hour} * 60 + *zone_minute) * 60;
+  return days * 86400 + int64_t{*hour} * 3600 + int64_t{*minute} * 60 + *second -
+         (stamp[21] == '-' ? -zone : zone);
 }
 
 }  // namespace bakusoku::weblog

@@ -23,11 +23,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr size_t kChunk = 256 * 1024;  // about two milliseconds of reading
+constexpr size_t kChunk = size_t{256} * 1024;  // about two milliseconds of reading
 constexpr std::chrono::milliseconds kRound{1000};
 constexpr std::chrono::milliseconds kFreshEnough{100};
-constexpr int64_t kWatchedUnasked = 2 * 86400;  // Zabbix's longest interval is a day
-constexpr int64_t kKeptUnasked = 30 * 86400;
+constexpr int64_t kWatchedUnasked = int64_t{2} * 86400;  // Zabbix's longest interval is a day
+constexpr int64_t kKeptUnasked = int64_t{30} * 86400;
 constexpr int64_t kAskedStep = 3600;  // a state is written again for when it was asked about so often
 constexpr size_t kMostLogs = 256;
 constexpr size_t kLongestPath = 4000;

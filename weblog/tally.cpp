@@ -51,13 +51,14 @@ int64_t Tally::time_of(std::string_view stamp, int64_t now) {
 Result<uint64_t> Tally::with_status(std::string_view which) const {
   const auto is_digit = [](char ch) { return ch >= '0' && ch <= '9'; };
   if (which.size() == 3 && is_digit(which[0]) && (which.substr(1) == "xx" || which.substr(1) == "XX")) {
-    const auto first = by_code_.begin() + (which[0] - '0') * 100;
+    const auto first = by_code_.begin() + ptrdiff_t{which[0] - '0'} * 100;
     uint64_t sum = 0;
     std::for_each(first, first + 100, [&sum](uint64_t count) { sum += count; });
     return sum;
   }
   if (which.size() == 3 && std::all_of(which.begin(), which.end(), is_digit)) {
-    return by_code_[static_cast<size_t>((which[0] - '0') * 100 + (which[1] - '0') * 10 + (which[2] - '0'))];
+    const int code = (which[0] - '0') * 100 + (which[1] - '0') * 10 + (which[2] - '0');
+    return by_code_[static_cast<size_t>(code)];
   }
   if (which.empty())
     return fail(ErrorKind::invalid, "which status? A class (5xx), a code (404), or a regular expression");

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from lab import wait_for
+from lab import BUILD, wait_for
 
 
 class SimulatedClock:
@@ -16,10 +16,13 @@ class SimulatedClock:
         found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
         if not found:
             raise FileNotFoundError("libfaketime is not installed: run scripts/install-packages test")
+        timers = BUILD / "lib/tests/real_timers.so"
+        if not timers.exists():
+            raise FileNotFoundError(f"{timers} is not built")
         self.file, self.rate, self.seconds, self.end = file, 1.0, start, float("inf")
         self._lock = threading.Lock()
         file.touch()
-        self.environment = {"LD_PRELOAD": found[0], "FAKETIME": "%", "FAKETIME_FOLLOW_FILE": str(file), "NO_FAKE_STAT": "1",
+        self.environment = {"LD_PRELOAD": f"{timers}:{found[0]}", "FAKETIME": "%", "FAKETIME_FOLLOW_FILE": str(file), "NO_FAKE_STAT": "1",
                             "FAKETIME_FOLLOW_ABSOLUTE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
         self._set(start)
         self._stop = threading.Event()
