@@ -72,7 +72,7 @@ def add_wanted(results, add):
         return
     load, series = results["engine"]["load"], results["engine"]["series"][0]
     # What does not fit is read at the next moment, its datapoints of both together: none is lost, and fewer are asked for.
-    add(f"{load['values_per_second']:,.0f} metrics/s, decode to spool", "25,000, in at most 0.25 cores",
+    add(f"{load['values_per_second']:,.0f} values/s of {load['series']:,} metrics, decode to spool", "25,000, in at most 0.25 cores",
         f"{load['cpu_share']:.2f} cores", load["cpu_share"] <= 0.25 and load["values_per_second"] >= 0.995 * QUOTA)
     minutes = series["period"] / 60
     add(f"CPU with {series['series']:,} series each {minutes:g} min", "at most 5 % of a core", f"{series['cpu_share']:.1%}",
