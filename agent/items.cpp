@@ -11,6 +11,7 @@
 #include "agent/planner.h"
 #include "agent/status.h"
 #include "base/json.h"
+#include "base/time_text.h"
 #include "base/version.h"
 #include "weblog/logs.h"
 #include "zabbix/key.h"
@@ -26,13 +27,7 @@ const std::string& parameter(Parameters parameters, size_t at) {
   return at < parameters.size() ? parameters[at] : kEmpty;
 }
 
-std::string clock_text(WallTime time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 32> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
+std::string clock_text(WallTime time) { return utc_text(unix_seconds(time), "%Y-%m-%dT%H:%M:%SZ"); }
 
 std::string macro_name(std::string_view field) {
   std::string name;

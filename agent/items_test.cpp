@@ -10,6 +10,7 @@
 #include <map>
 
 #include "agent/agent.h"
+#include "agent/ask_fixture.h"
 #include "agent/simulator_fixture.h"
 #include "base/log.h"
 #include "simaws/fleet.h"
@@ -38,21 +39,7 @@ class ItemsTest : public testing::Test {
   // Asks for all keys at once and waits for all answers.
   std::vector<Answer> ask(const std::vector<std::string>& keys,
                           std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
-    std::vector<Answer> answers(keys.size());
-    size_t open = keys.size();
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
-    for (size_t at = 0; at < keys.size(); ++at) {
-      asio::co_spawn(io_, agent_->items().answer(keys[at], deadline),
-                     [&, at](std::exception_ptr failure, Answer answer) {
-                       EXPECT_FALSE(failure);
-                       answers[at] = std::move(answer);
-                       if (--open == 0) io_.stop();
-                     });
-    }
-    io_.restart();
-    io_.run_for(timeout + std::chrono::seconds(5));
-    EXPECT_EQ(open, 0u) << "unanswered after its deadline";
-    return answers;
+    return ask_all(io_, agent_->items(), keys, timeout);
   }
   std::string value(const std::string& key) {
     const Answer answer = ask({key})[0];

@@ -9,6 +9,13 @@
 namespace bakusoku::agent {
 namespace {
 
+Environment no_files() {
+  Environment environment;
+  environment.variables = {{"AWS_CONFIG_FILE", "/nonexistent/config"},
+                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
+  return environment;
+}
+
 TEST(MeanInterval, OfSimpleFlexibleAndScheduledOnes) {
   EXPECT_EQ(mean_interval("5m").value(), 300);
   EXPECT_EQ(mean_interval("30").value(), 30);
@@ -22,10 +29,7 @@ TEST(PlannedItems, ReadsKeysAsTheAgentDoes) {
   asio::io_context io;
   auto config = parse_config("[aws]\nregion = \"eu-west-1\"\n", "");
   ASSERT_TRUE(config);
-  Environment environment;
-  environment.variables = {{"AWS_CONFIG_FILE", "/nonexistent/config"},
-                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
-  auto targets = Targets::create(io, *config, environment, system_clock());
+  auto targets = Targets::create(io, *config, no_files(), system_clock());
   ASSERT_TRUE(targets) << targets.error().message;
   PlannedItems items(**targets);
   items.add("aws.metric[AWS/EC2,CPUUtilization,\"B=2;A=1\",Maximum,1m]", "10m");
@@ -62,10 +66,7 @@ regions = ["eu-west-1"]
 )",
                              "");
   ASSERT_TRUE(config) << config.error().message;
-  Environment environment;
-  environment.variables = {{"AWS_CONFIG_FILE", "/nonexistent/config"},
-                           {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
-  auto targets = Targets::create(io, *config, environment, system_clock());
+  auto targets = Targets::create(io, *config, no_files(), system_clock());
   ASSERT_TRUE(targets) << targets.error().message;
   PlannedItems items(**targets);
   items.add("aws.discovery[ec2]", "1m");  // free

@@ -3,24 +3,20 @@
 #include <array>
 
 #include "agent/items.h"
+#include "agent/service_pages.h"
 #include "aws/cloudwatch.h"
+#include "base/time_text.h"
 
 namespace bakusoku::agent {
 namespace {
 
 using aws::cloudwatch::Alarm;
 
-constexpr size_t kMaxPages = 10'000;           // a million alarms: an answer without end is not believed
 constexpr std::chrono::seconds kInterval{60};  // an alarm looks at its metric about once a minute
 
 // As EC2 writes its times.
 std::string time_text(int64_t unix_seconds) {
-  if (unix_seconds == 0) return {};
-  const std::time_t seconds = unix_seconds;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 40> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.000Z", &utc)};
+  return unix_seconds == 0 ? std::string() : utc_text(unix_seconds, "%Y-%m-%dT%H:%M:%S.000Z");
 }
 
 struct Field {
@@ -57,21 +53,12 @@ constexpr std::array<Field, 15> kFields = {{
      }},
 }};
 
+void add_page(Snapshot& snapshot, const aws::cloudwatch::AlarmsPage& page) {
+  for (const Alarm& alarm : page.alarms) add_alarm(snapshot, alarm);
+}
+
 asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_alarms(const Target& target) {
-  auto snapshot = std::make_shared<Snapshot>();
-  std::string token;
-  for (size_t page = 0; page < kMaxPages; ++page) {
-    const std::string sent = token;
-    auto answer = co_await aws::cloudwatch::describe_alarms(*target.account->client, target.region, sent);
-    if (!answer) co_return fail(answer.error());
-    snapshot->count_page();
-    for (const Alarm& alarm : answer->alarms) add_alarm(*snapshot, alarm);
-    token = answer->next_token;
-    if (token.empty()) co_return snapshot;
-    if (token == sent) break;
-  }
-  co_return fail(ErrorKind::corrupt, "cloudwatch:DescribeAlarms in {} never came to a last page",
-                 target.description());
+  return read_pages(target, "cloudwatch:DescribeAlarms", aws::cloudwatch::describe_alarms, add_page);
 }
 
 }  // namespace

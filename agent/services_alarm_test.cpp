@@ -5,11 +5,11 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <set>
 
 #include "agent/agent.h"
+#include "agent/ask_fixture.h"
 #include "agent/items.h"
 #include "agent/simulator_fixture.h"
 #include "base/log.h"
@@ -215,21 +215,7 @@ class AlarmsTest : public testing::Test {
     agent_ = std::move(*agent);
   }
   std::vector<Answer> ask(const std::vector<std::string>& keys) {
-    std::vector<Answer> answers(keys.size());
-    size_t open = keys.size();
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    for (size_t at = 0; at < keys.size(); ++at) {
-      asio::co_spawn(io_, agent_->items().answer(keys[at], deadline),
-                     [&, at](const std::exception_ptr& failure, Answer answer) {
-                       EXPECT_FALSE(failure);
-                       answers[at] = std::move(answer);
-                       if (--open == 0) io_.stop();
-                     });
-    }
-    io_.restart();
-    io_.run_for(std::chrono::seconds(35));
-    EXPECT_EQ(open, 0u) << "unanswered after its deadline";
-    return answers;
+    return ask_all(io_, agent_->items(), keys, std::chrono::seconds(30));
   }
   std::string value(const std::string& key) {
     const Answer answer = ask({key})[0];

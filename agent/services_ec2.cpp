@@ -2,10 +2,10 @@
 
 #include <array>
 
+#include "agent/service_pages.h"
+
 namespace bakusoku::agent {
 namespace {
-
-constexpr size_t kMaxPages = 10'000;  // ten million instances: an answer without end is not believed
 
 struct Field {
   std::string_view name;
@@ -29,21 +29,12 @@ constexpr std::array<Field, 14> kFields = {{
     {"monitoring", &aws::ec2::Instance::monitoring},
 }};
 
+void add_page(Snapshot& snapshot, const aws::ec2::InstancesPage& page) {
+  for (const aws::ec2::Instance& instance : page.instances) add_instance(snapshot, instance);
+}
+
 asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_instances(const Target& target) {
-  auto snapshot = std::make_shared<Snapshot>();
-  std::string token;
-  for (size_t page = 0; page < kMaxPages; ++page) {
-    const std::string sent = token;
-    auto answer = co_await aws::ec2::describe_instances(*target.account->client, target.region, sent);
-    if (!answer) co_return fail(answer.error());
-    snapshot->count_page();
-    for (const aws::ec2::Instance& instance : answer->instances) add_instance(*snapshot, instance);
-    token = answer->next_token;
-    if (token.empty()) co_return snapshot;
-    if (token == sent) break;
-  }
-  co_return fail(ErrorKind::corrupt, "ec2:DescribeInstances in {} never came to a last page",
-                 target.description());
+  return read_pages(target, "ec2:DescribeInstances", aws::ec2::describe_instances, add_page);
 }
 
 }  // namespace

@@ -18,6 +18,16 @@ Call call(std::string region, std::string action, std::string body) {
   return out;
 }
 
+template <typename Page>
+asio::awaitable<Result<Page>> page_of(Client& client, Call sent, Result<Page> (*decode)(std::string_view)) {
+  const std::string context = sent.permission + " in " + sent.region;
+  const Result<std::string> body = co_await client.send(std::move(sent));
+  if (!body) co_return fail(body.error());
+  Result<Page> page = decode(*body);
+  if (!page) co_return fail(page.error().with_context(context));
+  co_return page;
+}
+
 }  // namespace
 
 asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::string region,
@@ -40,24 +50,14 @@ asio::awaitable<Result<MetricDataPage>> get_metric_data(Client& client, std::str
 
 asio::awaitable<Result<MetricsPage>> list_metrics(Client& client, std::string region,
                                                   ListMetricsRequest request) {
-  const std::string context = "cloudwatch:ListMetrics in " + region;
-  Call sent = call(std::move(region), "ListMetrics", encode_list_metrics(request));
-  const Result<std::string> body = co_await client.send(std::move(sent));
-  if (!body) co_return fail(body.error());
-  Result<MetricsPage> page = decode_list_metrics(*body);
-  if (!page) co_return fail(page.error().with_context(context));
-  co_return page;
+  return page_of(client, call(std::move(region), "ListMetrics", encode_list_metrics(request)),
+                 decode_list_metrics);
 }
 
 asio::awaitable<Result<AlarmsPage>> describe_alarms(Client& client, std::string region,
                                                     std::string next_token) {
-  const std::string context = "cloudwatch:DescribeAlarms in " + region;
-  Call sent = call(std::move(region), "DescribeAlarms", encode_describe_alarms(next_token));
-  const Result<std::string> body = co_await client.send(std::move(sent));
-  if (!body) co_return fail(body.error());
-  Result<AlarmsPage> page = decode_describe_alarms(*body);
-  if (!page) co_return fail(page.error().with_context(context));
-  co_return page;
+  return page_of(client, call(std::move(region), "DescribeAlarms", encode_describe_alarms(next_token)),
+                 decode_describe_alarms);
 }
 
 }  // namespace bakusoku::aws::cloudwatch

@@ -6,17 +6,14 @@
 #include <ctime>
 
 namespace bakusoku {
-namespace {
 
-std::string formatted(int64_t time, const char* format) {
+std::string utc_text(int64_t time, const char* format) {
   const auto seconds = static_cast<std::time_t>(time);
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   std::array<char, 40> text{};
   return {text.data(), std::strftime(text.data(), text.size(), format, &utc)};
 }
-
-}  // namespace
 
 std::string duration_text(int64_t seconds) {
   if (seconds < 0) seconds = -seconds;
@@ -31,7 +28,7 @@ std::string duration_text(int64_t seconds) {
 }
 
 std::string clock_text(int64_t time, int64_t now) {
-  return formatted(time, time / 86400 == now / 86400 ? "%H:%M:%S UTC" : "%Y-%m-%d %H:%M:%S UTC");
+  return utc_text(time, time / 86400 == now / 86400 ? "%H:%M:%S UTC" : "%Y-%m-%d %H:%M:%S UTC");
 }
 
 std::string moment_text(int64_t time, int64_t now) {

@@ -1,4 +1,4 @@
-// Times in words, for messages to people. Pure.
+// Times as text: in words, for messages to people, and in formats of one's own. Pure.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,9 @@ namespace bakusoku {
 
 /// "0 s", "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"; without a sign.
 [[nodiscard]] std::string duration_text(int64_t seconds);
+
+/// As strftime() writes it, in UTC; 39 bytes at most. Unix seconds.
+[[nodiscard]] std::string utc_text(int64_t time, const char* format);
 
 /// "12:26:49 UTC", with the date in front where it is not that of `now`. Unix seconds.
 [[nodiscard]] std::string clock_text(int64_t time, int64_t now);
