@@ -40,13 +40,6 @@ std::string redirect(int revision, const std::string& address) {
          R"("},"response":"failed"})";
 }
 
-// A port of this machine on which nobody listens.
-zabbix::Endpoint closed_port() {
-  asio::io_context io;
-  const asio::ip::tcp::acceptor acceptor(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-  return {"127.0.0.1", acceptor.local_endpoint().port()};
-}
-
 class DeliveryTest : public testing::Test {
  protected:
   DeliveryTest() {
@@ -277,7 +270,7 @@ TEST_F(DeliveryTest, GoesOnToTheNodeThatIsNoStandby) {
   ScriptedZabbix standby([](const std::string&) { return ""; });
   ScriptedZabbix server(takes_all);
   put("web-1", 1);
-  start({standby.endpoint(), closed_port(), server.endpoint()}, Dialect::v6);
+  start({standby.endpoint(), zabbix::closed_port(), server.endpoint()}, Dialect::v6);
   ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged(); }));
   put("web-1", 2);
   ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged(); }));

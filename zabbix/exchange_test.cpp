@@ -48,13 +48,6 @@ Result<std::string> ask(const Endpoint& endpoint, const std::string& request,
              exchange(io, endpoint, std::move(link), std::move(frame), steady_clock::now() + within, expect));
 }
 
-// A port of this machine on which nobody listens.
-Endpoint closed_port() {
-  asio::io_context io;
-  const asio::ip::tcp::acceptor acceptor(io, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-  return {"127.0.0.1", acceptor.local_endpoint().port()};
-}
-
 std::string error_of(const Result<std::string>& result, ErrorKind kind) {
   if (result) return "no error";
   EXPECT_EQ(result.error().kind, kind) << result.error().message;

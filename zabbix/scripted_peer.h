@@ -1,5 +1,6 @@
 // For tests: a peer on a loopback port that does with each connection what a script says, on a thread of its
-// own with blocking calls, with or without TLS.
+// own with blocking calls, with or without TLS. A script begins when the other side has sent something or has
+// gone: one that closed before could meet a client that does not know yet that it is connected.
 #pragma once
 
 #include <arpa/inet.h>
@@ -31,6 +32,19 @@ using ServerContext = std::unique_ptr<SSL_CTX, FreeContext>;
 
 inline void must(bool done, const char* what) {
   if (!done) throw std::runtime_error(what);
+}
+
+/// A port of this machine on which nobody listens: it stays bound, so that no other program is given it.
+inline Endpoint closed_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  must(::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+           ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0,
+       "closed port");
+  return {"127.0.0.1", ntohs(address.sin_port)};
 }
 
 /// The peer's end of one connection.
@@ -126,9 +140,17 @@ class ScriptedPeer {
       const timeval limit{20, 0};
       ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
       ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-      answer(fd);
+      if (has_begun(fd)) answer(fd);
       ::close(fd);
     }
+  }
+
+  bool has_begun(int fd) const {
+    pollfd wait{fd, POLLIN, 0};
+    while (::poll(&wait, 1, 20) == 0) {
+      if (stop_) return false;
+    }
+    return true;
   }
 
   void answer(int fd) {

@@ -381,10 +381,11 @@ TEST_F(Tls, APeerThatSpeaksNoTlsIsAnError) {
     wire.write("ZBXD\x01 this is no TLS record at all");
     wire.wait_for_end();
   });
-  EXPECT_TRUE(holds(said(ask(plain.endpoint(), psk())), "TLS handshake failed"));
+  const auto to_plain = ask(plain.endpoint(), psk());
+  EXPECT_TRUE(holds(said(to_plain), "TLS handshake failed")) << said(to_plain);
   ScriptedPeer closing([](Wire& wire) { wire.reset(); });
-  EXPECT_TRUE(holds(said(ask(closing.endpoint(), psk())), "TLS handshake failed (Connection reset"))
-      << said(ask(closing.endpoint(), psk()));
+  const auto to_closing = ask(closing.endpoint(), psk());
+  EXPECT_TRUE(holds(said(to_closing), "TLS handshake failed (Connection reset")) << said(to_closing);
   ScriptedPeer silent([](Wire& wire) { wire.wait_for_end(); });
   const auto result = ask(silent.endpoint(), psk(), 500ms);
   ASSERT_FALSE(result);
