@@ -413,12 +413,14 @@ Result<void> read_sends(const toml::node& node, std::string_view file, std::vect
 Result<void> read_weblog_file(const toml::table& table, std::string_view file, const weblog::Options& all,
                               weblog::FileOptions& into) {
   TableReader reader(table, "[[weblog.file]]", file);
-  std::string format = "auto";
-  std::string unit = "auto";
+  weblog::FormatOptions options;
   into.from_start = all.from_start;
   reader.text("path", into.path);
-  reader.text("format", format);
-  reader.text("time_unit", unit);
+  reader.text("format", options.format);
+  reader.text("time_unit", options.unit);
+  reader.text("status", options.status);
+  reader.text("bytes", options.bytes);
+  reader.text("time", options.time);
   reader.flag("from_start", into.from_start);
   if (auto read = reader.finish(); !read) return read;
   const auto line = table.source().begin.line;
@@ -426,13 +428,12 @@ Result<void> read_weblog_file(const toml::table& table, std::string_view file, c
     return fail(ErrorKind::invalid,
                 "{}:{}: [[weblog.file]] needs the whole path of a log, or a pattern of paths", file, line);
   }
-  auto made = weblog::Format::make(format, unit);
+  auto made = weblog::Format::make(std::move(options));
   if (!made) {
     return fail(ErrorKind::invalid, "{}:{}: [[weblog.file]] {}: {}", file, line, into.path,
                 made.error().message);
   }
   into.format = std::move(*made);
-  into.written = format + ' ' + unit;
   return {};
 }
 

@@ -130,7 +130,22 @@ from_start = true
   ASSERT_EQ(config->weblog.files.size(), 2u);
   EXPECT_TRUE(config->weblog.files[0].from_start) << "as all are";
   EXPECT_FALSE(config->weblog.files[1].from_start);
-  EXPECT_EQ(config->weblog.files[0].format.read("404 7")->took->micros, 7000u);
+  EXPECT_EQ(config->weblog.files[0].format.read("404 7")->micros, 7000u);
+  const auto json = parse_config(R"([[weblog.file]]
+path = "/var/log/app.json"
+format = "json"
+status = "response.code"
+bytes = "out"
+time = "took"
+time_unit = "us"
+)",
+                                 "bakusoku.toml");
+  ASSERT_TRUE(json) << json.error().message;
+  const auto read = json->weblog.files[0].format.read(R"({"response":{"code":404},"out":12,"took":7})");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->status, 404);
+  EXPECT_EQ(read->bytes, 12u);
+  EXPECT_EQ(read->micros, 7u);
   const std::string file = "[[weblog.file]]\npath = '/x'\n";
   EXPECT_THAT(error_of("[[weblog.file]]\nformat = 'auto'"),
               HasSubstr("bakusoku.toml:1: [[weblog.file]] needs the whole path"));

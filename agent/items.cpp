@@ -484,11 +484,17 @@ Items::Value Items::weblog_time(Parameters parameters, std::string_view, Deadlin
   const auto log = parts_.weblogs.ask(parameter(parameters, 0));
   if (!log) co_return fail(log.error());
   const weblog::Tally& tally = (*log)->tally();
-  if (tally.requests() != 0 && !tally.timed()) {
+  if (tally.newest() && !tally.newest()->micros && !tally.timed()) {
+    if (tally.newest()->evidence == weblog::Evidence::doubtful) {
+      co_return fail(ErrorKind::invalid,
+                     "the lines of {} end in a whole number, which may be a time or not: say time_unit in a "
+                     "[[weblog.file]] of the configuration (Apache's %D: \"us\", %T: \"s\")",
+                     (*log)->path());
+    }
     co_return fail(
         ErrorKind::invalid,
         "the lines of {} do not say how long a request took: let the web server write it behind them "
-        "(nginx: $request_time, Apache: %D)",
+        "(nginx: $request_time, Apache: %D and time_unit = \"us\")",
         (*log)->path());
   }
   const auto found = tally.times().of(unix_seconds(parts_.clock()), window).statistic(name);
@@ -515,10 +521,16 @@ Items::Value Items::weblog_state(Parameters parameters, std::string_view, Deadli
     known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
     json += fmt::format("\"{}\":{},", name, number);
   }
+  const auto& newest = follower.tally().newest();
+  const std::string format = newest ? weblog::describe(*newest, follower.format()) : "not known yet";
+  if (wanted == "format") co_return format;
   if (!wanted.empty()) {
-    co_return fail(ErrorKind::invalid, "'{}' (parameter 2) is not known; known are {}", wanted, known);
+    co_return fail(ErrorKind::invalid, "'{}' (parameter 2) is not known; known are {}, format", wanted,
+                   known);
   }
-  json += "\"error\":";
+  json += "\"format\":";
+  append_json_string(json, format);
+  json += ",\"error\":";
   append_json_string(json, follower.trouble() ? follower.trouble()->message : "");
   co_return json + "}";
 }

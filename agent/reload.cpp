@@ -95,7 +95,8 @@ void compare_weblog(const weblog::Options& a, const weblog::Options& b, std::vec
   if (a.from_start != b.from_start) change.at_once.emplace_back("from_start");
   const bool same_files = std::equal(a.files.begin(), a.files.end(), b.files.begin(), b.files.end(),
                                      [](const weblog::FileOptions& one, const weblog::FileOptions& other) {
-                                       return one.path == other.path && one.written == other.written &&
+                                       return one.path == other.path &&
+                                              one.format.options() == other.format.options() &&
                                               one.from_start == other.from_start;
                                      });
   if (!same_files) change.at_once.emplace_back("file");

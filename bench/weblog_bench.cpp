@@ -99,8 +99,9 @@ int main(int argc, char** argv) {
   write_log(path, lines);
   const auto bytes = static_cast<double>(std::filesystem::file_size(path));
   const auto expression = weblog::Format::make(
-      R"re(^\S+ \S+ \S+ \[[^\]]+\] "[^"]*" (?<status>\d{3}) (?<bytes>\S+) "[^"]*" "[^"]*" (?<time>[\d.]+)$)re",
-      "s");
+      {.format =
+           R"re(^\S+ \S+ \S+ \[[^\]]+\] "[^"]*" (?<status>\d{3}) (?<bytes>\S+) "[^"]*" "[^"]*" (?<time>[\d.]+)$)re",
+       .unit = "s"});
   if (!expression) return 1;
   const double ends = find_ends(path, lines);
   std::printf("%zu lines of %.0f bytes, per second of CPU:\n", lines, bytes / static_cast<double>(lines));

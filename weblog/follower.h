@@ -47,6 +47,9 @@ class Follower {
   [[nodiscard]] const Tally& tally() const { return tally_; }
   /// Why nothing can be read at present, in words for the item; nothing: all is well.
   [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
+  /// Whether there has ever been a file.
+  [[nodiscard]] bool seen() const { return !files_.empty() || rotations_ != 0 || tally_.requests() != 0; }
+  [[nodiscard]] const FormatOptions& format() const { return parts_.format.options(); }
   /// Bytes that are there and not yet counted.
   [[nodiscard]] uint64_t behind() const { return behind_; }
   [[nodiscard]] uint64_t rotations() const { return rotations_; }

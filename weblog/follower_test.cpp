@@ -220,6 +220,27 @@ TEST_F(FollowerTest, OtherLogsOfTheFolderAreNotTakenForPredecessors) {
   EXPECT_EQ(counted(*follower), 4u) << "names that logrotate gives";
 }
 
+TEST_F(FollowerTest, APredecessorThatMayNotBeReadOrIsALinkIsNotOpened) {
+  Folder outside;
+  std::ofstream(outside.path("secret")) << Webserver::line(999'000);
+  Webserver server(path_);
+  std::vector<std::string> asked;
+  Follower follower(Follower::Parts{path_, Format{}, false, system_clock(), [&](const std::string& path) {
+                                      asked.push_back(path);
+                                      return path != folder_.path("access.log-20261125");
+                                    }});
+  read_all(follower);
+  server.log(1);
+  server.rotate();
+  std::ofstream(folder_.path("access.log-20261125")) << Webserver::line(999'001);
+  fs::create_symlink(outside.path("secret"), folder_.path("access.log-20261126"));
+  server.log(1);
+  EXPECT_EQ(counted(follower), 2u);
+  EXPECT_THAT(asked, testing::Contains(folder_.path("access.log-20261125")));
+  std::ofstream(folder_.path("access.log-20261127")) << Webserver::line(999'002);
+  EXPECT_EQ(counted(follower), 3u) << "an honest one beside them is";
+}
+
 TEST_F(FollowerTest, CopiedAndTruncated) {
   Webserver server(path_);
   server.log(10);
@@ -308,6 +329,25 @@ TEST_F(FollowerTest, AWriterThatDoesNotAppendLeavesAHole) {
   server.log(2);
   EXPECT_EQ(counted(*follower), 52u);
   EXPECT_EQ(follower->tally().unreadable(), 0u);
+}
+
+TEST_F(FollowerTest, NulsAreSkippedWhereverLinesBegin) {
+  Webserver server(path_);
+  auto follower = make();
+  read_all(*follower);
+  server.put(std::string(300'000, '\0'));  // more than is read at a time
+  server.log(1);
+  server.put(std::string(5, '\0'));
+  server.log(1);
+  EXPECT_EQ(counted(*follower), 2u);
+  EXPECT_EQ(follower->tally().unreadable(), 0u);
+  server.put(std::string(7, '\0'));
+  read_all(*follower);
+  EXPECT_EQ(follower->behind(), 0u) << "a hole that nothing follows yet is done with";
+  server.put("a\0b\n");
+  server.put(std::string("a\0b\n", 4));
+  EXPECT_EQ(counted(*follower), 2u);
+  EXPECT_EQ(follower->tally().unreadable(), 1u) << "one inside a line is a part of it";
 }
 
 TEST_F(FollowerTest, APredecessorThatWasCompressedIsSaidToBeLost) {

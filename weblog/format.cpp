@@ -1,143 +1,33 @@
 #include "weblog/format.h"
 
+#include <fmt/format.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <cstring>
+
+#include "weblog/json_line.h"
+#include "weblog/number.h"
+#include "weblog/text_line.h"
 
 namespace bakusoku::weblog {
 namespace {
 
+// What an asker sends is compiled while everything else waits.
 constexpr size_t kLongestExpression = 4096;
 constexpr int64_t kExpressionMemory = 4 << 20;
+constexpr size_t kLongestOfAsker = 256;
+constexpr int64_t kMemoryOfAsker = 64 << 10;
 constexpr size_t kStampBytes = 26;
-constexpr uint64_t kLongestTook = 100ULL * 86400 * 1'000'000;  // microseconds; longer is not a time
+constexpr int kMostGroups = 64;
 
-bool is_digit(char ch) { return ch >= '0' && ch <= '9'; }
-
-std::optional<uint64_t> whole(std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// A number of `factor` microseconds each, with or without a fraction.
-std::optional<uint64_t> scaled(std::string_view text, uint64_t factor) {
-  const size_t point = text.find('.');
-  const auto number = whole(text.substr(0, point));
-  if (!number || *number > kLongestTook / factor) return std::nullopt;
-  uint64_t micros = *number * factor;
-  if (point == std::string_view::npos) return micros;
-  uint64_t worth = factor;
-  const std::string_view fraction = text.substr(point + 1);
-  if (fraction.empty()) return std::nullopt;
-  for (const char digit : fraction) {
-    if (!is_digit(digit)) return std::nullopt;
-    worth /= 10;
-    micros += static_cast<uint64_t>(digit - '0') * worth;
-  }
-  return micros;
-}
-
-std::optional<Took> read_took(std::string_view text, Took::Unit unit) {
-  switch (unit) {
-    case Took::Unit::seconds:
-    case Took::Unit::milliseconds:
-    case Took::Unit::microseconds: {
-      const uint64_t factor = unit == Took::Unit::seconds        ? 1'000'000
-                              : unit == Took::Unit::milliseconds ? 1000
-                                                                 : 1;
-      const auto micros = scaled(text, factor);
-      if (!micros) return std::nullopt;
-      return Took{unit, *micros};
-    }
-    case Took::Unit::unknown:
-      break;
-  }
-  if (text.find('.') != std::string_view::npos) return read_took(text, Took::Unit::seconds);
-  const auto number = whole(text);
-  if (!number || *number > kLongestTook) return std::nullopt;
-  return Took{Took::Unit::unknown, *number};
-}
-
-// Where the quoted text that began before `at` ends; npos: it does not. nginx writes a quote inside as \x22,
-// Apache as \".
-size_t closing_quote(std::string_view line, size_t at) {
-  const size_t begin = at;
-  while (at < line.size()) {
-    const void* found = std::memchr(line.data() + at, '"', line.size() - at);
-    if (found == nullptr) return std::string_view::npos;
-    const auto quote = static_cast<size_t>(static_cast<const char*>(found) - line.data());
-    size_t slashes = 0;
-    while (quote - slashes > begin && line[quote - slashes - 1] == '\\') ++slashes;
-    if (slashes % 2 == 0) return quote;
-    at = quote + 1;
-  }
-  return std::string_view::npos;
-}
-
-// The quote that opens the request: what stands before it, a user's name included, holds no other "] \"".
-size_t request_quote(std::string_view line) {
-  size_t at = 0;
-  while (at < line.size()) {
-    const void* found = std::memchr(line.data() + at, '"', line.size() - at);
-    if (found == nullptr) break;
-    const auto quote = static_cast<size_t>(static_cast<const char*>(found) - line.data());
-    if (quote >= 2 && line[quote - 1] == ' ' && line[quote - 2] == ']') return quote;
-    at = quote + 1;
-  }
-  return std::string_view::npos;
-}
-
-struct Rest {
-  size_t quoted = 0;
-  std::optional<std::string_view> number{};
-};
-
-// What follows the bytes: quoted fields, and numbers that are not. One whole number is a time, several are
-// something else (Apache's combinedio ends in two counts of bytes); the first with a fraction always is one.
-std::optional<Rest> read_rest(std::string_view line, size_t at) {
-  Rest rest;
-  size_t whole_numbers = 0;
-  std::string_view only{};
-  while (at < line.size()) {
-    if (line[at] != ' ') return std::nullopt;
-    ++at;
-    if (at < line.size() && line[at] == '"') {
-      const size_t end = closing_quote(line, at + 1);
-      if (end == std::string_view::npos) return std::nullopt;
-      ++rest.quoted;
-      at = end + 1;
-      continue;
-    }
-    const size_t space = std::min(line.find(' ', at), line.size());
-    const std::string_view token = line.substr(at, space - at);
-    at = space;
-    if (rest.number || token.empty() || !is_digit(token.front())) continue;
-    const auto points = std::count(token.begin(), token.end(), '.');
-    if (!std::all_of(token.begin(), token.end(), [](char ch) { return is_digit(ch) || ch == '.'; })) continue;
-    if (points == 1) rest.number = token;
-    if (points == 0) {
-      ++whole_numbers;
-      only = token;
-    }
-  }
-  if (!rest.number && whole_numbers == 1) rest.number = only;
-  return rest;
-}
-
-std::optional<uint64_t> read_bytes(std::string_view text) {
-  if (text.empty() || text == "-") return 0;
-  return whole(text);
-}
-
-std::optional<uint16_t> read_status(std::string_view text) {
-  if (text.size() != 3 || !std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
-  return static_cast<uint16_t>((text[0] - '0') * 100 + (text[1] - '0') * 10 + (text[2] - '0'));
+std::optional<Shape> named_shape(std::string_view format) {
+  if (format == "common") return Shape::common;
+  if (format == "combined") return Shape::combined;
+  if (format == "traefik") return Shape::traefik;
+  if (format == "json") return Shape::json;
+  return std::nullopt;
 }
 
 // RE2 of 2023 and later reads (?<name>, older ones only (?P<name>.
@@ -170,20 +60,64 @@ std::optional<unsigned> digits(std::string_view text) {
     if (!is_digit(ch)) return std::nullopt;
     number = number * 10 + static_cast<unsigned>(ch - '0');
   }
-  return number;
+  return text.empty() ? std::nullopt : std::optional(number);
+}
+
+struct Moment {
+  std::optional<unsigned> year, month, day, hour, minute, second;
+};
+
+// `zone`: "+0100", "+01:00", "Z" or nothing, which is UTC.
+std::optional<int64_t> seconds_of(const Moment& moment, std::string_view zone) {
+  if (!moment.year || !moment.month || !moment.day || !moment.hour || !moment.minute || !moment.second ||
+      *moment.month < 1 || *moment.month > 12 || *moment.day < 1 || *moment.day > 31 || *moment.hour > 23 ||
+      *moment.minute > 59 || *moment.second > 60) {
+    return std::nullopt;
+  }
+  int64_t offset = 0;
+  if (!zone.empty() && zone != "Z") {
+    const std::string_view minutes = zone.substr(std::min<size_t>(zone.size(), 3));
+    const auto hour = digits(zone.substr(1, 2));
+    const auto minute = digits(minutes.starts_with(':') ? minutes.substr(1) : minutes);
+    if ((zone.front() != '+' && zone.front() != '-') || !hour || !minute || *hour > 23 || *minute > 59)
+      return std::nullopt;
+    offset = (int64_t{*hour} * 60 + *minute) * 60 * (zone.front() == '-' ? -1 : 1);
+  }
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*moment.year)),
+                                         std::chrono::month(*moment.month), std::chrono::day(*moment.day)};
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return days * 86400 + int64_t{*moment.hour} * 3600 + int64_t{*moment.minute} * 60 + *moment.second - offset;
+}
+
+std::string_view name_of(Shape shape) {
+  switch (shape) {
+    case Shape::common:
+      return "common";
+    case Shape::combined:
+      return "combined";
+    case Shape::traefik:
+      return "traefik";
+    case Shape::json:
+      return "json";
+    case Shape::expression:
+      return "the configuration's regular expression";
+  }
+  return "";
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const re2::RE2>> compile_expression(std::string_view pattern) {
-  if (pattern.size() > kLongestExpression) {
+Result<std::shared_ptr<const re2::RE2>> compile_expression(std::string_view pattern, Author author) {
+  const bool asked = author == Author::asker;
+  const size_t longest = asked ? kLongestOfAsker : kLongestExpression;
+  if (pattern.size() > longest) {
     return fail(ErrorKind::invalid, "a regular expression of {} bytes, at most {} are taken", pattern.size(),
-                kLongestExpression);
+                longest);
   }
   re2::RE2::Options options;
   options.set_encoding(re2::RE2::Options::EncodingLatin1);  // a log holds any bytes
   options.set_log_errors(false);
-  options.set_max_mem(kExpressionMemory);
+  options.set_max_mem(asked ? kMemoryOfAsker : kExpressionMemory);
   auto expression = std::make_shared<const re2::RE2>(with_python_names(pattern), options);
   if (!expression->ok()) {
     return fail(ErrorKind::invalid, "regular expression '{}': {}", pattern.substr(0, 200),
@@ -192,127 +126,139 @@ Result<std::shared_ptr<const re2::RE2>> compile_expression(std::string_view patt
   return expression;
 }
 
-Result<Format> Format::make(const std::string& text, const std::string& unit) {
+Result<Format> Format::make(FormatOptions options) {
   Format format;
-  if (unit == "s") {
-    format.unit_ = Took::Unit::seconds;
-  } else if (unit == "ms") {
-    format.unit_ = Took::Unit::milliseconds;
-  } else if (unit == "us") {
-    format.unit_ = Took::Unit::microseconds;
-  } else if (unit != "auto") {
-    return fail(ErrorKind::invalid, "'{}' is not a unit of time; known are auto, s, ms, us", unit);
+  if (options.unit == "s") {
+    format.unit_ = kSecond;
+  } else if (options.unit == "ms") {
+    format.unit_ = kMillisecond;
+  } else if (options.unit == "us") {
+    format.unit_ = 1000;
+  } else if (options.unit == "ns") {
+    format.unit_ = 1;
+  } else if (options.unit != "auto") {
+    return fail(ErrorKind::invalid, "'{}' is not a unit of time; known are auto, s, ms, us, ns",
+                options.unit);
   }
-  if (text == "auto") return format;
-  if (text == "common" || text == "combined") {
-    format.kind_ = text == "common" ? Kind::common : Kind::combined;
-    return format;
-  }
-  auto expression = compile_expression(text);
-  if (!expression) return fail(expression.error());
-  format.kind_ = Kind::expression;
-  format.expression_ = std::move(*expression);
-  for (const auto& [name, number] : format.expression_->NamedCapturingGroups()) {
-    if (name == "status") {
-      format.status_ = number;
-    } else if (name == "bytes") {
-      format.bytes_ = number;
-    } else if (name == "time") {
-      format.time_ = number;
-    } else {
-      return fail(ErrorKind::invalid, "field '{}' is not known; known are status, bytes, time", name);
+  const std::string& text = options.format;
+  const bool names_members = !options.status.empty() || !options.bytes.empty() || !options.time.empty();
+  if (names_members && text != "json")
+    return fail(ErrorKind::invalid, "status, bytes and time name members of JSON: set format = \"json\" too");
+  if (text != "auto" && !named_shape(text)) {
+    auto expression = compile_expression(text, Author::configuration);
+    if (!expression) return fail(expression.error());
+    format.expression_ = std::move(*expression);
+    for (const auto& [name, number] : format.expression_->NamedCapturingGroups()) {
+      if (name == "status") {
+        format.status_ = number;
+      } else if (name == "bytes") {
+        format.bytes_ = number;
+      } else if (name == "time") {
+        format.time_ = number;
+      } else {
+        return fail(ErrorKind::invalid, "field '{}' is not known; known are status, bytes, time", name);
+      }
+    }
+    if (format.status_ == 0) {
+      return fail(
+          ErrorKind::invalid,
+          "'{}' is none of auto, common, combined, traefik, json, nor a regular expression with a field "
+          "(?<status>...)",
+          text.substr(0, 200));
+    }
+    if (std::max({format.status_, format.bytes_, format.time_}) >= kMostGroups) {
+      return fail(ErrorKind::invalid,
+                  "a regular expression with more than {} groups; write (?:...) for those that are no fields",
+                  kMostGroups);
     }
   }
-  if (format.status_ == 0) {
-    return fail(ErrorKind::invalid,
-                "'{}' is neither auto, common nor combined, nor a regular expression with a field "
-                "(?<status>...)",
-                text.substr(0, 200));
-  }
+  format.options_ = std::move(options);
   return format;
 }
 
 std::optional<Request> Format::read(std::string_view line) const {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  const Took::Unit unit = unit_.value_or(Took::Unit::unknown);
+  if (expression_) return read_expression(line);
+  const auto shape = named_shape(options_.format);
+  const bool is_json = shape ? *shape == Shape::json : line.starts_with('{');
+  return is_json ? read_json_line(line, options_, unit_) : read_text_line(line, shape, unit_);
+}
+
+std::optional<Request> Format::read_expression(std::string_view line) const {
+  std::array<re2::StringPiece, kMostGroups> groups;
+  const int wanted = std::max({status_, bytes_, time_}) + 1;
+  const re2::StringPiece text(line.data(), line.size());
+  if (!expression_->Match(text, 0, line.size(), re2::RE2::UNANCHORED, groups.data(), wanted))
+    return std::nullopt;
+  const auto group = [&](int number) {
+    const re2::StringPiece& found = groups[static_cast<size_t>(number)];
+    return std::string_view(found.data(), found.size());
+  };
   Request request;
-  if (kind_ == Kind::expression) {
-    constexpr size_t kMostGroups = 64;
-    std::array<re2::StringPiece, kMostGroups> groups;
-    const int wanted = std::max({status_, bytes_, time_}) + 1;
-    if (wanted > static_cast<int>(kMostGroups)) return std::nullopt;
-    const re2::StringPiece text(line.data(), line.size());
-    if (!expression_->Match(text, 0, line.size(), re2::RE2::UNANCHORED, groups.data(), wanted)) {
-      return std::nullopt;
-    }
-    const auto group = [&](int number) {
-      const re2::StringPiece& found = groups[static_cast<size_t>(number)];
-      return std::string_view(found.data(), found.size());
-    };
-    const auto status = read_status(group(status_));
-    if (!status) return std::nullopt;
-    request.status = *status;
-    if (bytes_ != 0) {
-      const auto bytes = read_bytes(group(bytes_));
-      if (!bytes) return std::nullopt;
-      request.bytes = *bytes;
-    }
-    // Behind a proxy without an answer nginx writes "-".
-    if (time_ != 0) request.took = read_took(group(time_), unit_.value_or(Took::Unit::seconds));
-    return request;
-  }
-  const size_t open = request_quote(line);
-  if (open == std::string_view::npos) return std::nullopt;
-  const size_t close = closing_quote(line, open + 1);
-  constexpr size_t kStatusAndSpaces = 5;  // " 200 "
-  if (close == std::string_view::npos || line.size() - close - 1 <= kStatusAndSpaces) return std::nullopt;
-  if (line[close + 1] != ' ' || line[close + 5] != ' ') return std::nullopt;
-  const auto status = read_status(line.substr(close + 2, 3));
+  request.shape = Shape::expression;
+  const auto status = read_status(group(status_));
   if (!status) return std::nullopt;
   request.status = *status;
-  const size_t bytes_at = close + 1 + kStatusAndSpaces;
-  const size_t bytes_end = std::min(line.find(' ', bytes_at), line.size());
-  if (bytes_end == bytes_at) return std::nullopt;
-  const auto bytes = read_bytes(line.substr(bytes_at, bytes_end - bytes_at));
-  if (!bytes) return std::nullopt;
-  request.bytes = *bytes;
-  const auto rest = read_rest(line, bytes_end);
-  if (!rest) return std::nullopt;
-  if (kind_ == Kind::common && rest->quoted != 0) return std::nullopt;
-  if (kind_ == Kind::combined && rest->quoted < 2) return std::nullopt;
-  if (rest->number) request.took = read_took(*rest->number, unit);
-  const size_t stamp_end = open - 2;
-  if (stamp_end > kStampBytes && line[stamp_end - kStampBytes - 1] == '[') {
-    request.stamp = line.substr(stamp_end - kStampBytes, kStampBytes);
+  if (bytes_ != 0) {
+    const auto bytes = read_bytes(group(bytes_));
+    if (!bytes) return std::nullopt;
+    request.bytes = *bytes;
   }
+  // Behind a proxy without an answer nginx writes "-".
+  if (time_ != 0) request.micros = read_time(group(time_), unit_.value_or(kSecond));
+  if (request.micros) request.evidence = Evidence::configured;
   return request;
 }
 
+std::string describe(const Request& request, const FormatOptions& options) {
+  std::string text(name_of(request.shape));
+  const std::string unit = options.unit == "auto" ? "s" : options.unit;
+  switch (request.evidence) {
+    case Evidence::none:
+      return text + "; no time";
+    case Evidence::fraction:
+      return text + "; time: the first number with a fraction, in s";
+    case Evidence::suffix:
+      return text + "; time: the number before ms";
+    case Evidence::configured:
+      if (request.shape == Shape::json)
+        return text + fmt::format("; time: the member {}, in {}", options.time, unit);
+      return text + (request.shape == Shape::expression ? "; time: its field time, in " + unit
+                                                        : "; time: the number behind, in " + unit);
+    case Evidence::member:
+      return text + fmt::format("; time: of the members {}", known_time_members());
+    case Evidence::doubtful:
+      return text +
+             "; a lone whole number, which is not taken for a time: say time_unit in [[weblog.file]] if it "
+             "is one";
+  }
+  return text;
+}
+
 std::optional<int64_t> parse_stamp(std::string_view stamp) {
-  if (stamp.size() != kStampBytes || stamp[2] != '/' || stamp[6] != '/' || stamp[11] != ':' ||
-      stamp[14] != ':' || stamp[17] != ':' || stamp[20] != ' ' || (stamp[21] != '+' && stamp[21] != '-')) {
-    return std::nullopt;
+  if (stamp.size() == kStampBytes && stamp[2] == '/') {
+    if (stamp[6] != '/' || stamp[11] != ':' || stamp[14] != ':' || stamp[17] != ':' || stamp[20] != ' ')
+      return std::nullopt;
+    constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const size_t month = kMonths.find(stamp.substr(3, 3));
+    if (month == std::string_view::npos || month % 3 != 0) return std::nullopt;
+    return seconds_of(
+        {digits(stamp.substr(7, 4)), static_cast<unsigned>(month / 3 + 1), digits(stamp.substr(0, 2)),
+         digits(stamp.substr(12, 2)), digits(stamp.substr(15, 2)), digits(stamp.substr(18, 2))},
+        stamp.substr(21));
   }
-  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  const size_t month = kMonths.find(stamp.substr(3, 3));
-  const auto day = digits(stamp.substr(0, 2));
-  const auto year = digits(stamp.substr(7, 4));
-  const auto hour = digits(stamp.substr(12, 2));
-  const auto minute = digits(stamp.substr(15, 2));
-  const auto second = digits(stamp.substr(18, 2));
-  const auto zone_hour = digits(stamp.substr(22, 2));
-  const auto zone_minute = digits(stamp.substr(24, 2));
-  if (month == std::string_view::npos || month % 3 != 0 || !day || !year || !hour || !minute || !second ||
-      !zone_hour || !zone_minute || *day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60) {
-    return std::nullopt;
+  if (stamp.size() >= 19 && stamp[4] == '-' && stamp[7] == '-' && stamp[13] == ':' && stamp[16] == ':') {
+    std::string_view rest = stamp.substr(19);
+    if (rest.starts_with('.'))
+      rest.remove_prefix(std::min(rest.find_first_not_of("0123456789", 1), rest.size()));
+    return seconds_of({digits(stamp.substr(0, 4)), digits(stamp.substr(5, 2)), digits(stamp.substr(8, 2)),
+                       digits(stamp.substr(11, 2)), digits(stamp.substr(14, 2)), digits(stamp.substr(17, 2))},
+                      rest);
   }
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(month / 3 + 1)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  const int64_t zone = (int64_t{*zone_hour} * 60 + *zone_minute) * 60;
-  return days * 86400 + int64_t{*hour} * 3600 + int64_t{*minute} * 60 + *second -
-         (stamp[21] == '-' ? -zone : zone);
+  const auto seconds = read_whole(stamp.substr(0, stamp.find('.')));
+  constexpr uint64_t kLatest = 32'503'680'000;  // the year 3000: milliseconds are not seconds
+  if (!seconds || *seconds > kLatest) return std::nullopt;
+  return static_cast<int64_t>(*seconds);
 }
 
 }  // namespace bakusoku::weblog

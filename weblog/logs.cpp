@@ -32,7 +32,9 @@ constexpr int64_t kAskedStep = 3600;  // a state is written again for when it wa
 constexpr size_t kMostLogs = 256;
 constexpr size_t kLongestPath = 4000;
 constexpr size_t kLargestState = size_t{64} << 20;
-constexpr uint64_t kEnoughToJudge = 10;  // lines
+constexpr uint64_t kEnoughToJudge = 10;        // lines
+constexpr uint64_t kEnoughToJudgeAgain = 100;  // of a log that could be read before
+constexpr int64_t kAskedLately = 600;          // seconds; such a log is not left for another
 constexpr std::string_view kMagic = "BAKUSOKU weblog 1\n";
 constexpr std::string_view kPrefix = "weblog-";
 constexpr std::string_view kSuffix = ".state";
@@ -198,6 +200,12 @@ std::unique_ptr<Logs::Log> Logs::make(const std::string& path) const {
   return std::make_unique<Log>(std::move(parts));
 }
 
+// By its whole path: any number of paths fit a pattern.
+bool Logs::named(std::string_view path) const {
+  return std::any_of(options_.files.begin(), options_.files.end(),
+                     [&](const FileOptions& file) { return file.path == path; });
+}
+
 const FileOptions* Logs::options_of(const std::string& path) const {
   const auto found = std::find_if(options_.files.begin(), options_.files.end(),
                                   [&](const FileOptions& file) { return fits(file.path, path); });
@@ -205,12 +213,6 @@ const FileOptions* Logs::options_of(const std::string& path) const {
 }
 
 void Logs::change(Options options) {
-  std::map<std::string, std::string, std::less<>> written;  // by path
-  const auto written_of = [this](const std::string& path) {
-    const FileOptions* const file = options_of(path);
-    return file == nullptr ? std::string() : file->written;
-  };
-  for (const auto& [path, log] : logs_) written[path] = written_of(path);
   options_ = std::move(options);
   for (auto at = logs_.begin(); at != logs_.end();) {
     auto& [path, log] = *at;
@@ -219,7 +221,8 @@ void Logs::change(Options options) {
       at = logs_.erase(at);
       continue;
     }
-    if (written_of(path) != written[path]) {
+    const FileOptions* const file = options_of(path);
+    if ((file == nullptr ? FormatOptions() : file->format.options()) != log->follower.format()) {
       std::string state;
       log->follower.write(state);
       auto fresh = make(path);
@@ -238,9 +241,12 @@ Result<const Follower*> Logs::watch(std::string_view path) {
   auto found = logs_.find(path);
   if (found == logs_.end()) {
     if (auto good = check_path(path); !good) return fail(good.error());
-    if (logs_.size() >= kMostLogs) {
-      return fail(ErrorKind::unavailable, "{} logs are watched already, which is the most there can be",
-                  kMostLogs);
+    if (logs_.size() >= kMostLogs && !make_room(path)) {
+      return fail(
+          ErrorKind::unavailable,
+          "{} logs are watched already, which is the most there can be; one that is asked for less often "
+          "than every {} minutes would give way, and one that a [[weblog.file]] names has precedence",
+          kMostLogs, kAskedLately / 60);
     }
     const std::string name(path);
     auto log = folder_.empty() ? nullptr : load(state_file(path));
@@ -255,17 +261,47 @@ Result<const Follower*> Logs::watch(std::string_view path) {
   return &log.follower;
 }
 
+// Whoever may ask can name any path. So a log that was never there goes first, then one that nobody has asked
+// about for long: its state is kept, and it goes on from there. What the configuration names stays.
+bool Logs::make_room(std::string_view wanted) {
+  const bool is_named = named(wanted);
+  auto victim = logs_.end();
+  std::pair<int, int64_t> least{};
+  const int64_t lately = unix_seconds(clock_()) - kAskedLately;
+  for (auto at = logs_.begin(); at != logs_.end(); ++at) {
+    const Log& log = *at->second;
+    const bool at_is_named = named(at->first);
+    const bool seen = log.follower.seen();
+    if (at_is_named && !is_named) continue;
+    if (seen && (at_is_named || !is_named) && (log.asked > lately || folder_.empty())) continue;
+    const std::pair<int, int64_t> rank{(at_is_named ? 2 : 0) + (seen ? 1 : 0), log.asked};
+    if (victim != logs_.end() && rank >= least) continue;
+    victim = at;
+    least = rank;
+  }
+  if (victim == logs_.end()) return false;
+  Log& log = *victim->second;
+  if (log.follower.seen()) {
+    save(log);
+  } else if (!folder_.empty()) {
+    ::unlink(state_file(victim->first).c_str());
+  }
+  logs_.erase(victim);
+  return true;
+}
+
 Result<const Follower*> Logs::ask(std::string_view path) {
   auto watched = watch(path);
   if (!watched) return watched;
   const Follower& follower = **watched;
   if (follower.trouble()) return fail(*follower.trouble());
   const Tally& tally = follower.tally();
-  if (tally.requests() == 0 && tally.unreadable() >= kEnoughToJudge) {
+  const uint64_t in_a_row = tally.unreadable_in_a_row();
+  if (in_a_row >= (tally.requests() == 0 ? kEnoughToJudge : kEnoughToJudgeAgain)) {
     return fail(ErrorKind::invalid,
-                "none of the {} lines so far is in a format that is known; name the format of {} in a "
+                "none of the {} {} lines is in a format that is known; name the format of {} in a "
                 "[[weblog.file]] of the configuration",
-                tally.unreadable(), follower.path());
+                tally.requests() == 0 ? "first" : "latest", in_a_row, follower.path());
   }
   return watched;
 }
@@ -274,6 +310,11 @@ bool Logs::read_some(Log& log) {
   const bool more = log.follower.turn(kChunk);
   log.read_at = steady_clock::now();
   for (const std::string& news : log.follower.take_news()) spdlog::warn("{}", news);
+  const auto& newest = log.follower.tally().newest();
+  if (!log.doubt_told && newest && newest->evidence == Evidence::doubtful) {
+    log.doubt_told = true;
+    spdlog::info("{}: {}", log.follower.path(), describe(*newest, log.follower.format()));
+  }
   // The next rotation may compress what this one renamed.
   if (!more && log.follower.rotations() != log.rotations_saved) save(log);
   return more;

@@ -61,13 +61,18 @@ class Logs {
     std::chrono::steady_clock::time_point saved_at{};
     std::chrono::steady_clock::time_point read_at{};
     bool queued = false;
+    bool doubt_told = false;
   };
 
   [[nodiscard]] Result<void> check_path(std::string_view path) const;
   [[nodiscard]] bool may_read(const std::string& path) const;
   /// What the options say of it besides the common; null: nothing.
   [[nodiscard]] const FileOptions* options_of(const std::string& path) const;
+  /// Whether the options say something of this very path.
+  [[nodiscard]] bool named(std::string_view path) const;
   [[nodiscard]] std::unique_ptr<Log> make(const std::string& path) const;
+  /// When there are as many as there may be: leaves one for the sake of another; false: there is none.
+  bool make_room(std::string_view wanted);
   bool read_some(Log& log);
   [[nodiscard]] std::string state_file(std::string_view path) const;
   [[nodiscard]] Result<void> lock();

@@ -95,15 +95,49 @@ TEST_F(LogsTest, TheDefaultAllowsVarLog) {
   EXPECT_THAT(error_of(logs, "/var/lib/x.log"), HasSubstr("/var/log/*"));
 }
 
-TEST_F(LogsTest, ThereIsALimitToHowManyAreWatched) {
-  auto logs = make(false);
-  for (int i = 0; i < 256; ++i)
+TEST_F(LogsTest, InventedPathsLockOutNoLog) {
+  std::ofstream(path_) << Webserver::line(1);
+  auto logs = make();
+  EXPECT_EQ(error_of(*logs, path_), "");
+  for (int i = 0; i < 600; ++i)
     EXPECT_THAT(error_of(*logs, folder_.path(fmt::format("{}.log", i))), HasSubstr("no file"));
-  EXPECT_THAT(error_of(*logs, path_), HasSubstr("256 logs are watched already"));
+  EXPECT_EQ(logs->count(), 256u);
+  EXPECT_LE(states().size(), 256u) << "nor do they fill the disk";
+  std::ofstream(folder_.path("other.log")) << Webserver::line(1);
+  EXPECT_EQ(error_of(*logs, folder_.path("other.log")), "");
+  std::ofstream(path_, std::ios::app) << Webserver::line(2);
+  EXPECT_EQ(counted(*logs), 1u) << "it was watched on";
+}
+
+TEST_F(LogsTest, AmongLogsThatAreThereTheOneUnaskedForLongestGivesWay) {
+  auto logs = make();
+  const auto log = [this](int number) {
+    const std::string path = folder_.path(fmt::format("{}.log", number));
+    if (!fs::exists(path)) std::ofstream(path) << Webserver::line(1);
+    return path;
+  };
+  for (int i = 0; i < 256; ++i) EXPECT_EQ(error_of(*logs, log(i)), "") << i;
+  EXPECT_THAT(error_of(*logs, log(256)), HasSubstr("256 logs are watched already"));
+  options_.files = {{log(257), Format(), false}, {folder_.path("2*.log"), Format(), false}};
+  logs->change(options_);
+  EXPECT_EQ(error_of(*logs, log(257)), "") << "one that the configuration names has its place";
+  EXPECT_THAT(error_of(*logs, log(258)), HasSubstr("256 logs are watched already"))
+      << "not whatever fits a pattern";
+  later_ = std::chrono::seconds(601);
+  std::ofstream(log(7), std::ios::app) << Webserver::line(2);
+  for (int i = 0; i < 256; ++i) {
+    if (i == 7) continue;
+    EXPECT_EQ(error_of(*logs, log(i)), "") << i;
+  }
+  EXPECT_EQ(error_of(*logs, log(257)), "");
+  later_ = std::chrono::seconds(1300);
+  const auto again = logs->ask(log(7));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ((*again)->tally().requests(), 1u) << "it goes on from where it was left";
 }
 
 TEST_F(LogsTest, FormatsByPath) {
-  options_.files = {{folder_.path("api*.log"), *Format::make("^(?<status>\\d+)$", "auto"), true}};
+  options_.files = {{folder_.path("api*.log"), *Format::make({.format = "^(?<status>\\d+)$"}), true}};
   std::ofstream(folder_.path("api-1.log")) << "200\n503\n";
   std::ofstream(path_) << Webserver::line(1);
   auto logs = make(false);
@@ -118,8 +152,30 @@ TEST_F(LogsTest, ALogInNoKnownFormatSaysSo) {
   EXPECT_TRUE(logs->ask(path_));
   std::ofstream(path_, std::ios::app) << "10\n";
   std::this_thread::sleep_for(milliseconds(110));
-  EXPECT_THAT(error_of(*logs, path_), HasSubstr("none of the 10 lines so far is in a format that is known"));
+  EXPECT_THAT(error_of(*logs, path_), HasSubstr("none of the first 10 lines is in a format that is known"));
   EXPECT_TRUE(logs->watch(path_));
+}
+
+TEST_F(LogsTest, ALogWhoseFormatChangesIsToldFromItsLatestLines) {
+  options_.from_start = true;
+  { std::ofstream(path_) << Webserver::line(1); }
+  auto logs = make(false);
+  EXPECT_TRUE(logs->ask(path_));
+  const auto write = [&](int count, const std::string& line) {
+    std::ofstream out(path_, std::ios::app);
+    for (int i = 0; i < count; ++i) out << line;
+    out.close();
+    std::this_thread::sleep_for(milliseconds(110));
+  };
+  write(99, "what?\n");
+  EXPECT_TRUE(logs->ask(path_)) << "a few strange lines are no other format";
+  write(1, "what?\n");
+  EXPECT_THAT(error_of(*logs, path_), HasSubstr("none of the latest 100 lines"));
+  write(1, "{\"status\":200}\n");
+  const auto log = logs->ask(path_);
+  ASSERT_TRUE(log);
+  EXPECT_EQ((*log)->tally().requests(), 2u);
+  EXPECT_EQ(describe(*(*log)->tally().newest(), (*log)->format()), "json; no time");
 }
 
 TEST_F(LogsTest, GoesOnWhereItStopped) {

@@ -13,7 +13,6 @@ struct FileOptions {
   std::string path;  // may be a pattern
   Format format{};
   bool from_start = false;
-  std::string written{};  // format and time unit, as in the configuration
 };
 
 struct Options {

@@ -3,40 +3,44 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <deque>
+#include <memory>
+#include <utility>
 
 #include "weblog/bytes.h"
 
 namespace bakusoku::weblog {
 namespace {
 
-// Apache's %D of a request is never so short, its %T hardly ever so long.
-constexpr uint64_t kShortestMicros = 20;
-constexpr uint64_t kLongestSeconds = 1000;
-constexpr uint64_t kMostSeconds = 100ULL * 86400;
+constexpr size_t kKeptExpressions = 16;
+
+// Askers come again with the same few.
+Result<std::shared_ptr<const re2::RE2>> compiled(std::string_view pattern) {
+  static thread_local std::deque<std::pair<std::string, std::shared_ptr<const re2::RE2>>> kept;
+  for (const auto& [text, expression] : kept) {
+    if (text == pattern) return expression;
+  }
+  auto expression = compile_expression(pattern, Author::asker);
+  if (!expression) return expression;
+  kept.emplace_back(pattern, *expression);
+  if (kept.size() > kKeptExpressions) kept.pop_front();
+  return expression;
+}
 
 }  // namespace
 
 void Tally::count_line(const Format& format, std::string_view line, int64_t now, bool live) {
   const auto request = format.read(line);
-  if (!request) {
-    ++unreadable_;
-    return;
-  }
+  if (!request) return count_unreadable();
+  unreadable_in_a_row_ = 0;
+  newest_ = request;
+  newest_->stamp = {};
   ++requests_;
   bytes_ += request->bytes;
   ++by_code_[request->status];
-  if (!request->took) return;
+  if (!request->micros) return;
   ++timed_;
-  const uint64_t micros = micros_of(*request->took);
-  times_.add(live ? now : time_of(request->stamp, now), micros, now);
-}
-
-uint64_t Tally::micros_of(const Took& took) {
-  if (took.unit != Took::Unit::unknown) return took.micros;
-  if (took.micros < kShortestMicros) ++surely_seconds_;
-  if (took.micros >= kLongestSeconds) ++surely_micros_;
-  const bool seconds = surely_seconds_ > surely_micros_ && took.micros <= kMostSeconds;
-  return seconds ? took.micros * 1'000'000 : took.micros;
+  times_.add(live ? now : time_of(request->stamp, now), *request->micros, now);
 }
 
 int64_t Tally::time_of(std::string_view stamp, int64_t now) {
@@ -62,7 +66,7 @@ Result<uint64_t> Tally::with_status(std::string_view which) const {
   }
   if (which.empty())
     return fail(ErrorKind::invalid, "which status? A class (5xx), a code (404), or a regular expression");
-  const auto expression = compile_expression(which);
+  const auto expression = compiled(which);
   if (!expression) return fail(expression.error());
   uint64_t sum = 0;
   for (size_t code = 0; code < by_code_.size(); ++code) {
@@ -74,9 +78,9 @@ Result<uint64_t> Tally::with_status(std::string_view which) const {
 }
 
 void Tally::write(std::string& out) const {
-  for (const uint64_t number : {requests_, unreadable_, bytes_, timed_, surely_seconds_, surely_micros_}) {
+  // The last two were counts for a guess that is not made any more.
+  for (const uint64_t number : {requests_, unreadable_, bytes_, timed_, uint64_t{0}, uint64_t{0}})
     append_number(out, number);
-  }
   append_number(out, static_cast<uint64_t>(std::count_if(by_code_.begin(), by_code_.end(),
                                                          [](uint64_t count) { return count != 0; })));
   for (size_t code = 0; code < by_code_.size(); ++code) {
@@ -90,8 +94,9 @@ void Tally::write(std::string& out) const {
 Result<Tally> Tally::read(std::string_view& bytes) {
   Tally tally;
   const auto broken = [] { return fail(ErrorKind::corrupt, "its counters are not what was written"); };
-  for (uint64_t* number : {&tally.requests_, &tally.unreadable_, &tally.bytes_, &tally.timed_,
-                           &tally.surely_seconds_, &tally.surely_micros_}) {
+  uint64_t unused = 0;
+  for (uint64_t* number :
+       {&tally.requests_, &tally.unreadable_, &tally.bytes_, &tally.timed_, &unused, &unused}) {
     const auto read = take_number(bytes);
     if (!read) return broken();
     *number = *read;

@@ -36,15 +36,42 @@ TEST(Tally, CountsByClassCodeAndExpression) {
   EXPECT_FALSE(tally.with_status(""));
 }
 
-TEST(Tally, WholeNumbersAreMicrosecondsUntilTheyCannotBe) {
-  Tally apache_d;
-  Tally apache_t;
-  const Format format;
-  for (const char* took : {" 412", " 38220", " 120553", " 25"})
-    apache_d.count_line(format, line(200, took), kNow, true);
-  for (const char* took : {" 0", " 0", " 1", " 30"}) apache_t.count_line(format, line(200, took), kNow, true);
-  EXPECT_EQ(apache_d.times().of(kNow, 60).sum, 412u + 38220 + 120553 + 25);
-  EXPECT_EQ(apache_t.times().of(kNow, 60).sum, 31'000'000u);
+TEST(Tally, WholeNumbersAreNoTimes) {
+  Tally tally;
+  for (const char* took : {" 412", " 38220", " 0", " 25"})
+    tally.count_line(Format(), line(200, took), kNow, true);
+  EXPECT_EQ(tally.times().of(kNow, 60).count, 0u);
+  EXPECT_FALSE(tally.timed());
+  ASSERT_TRUE(tally.newest());
+  EXPECT_EQ(tally.newest()->evidence, Evidence::doubtful);
+}
+
+TEST(Tally, TellsWhatTheNewestLineWasTakenForAndHowManySinceWereUnreadable) {
+  Tally tally;
+  EXPECT_FALSE(tally.newest());
+  tally.count_line(Format(), "garbage", kNow, true);
+  tally.count_unreadable();
+  EXPECT_EQ(tally.unreadable_in_a_row(), 2u);
+  EXPECT_FALSE(tally.newest());
+  tally.count_line(Format(), line(200, " 0.100"), kNow, true);
+  EXPECT_EQ(tally.unreadable_in_a_row(), 0u);
+  ASSERT_TRUE(tally.newest());
+  EXPECT_EQ(tally.newest()->evidence, Evidence::fraction);
+  tally.count_line(Format(), R"({"status":200})", kNow, true);
+  EXPECT_EQ(tally.newest()->shape, Shape::json);
+  tally.count_line(Format(), "garbage", kNow, true);
+  EXPECT_EQ(tally.unreadable_in_a_row(), 1u);
+  EXPECT_EQ(tally.unreadable(), 3u);
+}
+
+TEST(Tally, AnAskersExpressionIsBounded) {
+  Tally tally;
+  tally.count_line(Format(), line(404), kNow, true);
+  EXPECT_THAT(tally.with_status(std::string(257, '4')).error().message, HasSubstr("at most 256"));
+  EXPECT_THAT(tally.with_status("((a{100}){100}){100}").error().message, HasSubstr("regular expression"));
+  EXPECT_FALSE(tally.with_status("((.{90}){90}|404)")) << "too large a program, though it would find it";
+  for (int at = 0; at < 40; ++at) EXPECT_EQ(tally.with_status(fmt::format("404|{}", at)), 1u);
+  EXPECT_EQ(tally.with_status("404|0"), 1u) << "forgotten and compiled again";
 }
 
 TEST(Tally, WhatIsReadLateCountsAtItsOwnTime) {

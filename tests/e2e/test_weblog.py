@@ -99,6 +99,34 @@ class Entrances(LabTestCase):
         done = agent.get(key)
         self.assertEqual(done.stdout.strip().split()[-1], "100", done)
 
+    def test_formats_are_told_and_whole_numbers_are_no_times(self):
+        stamp = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+        line = f'::1 - - [{stamp}] "GET / HTTP/1.1" 200 100 "-" "x"'
+        lines = {
+            "nginx": (f"{line} 0.010, 0.002\n", "0.012", "combined; time: the first number with a fraction, in s"),
+            "traefik": (f'{line} 259 "web@docker" "http://10.0.0.7:80" 12ms\n', "0.012", "traefik; time: the number before ms"),
+            "caddy": ('{"ts":1795523100.5,"request":{"method":"GET"},"duration":0.012,"size":100,"status":200}\n', "0.012",
+                      "json; time: of the members request_time and duration in seconds, Duration in nanoseconds"),
+            "apache": (f"{line} 12000\n", "0.012", "combined; time: the number behind, in us"),
+            "counter": (f"{line} 259\n", "time_unit", "combined; a lone whole number"),
+        }
+        folder = self._subfolder("agent")
+        for name in lines:
+            (self.logs / name).touch()
+        sections = (f'[zabbix]\nstate_dir = "{folder}/state"\n{weblog_section(self.logs)}'
+                    f'[[weblog.file]]\npath = "{self.logs}/apache"\ntime_unit = "us"\n')
+        agent = self.begin(Agent(folder, "http://127.0.0.1:1", sections=sections))
+        for name in lines:
+            self.assertEqual(agent.ask(f"weblog.requests[{self.logs}/{name}]"), "0")
+        for name, (text, wanted, format_) in lines.items():
+            with open(self.logs / name, "a") as log:
+                log.write(text)
+            wait_for("it is counted", lambda name=name: agent.ask(f"weblog.requests[{self.logs}/{name}]") == "1", 10)
+            self.assertEqual(agent.ask(f"weblog.bytes[{self.logs}/{name}]"), "100")
+            self.assertIn(format_, agent.ask(f"weblog.state[{self.logs}/{name},format]"))
+            self.assertIn(wanted, agent.ask(f"weblog.time[{self.logs}/{name},max]"))
+        self.assertEqual(agent.log().count("not taken for a time"), 1)
+
     def test_errors_in_words(self):
         agent = self.start()
         self.assertNotSupported(agent.ask(f"weblog.requests[{self.path}]"), "there is no file")
