@@ -100,6 +100,16 @@ class TableReader {
     });
   }
 
+  // One of some words.
+  void word(std::string_view key, std::string& into, std::initializer_list<std::string_view> words) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (!value || std::find(words.begin(), words.end(), *value) == words.end())
+        return wrong(node, key, fmt::format("\"{}\"", fmt::join(words, "\" or \"")));
+      into = *value;
+    });
+  }
+
   // A fraction of a whole.
   void share(std::string_view key, double& into) {
     read(key, [&](const toml::node& node) {
@@ -289,6 +299,7 @@ Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig
   reader.text("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
   reader.share("quota_share", into.quota_share);
+  reader.word("protocol", into.protocol, {"auto", "cbor", "json"});
   reader.number("calls_in_flight", into.calls_in_flight, 1, kMostCallsInFlight);
   return reader.finish();
 }

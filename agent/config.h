@@ -41,15 +41,16 @@ struct Regions {
 inline constexpr int64_t kMostCallsInFlight = 32;
 
 struct AwsConfig {
-  std::string region{};          // default region; empty: environment, profile, instance metadata
-  Regions regions{};             // of the default account
-  std::string profile{};         // of the shared configuration files
-  std::string env_file{};        // empty: /etc/zabbix/aws.env if it is there
-  std::string endpoint_url{};    // for every service, as AWS_ENDPOINT_URL
-  std::string proxy{};           // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
-  int64_t calls_in_flight = 16;  // GetMetricData, in each account and region; kMostCallsInFlight at most
-  double quota_share = 0.5;      // of AWS's quotas; the rest is left to others who use the account
-  std::string ca_bundle{};       // file; empty: AWS_CA_BUNDLE, else the system's
+  std::string region{};           // default region; empty: environment, profile, instance metadata
+  Regions regions{};              // of the default account
+  std::string profile{};          // of the shared configuration files
+  std::string env_file{};         // empty: /etc/zabbix/aws.env if it is there
+  std::string endpoint_url{};     // for every service, as AWS_ENDPOINT_URL
+  std::string proxy{};            // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+  int64_t calls_in_flight = 16;   // GetMetricData, in each account and region; kMostCallsInFlight at most
+  double quota_share = 0.5;       // of AWS's quotas; the rest is left to others who use the account
+  std::string protocol = "auto";  // of CloudWatch: "auto", "cbor", "json"
+  std::string ca_bundle{};        // file; empty: AWS_CA_BUNDLE, else the system's
 };
 
 struct InventoryConfig {

@@ -245,6 +245,12 @@ value = "low"
 }
 
 TEST(AwsConfig, CallsInFlightAreWhatAClientLetsThrough) {
+  EXPECT_EQ(parse_config("", "")->aws.protocol, "auto");
+  EXPECT_EQ(parse_config("[aws]\nprotocol = 'json'", "")->aws.protocol, "json");
+  for (const char* const wrong : {"'xml'", "''", "1"}) {
+    EXPECT_THAT(error_of(fmt::format("[aws]\nprotocol = {}", wrong)),
+                HasSubstr("[aws] protocol must be \"auto\" or \"cbor\" or \"json\""));
+  }
   EXPECT_EQ(parse_config("[aws]\ncalls_in_flight = 1", "")->aws.calls_in_flight, 1);
   EXPECT_EQ(parse_config("[aws]\ncalls_in_flight = 32", "")->aws.calls_in_flight, kMostCallsInFlight);
   for (const char* wrong : {"0", "-1", "33", "64", "1.5", "'8'", "true"}) {

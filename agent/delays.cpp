@@ -128,6 +128,7 @@ bool Delay::observe(const Evidence& evidence, int64_t period, int64_t now) {
   if (configured_) return false;
   const Bounds& limits = bounds(class_);
   looked_day_ = now / kDay;
+  floor_until_ = std::min(floor_until_, now + hold_);  // the clock may have been set back
   if (since_ == 0 || since_ > now) reset(now);
   if (evidence.kind == Evidence::Kind::same) {
     // Looks long after the delay say nothing of it.

@@ -218,5 +218,140 @@ TEST_F(DelaysTest, ADamagedTextTeachesNothingImpossible) {
   EXPECT_EQ(garbage.learn("\n\n\t\t\t\t\t\t\nx\t9\t1\t1\t1\t1\t1\nx\t1\t-1\t1\t1\t1\t1\n", kNoon), 5u);
 }
 
+// One delay of periods of a minute, told one piece of evidence after the other.
+class DelayTest : public testing::Test {
+ protected:
+  static constexpr int64_t kDay = 86400;
+
+  bool late(int64_t first_age, int64_t age) { return observe(Evidence::Kind::late, first_age, age); }
+  bool revised(int64_t first_age, int64_t age) { return observe(Evidence::Kind::revised, first_age, age); }
+  bool same() { return observe(Evidence::Kind::same, delay_.seconds(), delay_.seconds() + 60); }
+  /// Twenty minutes in which nothing is late. True when it changed at their very end, and not before.
+  bool quiet() {
+    bool before = false;
+    for (int minute = 0; minute < 20; ++minute) {
+      before = same() || before;
+      now_ += 60;
+    }
+    return same() && !before;
+  }
+  bool observe(Evidence::Kind kind, int64_t first_age, int64_t age) {
+    return delay_.observe(Evidence{kind, first_age, age}, 60, now_);
+  }
+
+  int64_t now_ = kNoon;
+  Delays delays_;
+  Delay& delay_ = delays_.of("Sim/App", 60);  // 120 s at first, in steps of 5 s
+};
+
+TEST_F(DelayTest, WhatIsLateMovesItHalfTheWayToTheSecond) {
+  EXPECT_FALSE(late(120, 300)) << "one is no evidence";
+  EXPECT_TRUE(late(120, 300));
+  EXPECT_EQ(delay_.seconds(), 210) << "120 and half of 180";
+  EXPECT_FALSE(late(210, 331));
+  EXPECT_TRUE(late(210, 221));
+  EXPECT_EQ(delay_.seconds(), 270) << "the longer of 210 + 60 and 210 + 5, in whole steps";
+  EXPECT_FALSE(late(271, 274));
+  EXPECT_TRUE(late(271, 274));
+  EXPECT_EQ(delay_.seconds(), 275) << "272, rounded up";
+}
+
+TEST_F(DelayTest, WhatIsRevisedMovesItAllTheWay) {
+  EXPECT_FALSE(revised(120, 300));
+  EXPECT_TRUE(revised(120, 241));
+  EXPECT_EQ(delay_.seconds(), 300);
+  EXPECT_FALSE(revised(300, 301));
+  EXPECT_TRUE(revised(300, 301));
+  EXPECT_EQ(delay_.seconds(), 305);
+  EXPECT_FALSE(revised(305, 5000));
+  EXPECT_TRUE(revised(305, 5000));
+  EXPECT_EQ(delay_.seconds(), 900) << "the longest there is for periods of minutes";
+}
+
+TEST_F(DelayTest, ItIsNoShorterThanBeforeForWhatAShorterDelayDidWrong) {
+  EXPECT_FALSE(late(119, 400)) << "that was read before the delay was as long as it is";
+  EXPECT_FALSE(late(119, 400));
+  EXPECT_FALSE(late(119, 400));
+  EXPECT_EQ(delay_.seconds(), 120);
+  EXPECT_FALSE(late(120, 120)) << "it would not have been there any later";
+  EXPECT_FALSE(late(120, 120));
+  EXPECT_EQ(delay_.seconds(), 120);
+}
+
+TEST_F(DelayTest, OneInAHundredIsNotTooMany) {
+  for (int number = 0; number < 198; ++number) EXPECT_FALSE(same());
+  EXPECT_FALSE(late(120, 300));
+  EXPECT_FALSE(late(120, 300)) << "two of two hundred";
+  EXPECT_TRUE(late(120, 300)) << "three of 201";
+}
+
+TEST_F(DelayTest, AStepDownTakesTwentyQuietMinutesAndIsTakenBackWhole) {
+  EXPECT_TRUE(quiet());
+  EXPECT_EQ(delay_.seconds(), 115);
+  EXPECT_TRUE(quiet());
+  EXPECT_EQ(delay_.seconds(), 110);
+  EXPECT_FALSE(late(110, 140));
+  EXPECT_TRUE(late(110, 140));
+  EXPECT_EQ(delay_.seconds(), 115) << "what was long enough just before, not half the way";
+  // Not tried again for a day, then for two.
+  int64_t tried = now_;
+  for (const int64_t days : {1, 2, 4}) {
+    while (delay_.seconds() == 115 && now_ < tried + 10 * kDay) (void)quiet();
+    EXPECT_EQ(delay_.seconds(), 110);
+    EXPECT_GE(now_ - tried, days * kDay) << days;
+    EXPECT_LE(now_ - tried, days * kDay + 1300) << days;
+    EXPECT_FALSE(late(110, 140));
+    EXPECT_TRUE(late(110, 140));
+    EXPECT_EQ(delay_.seconds(), 115);
+    tried = now_;
+  }
+}
+
+TEST_F(DelayTest, AClockThatWasAheadKeepsItFromNothing) {
+  for (const int64_t ahead : {int64_t{3 * 3600}, kDay, 3653 * kDay}) {
+    delays_ = Delays();
+    Delay& delay = delays_.of("Sim/App", 60);
+    const auto observe_at = [&](Evidence::Kind kind, int64_t first_age, int64_t age, int64_t at) {
+      return delay.observe(Evidence{kind, first_age, age}, 60, at);
+    };
+    // What is learnt while it is ahead holds for a day from then, and a day is a day of the clock that is
+    // right.
+    (void)observe_at(Evidence::Kind::late, 120, 130, kNoon + ahead);
+    EXPECT_TRUE(observe_at(Evidence::Kind::late, 120, 130, kNoon + ahead));
+    EXPECT_EQ(delay.seconds(), 125);
+    int64_t at = kNoon;
+    while (delay.seconds() == 125 && at < kNoon + 3 * kDay) {
+      (void)observe_at(Evidence::Kind::same, 125, 185, at);
+      at += 60;
+    }
+    EXPECT_EQ(delay.seconds(), 120) << ahead;
+    EXPECT_GE(at - kNoon, kDay) << ahead;
+    EXPECT_LE(at - kNoon, kDay + 1300) << ahead;
+    // And one that is behind for a while.
+    (void)observe_at(Evidence::Kind::revised, 120, 160, at - ahead);
+    EXPECT_TRUE(observe_at(Evidence::Kind::revised, 120, 160, at - ahead));
+    const int64_t learnt = delay.seconds();
+    EXPECT_GE(learnt, 125) << ahead;
+    for (int minute = 0; minute < 30; ++minute)
+      (void)observe_at(Evidence::Kind::same, learnt, 185, at + 60 * minute);
+    EXPECT_GE(delay.seconds(), learnt - 5) << "at most a step too early: " << ahead;
+  }
+}
+
+TEST(Sample, APeriodThatWasSeenByAClockThatWasAheadIsSeenAnew) {
+  for (const int64_t ahead : {int64_t{3 * 3600}, int64_t{86400}, int64_t{3653} * 86400}) {
+    Sample sample;
+    const auto look = [&](int64_t end, double value) {
+      const std::vector<Point> points{Point{end - 60, value}};
+      return sample.look(points, Window{end - 60, end}, 60, end + 120);
+    };
+    EXPECT_TRUE(look(kNoon + ahead, 1).empty());
+    EXPECT_TRUE(look(kNoon, 1).empty()) << "a first look";
+    const auto again = look(kNoon, 2);
+    ASSERT_EQ(again.size(), 1u) << ahead;
+    EXPECT_EQ(again[0].kind, Evidence::Kind::revised);
+  }
+}
+
 }  // namespace
 }  // namespace bakusoku::agent

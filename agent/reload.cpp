@@ -56,6 +56,7 @@ void compare_aws(const AwsConfig& a, const AwsConfig& b, std::vector<Change>& ch
       .key("ca_bundle", &AwsConfig::ca_bundle)
       .key("quota_share", &AwsConfig::quota_share)
       .key("calls_in_flight", &AwsConfig::calls_in_flight)
+      .key("protocol", &AwsConfig::protocol)
       .add_to(changes);
 }
 

@@ -95,7 +95,7 @@ TEST(Reload, NoKeyIsForgotten) {
       {"aws",
        {"region = \"eu-west-1\"", "regions = \"all\"", "profile = \"p\"", "env_file = \"/x\"",
         "endpoint_url = \"http://x\"", "proxy = \"http://x\"", "ca_bundle = \"/x\"", "quota_share = 0.3",
-        "calls_in_flight = 3"}},
+        "calls_in_flight = 3", "protocol = \"json\""}},
       {"inventory", {"interval = 60", "intervals = {alarm = \"2m\"}"}},
       {"metrics",
        {"gather = \"9ms\"", "delay = 60", "delays = {\"AWS/S3\" = \"4h\"}", "look_back = 9", "list = 0",

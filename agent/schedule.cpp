@@ -49,7 +49,7 @@ int64_t due_at(const Pace& pace, const Progress& progress, int64_t delay, int64_
   if (progress.read_until == 0 || progress.read_until > now) return 0;
   const int64_t next = next_end(pace, progress.read_until) + delay;
   if (pace.period < kDay || !progress.newest_missing) return next;
-  return std::min(next, progress.last_read + kLookAgain);
+  return std::min(next, std::min(progress.last_read, now) + kLookAgain);
 }
 
 Window reading_window(int64_t end, int64_t period, int64_t look_back, int64_t from, int64_t now) {

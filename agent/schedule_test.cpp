@@ -63,6 +63,18 @@ TEST(Schedule, ADayThatIsNotThereYetIsLookedForEachHour) {
       << "only of days";
 }
 
+TEST(Schedule, ADayIsLookedForEachHourAlsoAfterAClockThatWasAhead) {
+  constexpr int64_t kDay = 86400;
+  const int64_t now = 20'000 * kDay + 3 * 3600;
+  const Pace pace{kDay, 1, 0};
+  for (const int64_t ahead : {int64_t{3600}, kDay, 3653 * kDay}) {
+    EXPECT_EQ(due_at(pace, {20'000 * kDay, now + ahead, true}, 7200, now), now + 3600) << ahead;
+    EXPECT_EQ(due_at(pace, {20'000 * kDay + ahead, now + ahead, false}, 7200, now),
+              ahead < 3 * 3600 ? 20'001 * kDay + 7200 : 0)
+        << "what is read to the end of a time to come is read at once: " << ahead;
+  }
+}
+
 TEST(ReadingWindow, LooksBackAndCoversWhatCameSince) {
   EXPECT_EQ(reading_window(kNoon, 300, 5, 0, kNoon + 120).start, kNoon - 1500);
   EXPECT_EQ(reading_window(kNoon, 300, 5, kNoon - 300, kNoon + 120).start, kNoon - 1500);

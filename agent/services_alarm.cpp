@@ -19,12 +19,24 @@ std::string time_text(int64_t unix_seconds) {
   return unix_seconds == 0 ? std::string() : utc_text(unix_seconds, "%Y-%m-%dT%H:%M:%S.000Z");
 }
 
+std::string_view type_text(aws::cloudwatch::AlarmType type) {
+  switch (type) {
+    case aws::cloudwatch::AlarmType::composite:
+      return "composite";
+    case aws::cloudwatch::AlarmType::log:
+      return "log";
+    case aws::cloudwatch::AlarmType::metric:
+      break;
+  }
+  return "metric";
+}
+
 struct Field {
   std::string_view name;
   std::string (*value)(const Alarm& alarm);
 };
 
-constexpr std::array<Field, 15> kFields = {{
+constexpr std::array<Field, 16> kFields = {{
     {"state", [](const Alarm& alarm) { return alarm.state; }},
     {"reason", [](const Alarm& alarm) { return alarm.reason; }},
     {"since",
@@ -32,7 +44,7 @@ constexpr std::array<Field, 15> kFields = {{
        return time_text(alarm.transitioned != 0 ? alarm.transitioned : alarm.updated);
      }},
     {"updated", [](const Alarm& alarm) { return time_text(alarm.updated); }},
-    {"type", [](const Alarm& alarm) { return std::string(alarm.composite ? "composite" : "metric"); }},
+    {"type", [](const Alarm& alarm) { return std::string(type_text(alarm.type)); }},
     {"namespace", [](const Alarm& alarm) { return alarm.namespace_; }},
     {"metric", [](const Alarm& alarm) { return alarm.metric; }},
     {"statistic", [](const Alarm& alarm) { return alarm.statistic; }},
@@ -45,6 +57,7 @@ constexpr std::array<Field, 15> kFields = {{
     {"comparison", [](const Alarm& alarm) { return alarm.comparison; }},
     {"expression", [](const Alarm& alarm) { return alarm.expression; }},
     {"rule", [](const Alarm& alarm) { return alarm.rule; }},
+    {"query", [](const Alarm& alarm) { return alarm.query; }},
     {"description", [](const Alarm& alarm) { return alarm.description; }},
     {"actions_enabled",
      [](const Alarm& alarm) {

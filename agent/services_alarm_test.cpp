@@ -69,7 +69,7 @@ TEST_F(AlarmSnapshotTest, HasTheFieldsThatTheAlarmHas) {
   cpu.description = "hot";
   cpu.actions_enabled = false;
   Alarm any{"any", "OK"};
-  any.composite = true;
+  any.type = aws::cloudwatch::AlarmType::composite;
   any.rule = "ALARM(\"cpu\")";
   any.updated = 1700000100;
   read({cpu, any});

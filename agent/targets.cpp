@@ -50,6 +50,13 @@ bool same_ways(const AwsConfig& a, const AwsConfig& b) {
          first_of(a.regions) == first_of(b.regions);
 }
 
+// Nothing: as it is found out.
+std::optional<aws::Spoken::Wire> wire_of(std::string_view protocol) {
+  if (protocol == "cbor") return aws::Spoken::Wire::cbor;
+  if (protocol == "json") return aws::Spoken::Wire::json;
+  return std::nullopt;
+}
+
 void add(aws::ClientCounters& sum, const aws::ClientCounters& counters) {
   sum.calls += counters.calls;
   sum.attempts += counters.attempts;
@@ -110,6 +117,8 @@ bool Targets::apply(Plan plan) {
     http_ = std::make_unique<aws::Http>(io_, plan.accounts.front().settings.http);
   }
   aws_ = std::move(plan.aws);
+  spoken_->forget();
+  spoken_->fix(wire_of(aws_.protocol));
   bool other_targets = rebuild;
   std::vector<Account*> wanted;
   for (Plan::Planned& planned : plan.accounts) {
@@ -169,7 +178,7 @@ void Targets::build(Account& account, Account* source) {
     account.credentials = aws::default_credentials(context, account.settings);
   }
   account.client = std::make_unique<aws::Client>(io_, *http_, &account.provider(), account.settings.endpoints,
-                                                 account.settings.retry, clock_, aws_.quota_share);
+                                                 account.settings.retry, clock_, aws_.quota_share, spoken_);
 }
 
 void Targets::retire(Account& account) {

@@ -129,6 +129,8 @@ class Targets {
   /// What all accounts' clients counted.
   [[nodiscard]] aws::ClientCounters calls() const;
   [[nodiscard]] const aws::Http& http() const { return *http_; }
+  /// Which protocol the endpoints of CloudWatch speak, found out anew at each apply().
+  [[nodiscard]] const aws::Spoken& spoken() const { return *spoken_; }
   /// What load_settings warned of, such as a world-readable env file.
   [[nodiscard]] const std::vector<std::string>& warnings() const {
     return accounts_.front()->settings.warnings;
@@ -162,6 +164,7 @@ class Targets {
   Clock clock_;
   AwsConfig aws_{};
   std::unique_ptr<aws::Http> http_;
+  std::shared_ptr<aws::Spoken> spoken_ = std::make_shared<aws::Spoken>();
   std::vector<Retired> retired_;
   std::vector<std::unique_ptr<Account>> accounts_;
   std::map<std::string, Account*, std::less<>> names_;     // of accounts that are awake

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -123,6 +124,18 @@ class Reader {
     if (head.major != detail::kTag || head.argument != 1) failed_ = true;
     return failed_ ? 0 : number();
   }
+  /// As number() and time(), but what is none is passed over: NaN.
+  [[nodiscard]] double number_or_nan() {
+    if (failed_ || at_ == end_ || is_number(static_cast<uint8_t>(*at_))) return number();
+    skip();
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  [[nodiscard]] double time_or_nan() {
+    const bool is_time = end_ - at_ > 1 && *at_ == '\xC1' && is_number(static_cast<uint8_t>(at_[1]));
+    if (failed_ || at_ == end_ || is_time) return time();
+    skip();
+    return std::numeric_limits<double>::quiet_NaN();
+  }
   [[nodiscard]] bool boolean() {
     const Head head = take();
     const bool is_boolean = head.major == detail::kSimple && (head.info == 20 || head.info == 21);
@@ -148,6 +161,8 @@ class Reader {
     uint64_t argument = 0;
   };
 
+  // By its first byte: an integer, or a float of two, four or eight bytes.
+  static bool is_number(uint8_t first) { return first >> 5 <= 1 || (first >= 0xF9 && first <= 0xFB); }
   Head take() {
     if (failed_ || at_ == end_) return fail_head();
     const auto first = static_cast<uint8_t>(*at_++);

@@ -25,12 +25,20 @@ std::string_view header_or_empty(const HttpReply& reply, std::string_view name) 
 }
 
 ServiceError read_error(Protocol protocol, const HttpReply& reply) {
-  if (protocol == Protocol::json11 || protocol == Protocol::rpc_cbor) {
-    const auto decode = protocol == Protocol::json11 ? decode_json_error : decode_cbor_error;
+  if (protocol != Protocol::query && protocol != Protocol::ec2) {
+    const auto decode = protocol == Protocol::rpc_cbor ? decode_cbor_error : decode_json_error;
     return decode(reply.body, header_or_empty(reply, "x-amzn-query-error"),
                   header_or_empty(reply, "x-amzn-errortype"));
   }
   return decode_xml_error(reply.body);
+}
+
+Heard heard_of(const Call& call, const Result<HttpReply>& reply) {
+  if (call.protocol != Protocol::rpc_cbor || !reply) return Heard::nothing;
+  const bool success = reply->status >= 200 && reply->status <= 299;
+  return heard(reply->status, reply->body, header_or_empty(*reply, "content-type"),
+               header_or_empty(*reply, "smithy-protocol"),
+               success ? std::string() : read_error(call.protocol, *reply).code);
 }
 
 void replace_all(std::string& text, const std::string& what) {
@@ -124,6 +132,8 @@ class Turn {
 
 std::string_view content_type(Protocol protocol) {
   switch (protocol) {
+    case Protocol::json10:
+      return "application/x-amz-json-1.0";
     case Protocol::json11:
       return "application/x-amz-json-1.1";
     case Protocol::rpc_cbor:
@@ -143,6 +153,7 @@ struct Client::State {
   RetrySettings retry;
   double quota_share;
   Clock clock;
+  std::shared_ptr<Spoken> spoken;
   std::map<std::string, CallRate> rates{};  // by region and what is counted there
   ClockSkew skew{};
   RetryQuota quota{};
@@ -230,7 +241,7 @@ struct Client::State {
     request.connect_timeout = std::min(request.connect_timeout, request.timeout);
     request.headers.reserve(8);
     request.headers.push_back({"Content-Type", std::string(content_type(call.protocol))});
-    if (call.protocol == Protocol::json11) {
+    if (call.protocol == Protocol::json10 || call.protocol == Protocol::json11) {
       request.headers.push_back({"X-Amz-Target", fmt::format("{}.{}", call.target, call.action)});
     } else if (call.protocol == Protocol::rpc_cbor) {
       request.url += fmt::format("service/{}/operation/{}", call.target, call.action);
@@ -280,8 +291,9 @@ struct Client::State {
 };
 
 Client::Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-               RetrySettings retry, Clock clock, double quota_share)
-    : state_(new State{io, http, credentials, std::move(endpoints), retry, quota_share, std::move(clock)}) {}
+               RetrySettings retry, Clock clock, double quota_share, std::shared_ptr<Spoken> spoken)
+    : state_(new State{io, http, credentials, std::move(endpoints), retry, quota_share, std::move(clock),
+                       spoken ? std::move(spoken) : std::make_shared<Spoken>()}) {}
 
 Client::~Client() = default;
 
@@ -358,7 +370,11 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     sent.answered = &answered;
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
     turn.reset();
-    state.note_carried_out(call, answered, issued);
+    const Heard heard = heard_of(call, reply);
+    if (call.heard != nullptr) *call.heard = heard;
+    // Something that does not know CBOR has answered, not CloudWatch.
+    const bool strange = heard == Heard::other && state.spoken->of(endpoint->url) != Spoken::Wire::cbor;
+    state.note_carried_out(call, strange && answered <= 299 ? 400 : answered, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
     if (cancelled.cancelled() != asio::cancellation_type::none) {
       ++state.counters.failed;
@@ -452,5 +468,12 @@ size_t Client::waiting_for_quota(std::string_view region, std::string_view servi
 }
 
 CredentialsProvider* Client::credentials() const { return state_->credentials; }
+Spoken& Client::spoken() const { return *state_->spoken; }
+int64_t Client::now() const { return unix_seconds(state_->clock()); }
+
+std::string Client::endpoint_of(std::string_view service, std::string_view region) const {
+  const auto endpoint = resolve_endpoint(service, region, state_->endpoints);
+  return endpoint ? endpoint->url : std::string();
+}
 
 }  // namespace bakusoku::aws

@@ -19,12 +19,13 @@
 #include "aws/endpoint.h"
 #include "aws/http.h"
 #include "aws/retry.h"
+#include "aws/spoken.h"
 #include "base/clock.h"
 #include "base/result.h"
 
 namespace bakusoku::aws {
 
-enum class Protocol { query, ec2, json11, rpc_cbor };
+enum class Protocol { query, ec2, json10, json11, rpc_cbor };
 [[nodiscard]] std::string_view content_type(Protocol protocol);
 
 /// One API call, encoded and not yet signed.
@@ -42,6 +43,7 @@ struct Call {
   uint64_t datapoints = 0;          // that the answer is estimated to hold; 0: not a call that AWS counts so
   int64_t datapoints_from = 0;      // unix seconds of the oldest of them
   uint32_t* carried_out = nullptr;  // counts the attempts that AWS carried out, as far as can be known
+  Heard* heard = nullptr;  // of a call in CBOR: what the newest reply says of whether it is spoken there
 };
 
 struct ClientCounters {
@@ -67,8 +69,10 @@ class Client {
  public:
   /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
   /// client outlives its calls. `quota_share` of AWS's quotas is used, above 0 up to 1 (aws/call_rate.h).
+  /// `spoken`: what is known of endpoints, shared with other clients; null: its own.
   Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-         RetrySettings retry, Clock clock, double quota_share = 0.5);
+         RetrySettings retry, Clock clock, double quota_share = 0.5,
+         std::shared_ptr<Spoken> spoken = nullptr);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -95,6 +99,11 @@ class Client {
   /// Calls to a service of a region that wait now because our share of a quota is used up.
   [[nodiscard]] size_t waiting_for_quota(std::string_view region, std::string_view service) const;
   [[nodiscard]] CredentialsProvider* credentials() const;
+  /// Which protocol the endpoints of CloudWatch speak.
+  [[nodiscard]] Spoken& spoken() const;
+  /// Where calls to a service go: its endpoint's URL; empty when there is none.
+  [[nodiscard]] std::string endpoint_of(std::string_view service, std::string_view region) const;
+  [[nodiscard]] int64_t now() const;  // unix seconds
 
  private:
   struct State;

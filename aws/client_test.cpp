@@ -9,6 +9,7 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -484,6 +485,205 @@ TEST_F(ClientTest, retries_stop_when_the_common_purse_is_empty) {
   for (int i = 0; i < 60; ++i) EXPECT_FALSE(describe());
   sent = static_cast<int>(server_->seen().size());
   EXPECT_EQ(sent, 60 + 100);
+}
+
+// An endpoint of CloudWatch that answers CBOR by one thing and JSON by another.
+class ProtocolTest : public ClientTest {
+ protected:
+  void answer(Script to_cbor, Script to_json) {
+    serve([this, to_cbor = std::move(to_cbor), to_json = std::move(to_json)](const SeenRequest& request) {
+      const bool cbor = request.target.starts_with("/service/");
+      ++(cbor ? cbor_ : json_);
+      return cbor ? to_cbor : to_json;
+    });
+  }
+  Result<cloudwatch::MetricDataPage> read() {
+    cloudwatch::MetricDataRequest request;
+    request.queries.push_back({"AWS/EC2", "CPUUtilization", {{"InstanceId", "i-1"}}, "Average", 300});
+    request.start = 1440937800;
+    request.end = 1440938100;
+    return run(cloudwatch::get_metric_data(client(), "eu-west-1", request, &carried_out_));
+  }
+  std::optional<Spoken::Wire> spoken() { return client().spoken().of(server_->url()); }
+
+  static Script good_json() {
+    return reply(200, R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1440938040],"Values":[1.5]}]})",
+                 {"Content-Type: application/x-amz-json-1.0"});
+  }
+  static Script good_cbor() {
+    return reply(200,
+                 cbor_of(R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1440938040],"Values":[2.5]}]})"),
+                 {"Content-Type: application/cbor", "smithy-protocol: rpc-v2-cbor"});
+  }
+
+  std::atomic<int> cbor_{0};
+  std::atomic<int> json_{0};
+  uint32_t carried_out_ = 0;
+};
+
+TEST_F(ProtocolTest, json_is_spoken_where_cbor_is_not_known) {
+  const std::string html = "<!doctype html><title>404 Not Found</title>";
+  const std::string unknown = R"({"__type":"UnknownOperationException"})";
+  const std::string xml = "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>";
+  for (const Script& odd :
+       {reply(404, html), reply(405, html), reply(415, "{}"), reply(500, xml), reply(501, ""),
+        reply(404, unknown), reply(400, unknown), reply(200, html), reply(200, "{}"), reply(200, "<a/>"),
+        reply(200, ""), reply(204, ""), reply(200, "", {"Content-Type: application/cbor"})}) {
+    client_.reset();
+    cbor_ = json_ = 0;
+    carried_out_ = 0;
+    answer(odd, good_json());
+    const auto page = read();
+    ASSERT_TRUE(page) << page.error().message << odd.bytes;
+    EXPECT_EQ(page->series.at(0).points.at(0).value, 1.5);
+    EXPECT_EQ(spoken(), Spoken::Wire::json) << odd.bytes;
+    EXPECT_EQ(json_, 1) << odd.bytes;
+    EXPECT_EQ(carried_out_, 1U) << "what does not know CBOR has asked AWS nothing: " << odd.bytes;
+    const int asked = cbor_;
+    ASSERT_TRUE(read());
+    EXPECT_EQ(cbor_, asked) << "it is known now: " << odd.bytes;
+    EXPECT_EQ(json_, 2) << odd.bytes;
+    const SeenRequest seen = server_->seen().back();
+    EXPECT_EQ(seen.target, "/");
+    EXPECT_EQ(seen.headers.at("x-amz-target"), "GraniteServiceVersion20100801.GetMetricData");
+    EXPECT_EQ(seen.headers.at("content-type"), "application/x-amz-json-1.0");
+    const auto authorization = sigv4::parse_authorization(seen.headers.at("authorization"));
+    ASSERT_TRUE(authorization);
+    EXPECT_EQ(authorization->scope, (sigv4::Scope{"20150830", "eu-west-1", "monitoring"}));
+    EXPECT_EQ(authorization->signature, expected_signature(seen));
+    const auto alarms = run(cloudwatch::describe_alarms(client(), "eu-west-1", ""));
+    EXPECT_FALSE(alarms) << "that is no answer to it";
+    EXPECT_EQ(cbor_, asked) << "what is known of the endpoint is known for all calls";
+  }
+}
+
+TEST_F(ProtocolTest, cbor_is_tried_again_after_a_day) {
+  bool knows_cbor = false;
+  serve([&](const SeenRequest& request) {
+    const bool cbor = request.target.starts_with("/service/");
+    ++(cbor ? cbor_ : json_);
+    return !cbor ? good_json() : knows_cbor ? good_cbor() : reply(404, "");
+  });
+  ASSERT_TRUE(read());
+  const int asked = cbor_;
+  now_ += std::chrono::hours(23);
+  ASSERT_TRUE(read());
+  EXPECT_EQ(cbor_, asked);
+  now_ += std::chrono::hours(1);
+  ASSERT_TRUE(read());
+  EXPECT_EQ(cbor_, asked + 1);
+  EXPECT_EQ(spoken(), Spoken::Wire::json);
+  knows_cbor = true;
+  now_ += std::chrono::hours(12);
+  EXPECT_EQ(read().value().series.at(0).points.at(0).value, 1.5);
+  now_ += std::chrono::hours(12);
+  EXPECT_EQ(read().value().series.at(0).points.at(0).value, 2.5);
+  EXPECT_EQ(spoken(), Spoken::Wire::cbor);
+}
+
+TEST_F(ProtocolTest, throttles_denials_and_signatures_make_nothing_fall_back) {
+  for (const char* code : {"Throttling", "AccessDenied", "SignatureDoesNotMatch", "InvalidClientTokenId"}) {
+    for (const Script& refusal :
+         {reply(400, fmt::format(R"({{"__type":"{}","message":"no"}})", code)),
+          reply(403, fmt::format("<ErrorResponse><Error><Code>{}</Code></Error></ErrorResponse>", code)),
+          reply(400, cbor_of(fmt::format(R"({{"__type":"{}","message":"no"}})", code)))}) {
+      client_.reset();
+      json_ = 0;
+      answer(refusal, good_json());
+      const auto page = read();
+      ASSERT_FALSE(page) << code;
+      EXPECT_EQ(page.error().code, code);
+      EXPECT_EQ(json_, 0) << code;
+      EXPECT_NE(spoken(), Spoken::Wire::json) << code;
+    }
+  }
+}
+
+TEST_F(ProtocolTest, a_trouble_that_passes_does_not_make_cbor_unknown) {
+  // All attempts of the first call fail, with what could be an endpoint without CBOR; then it is well again.
+  for (const Script& trouble : {reply(500, "<html/>"), reply(501, ""), reply(200, "")}) {
+    client_.reset();
+    cbor_ = json_ = 0;
+    const int attempts = trouble.bytes.starts_with("HTTP/1.1 500") ? retry_.max_attempts : 1;
+    serve([&](const SeenRequest& request) {
+      const bool cbor = request.target.starts_with("/service/");
+      ++(cbor ? cbor_ : json_);
+      return !cbor ? good_json() : cbor_ <= attempts ? trouble : good_cbor();
+    });
+    ASSERT_TRUE(read()) << "JSON has answered";
+    EXPECT_EQ(spoken(), Spoken::Wire::cbor) << trouble.bytes;
+    EXPECT_EQ(read().value().series.at(0).points.at(0).value, 2.5);
+  }
+  // Gateways whose servers are away, and an endpoint that is known.
+  for (const int status : {502, 503, 504}) {
+    client_.reset();
+    json_ = 0;
+    answer(reply(status, "<html/>"), good_json());
+    EXPECT_FALSE(read());
+    EXPECT_EQ(json_, 0) << status;
+    EXPECT_EQ(spoken(), std::nullopt) << status;
+  }
+  client_.reset();
+  json_ = 0;
+  std::atomic<bool> well = true;
+  serve([&](const SeenRequest& request) {
+    if (!request.target.starts_with("/service/")) ++json_;
+    return well ? good_cbor() : reply(500, "<html/>");
+  });
+  ASSERT_TRUE(read());
+  well = false;
+  EXPECT_FALSE(read());
+  EXPECT_FALSE(read());
+  EXPECT_EQ(json_, 0);
+}
+
+TEST_F(ProtocolTest, what_speaks_neither_is_named) {
+  answer(reply(404, "<html/>"), reply(404, "<html/>"));
+  const auto page = read();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(
+      page.error().message,
+      fmt::format("cloudwatch:GetMetricData in eu-west-1: {} speaks neither CBOR (HTTP status 404 without "
+                  "an AWS error in it) nor AWS JSON 1.0 (HTTP status 404 without an AWS error in it); "
+                  "check the endpoint and the proxy",
+                  server_->url()));
+  EXPECT_EQ(spoken(), std::nullopt);
+  client_.reset();
+  answer(reply(404, "<html/>"), reply(400, R"({"__type":"AccessDeniedException","message":"no"})"));
+  const auto denied = read();
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().code, "AccessDeniedException") << "what AWS says tells more";
+  EXPECT_EQ(spoken(), std::nullopt) << "and proves nothing";
+}
+
+TEST_F(ProtocolTest, what_is_configured_is_kept_to) {
+  answer(reply(404, ""), good_json());
+  client().spoken().fix(Spoken::Wire::cbor);
+  EXPECT_FALSE(read());
+  EXPECT_EQ(json_, 0);
+  client().spoken().fix(Spoken::Wire::json);
+  const int asked = cbor_;
+  EXPECT_TRUE(read());
+  EXPECT_EQ(cbor_, asked);
+}
+
+TEST_F(ProtocolTest, alarms_of_logs_are_left_out_where_they_are_refused) {
+  std::atomic<int> asked{0};
+  serve([&](const SeenRequest& request) {
+    ++asked;
+    if (json_of(request.body).find("LogAlarm") != std::string::npos)
+      return reply(400, cbor_of(R"({"__type":"ValidationError","message":"enum value set"})"));
+    return reply(200, cbor_of(R"({"MetricAlarms":[{"AlarmName":"a","StateValue":"OK"}]})"));
+  });
+  const auto page = run(cloudwatch::describe_alarms(client(), "eu-west-1", ""));
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->alarms.size(), 1U);
+  EXPECT_EQ(asked, 2);
+  ASSERT_TRUE(run(cloudwatch::describe_alarms(client(), "eu-west-1", "")));
+  EXPECT_EQ(asked, 3) << "they are not asked for again";
+  now_ += std::chrono::hours(24);
+  ASSERT_TRUE(run(cloudwatch::describe_alarms(client(), "eu-west-1", "")));
+  EXPECT_EQ(asked, 5) << "for a day";
 }
 
 }  // namespace

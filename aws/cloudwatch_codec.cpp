@@ -7,8 +7,11 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <type_traits>
 
 #include "aws/cbor.h"
+#include "aws/json_stream.h"
+#include "base/json.h"
 
 namespace bakusoku::aws::cloudwatch {
 namespace {
@@ -23,7 +26,8 @@ void append_number(std::string& out, int64_t value) {
   if (error == std::errc()) out.append(digits, end);
 }
 
-void append_dimensions(cbor::Writer& out, const std::vector<Dimension>& dimensions, bool value_optional) {
+template <typename Writer>
+void append_dimensions(Writer& out, const std::vector<Dimension>& dimensions, bool value_optional) {
   out.array(dimensions.size());
   for (const Dimension& dimension : dimensions) {
     const bool with_value = !value_optional || !dimension.value.empty();
@@ -70,11 +74,12 @@ Result<void> check(const MetricQuery& query) {
   return {};
 }
 
-void append_metric_stat(cbor::Writer& out, std::string_view namespace_, std::string_view metric,
-                        const std::vector<Dimension>& dimensions, int32_t period,
-                        std::string_view statistic) {
+template <typename Writer>
+void append_metric_stat(Writer& out, std::string_view namespace_, std::string_view metric,
+                        const std::vector<Dimension>& dimensions, int32_t period, std::string_view statistic,
+                        std::string_view unit) {
   out.name("MetricStat");
-  out.map(3);
+  out.map(unit.empty() ? 3 : 4);
   out.name("Metric");
   out.map(dimensions.empty() ? 2 : 3);
   out.name("Namespace");
@@ -89,9 +94,13 @@ void append_metric_stat(cbor::Writer& out, std::string_view namespace_, std::str
   out.integer(static_cast<uint64_t>(period));
   out.name("Stat");
   out.text(statistic);
+  if (unit.empty()) return;
+  out.name("Unit");
+  out.text(unit);
 }
 
-void append_account(cbor::Writer& out, const std::string& account_id) {
+template <typename Writer>
+void append_account(Writer& out, const std::string& account_id) {
   if (account_id.empty()) return;
   out.name("AccountId");
   out.text(account_id);
@@ -151,21 +160,23 @@ std::string renamed(const MetricQuery& query, size_t at) {
   return out;
 }
 
-void append_id(cbor::Writer& out, size_t query) {
+template <typename Writer>
+void append_id(Writer& out, size_t query) {
   std::array<char, 24> id{'q'};
   const auto [end, error] = std::to_chars(id.data() + 1, id.data() + id.size(), query);
   out.name("Id");
   out.text(std::string_view(id.data(), static_cast<size_t>(end - id.data())));
 }
 
-Result<void> append_query(cbor::Writer& out, const MetricQuery& query, size_t at) {
+template <typename Writer>
+Result<void> append_query(Writer& out, const MetricQuery& query, size_t at) {
   if (auto checked = check(query); !checked) return checked;
   const size_t account = query.account_id.empty() ? 0 : 1;
   if (query.expression.empty()) {
     out.map(2 + account);
     append_id(out, at);
     append_metric_stat(out, query.namespace_, query.metric, query.dimensions, query.period_seconds,
-                       query.statistic);
+                       query.statistic, query.unit);
     append_account(out, query.account_id);
     return {};
   }
@@ -180,7 +191,7 @@ Result<void> append_query(cbor::Writer& out, const MetricQuery& query, size_t at
     out.name("Id");
     out.text(input_id(at, one));
     append_metric_stat(out, input.namespace_, input.metric, input.dimensions, query.period_seconds,
-                       input.statistic);
+                       input.statistic, input.unit);
     append_account(out, query.account_id);
     out.name("ReturnData");
     out.boolean(false);
@@ -198,7 +209,7 @@ size_t expected_size(const MetricQuery& query) {
   constexpr size_t kNames = 80;
   constexpr size_t kHead = 3;
   size_t size = kNames + query.namespace_.size() + query.metric.size() + query.statistic.size() + 4 * kHead +
-                query.account_id.size() + query.expression.size();
+                query.account_id.size() + query.expression.size() + query.unit.size();
   for (const Dimension& dimension : query.dimensions) {
     size += 12 + dimension.name.size() + dimension.value.size() + 2 * kHead;
   }
@@ -225,18 +236,19 @@ void mark_several(std::vector<SeriesData>& results, size_t queries) {
   }
 }
 
-// One answer. What the Reader cannot know is wrong is kept in words.
+// One answer, in CBOR or JSON. What the Reader cannot know is wrong is kept in words.
+template <typename Reader>
 class Answer {
  public:
   explicit Answer(std::string_view bytes) : reader_(bytes) {}
 
   [[nodiscard]] bool read(size_t queries, MetricDataPage& page) {
     bool results_seen = false;
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
       if (key == "MetricDataResults" && !results_seen) {
         results_seen = true;
-        read_results(queries, page.series);
+        read_results(queries, page);
       } else if (key == "NextToken") {
         read_text(page.next_token);
       } else if (key == "Messages") {
@@ -251,11 +263,11 @@ class Answer {
 
   [[nodiscard]] bool read(MetricsPage& page) {
     bool metrics_seen = false;
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
       if (key == "Metrics") {
         metrics_seen = true;
-        for (cbor::Items metrics = reader_.array(); going_on(metrics);) {
+        for (auto metrics = reader_.array(); going_on(metrics);) {
           read_metric(page.metrics.emplace_back());
         }
       } else if (key == "NextToken") {
@@ -270,12 +282,12 @@ class Answer {
 
   [[nodiscard]] bool read(AlarmsPage& page) {
     bool alarms_seen = false;
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
-      const bool composite = key == "CompositeAlarms";
-      if (composite || key == "MetricAlarms") {
+      const std::optional<AlarmType> type = type_of_list(key);
+      if (type) {
         alarms_seen = true;
-        read_alarms(page.alarms, composite);
+        read_alarms(page.alarms, *type);
       } else if (key == "NextToken") {
         read_text(page.next_token);
       } else {
@@ -289,13 +301,15 @@ class Answer {
   /// When reading has failed.
   [[nodiscard]] Error error() const {
     if (reader_.failed() || wrong_.empty()) {
-      return Error{ErrorKind::corrupt, "the answer is not the CBOR that was expected"};
+      constexpr bool kIsCbor = std::is_same_v<Reader, cbor::Reader>;
+      return Error{ErrorKind::corrupt,
+                   fmt::format("the answer is not the {} that was expected", kIsCbor ? "CBOR" : "JSON")};
     }
     return Error{ErrorKind::corrupt, fmt::format("the answer has {}", wrong_)};
   }
 
  private:
-  bool going_on(cbor::Items& items) { return wrong_.empty() && reader_.next(items); }
+  bool going_on(auto& items) { return wrong_.empty() && reader_.next(items); }
   [[nodiscard]] bool finished() const { return wrong_.empty() && reader_.done(); }
   void wrong(std::string_view what) {
     if (wrong_.empty()) wrong_ = what;
@@ -305,18 +319,17 @@ class Answer {
     out.clear();
     if (reader_.null()) return;
     const std::string_view text = reader_.text();
-    if (!simdjson::validate_utf8(text.data(), text.size())) wrong("a text that is not UTF-8");
-    out = text;
+    out = simdjson::validate_utf8(text.data(), text.size()) ? std::string(text) : valid_utf8(text);
   }
 
   // AWS's {Code, Value} pairs as "Code: Value; Code: Value".
   void read_messages(std::string& out) {
     out.clear();
     if (reader_.null()) return;
-    for (cbor::Items messages = reader_.array(); going_on(messages);) {
+    for (auto messages = reader_.array(); going_on(messages);) {
       std::string code;
       std::string text;
-      for (cbor::Items members = reader_.map(); going_on(members);) {
+      for (auto members = reader_.map(); going_on(members);) {
         const std::string_view key = reader_.text();
         std::string* const target = key == "Code" ? &code : key == "Value" ? &text : nullptr;
         if (target == nullptr) {
@@ -332,48 +345,49 @@ class Answer {
     }
   }
 
+  // What is no time is kept as -1, so that its value is known by its place.
   void read_times() {
     if (reader_.null()) return;
-    for (cbor::Items times = reader_.array(); going_on(times);) {
-      const double seconds = reader_.time();
-      if (!(seconds >= 0 && seconds <= kMaxTimestamp)) return wrong("a timestamp out of range");
-      clocks_.push_back(static_cast<int64_t>(seconds));
+    for (auto times = reader_.array(); going_on(times);) {
+      const double seconds = reader_.time_or_nan();
+      const bool is_time = seconds >= 0 && seconds <= kMaxTimestamp;
+      clocks_.push_back(is_time ? static_cast<int64_t>(seconds) : -1);
       if (clocks_.size() > kMaxDatapointsPerCall) return wrong("more points than one call returns");
     }
   }
 
   void read_values() {
     if (reader_.null()) return;
-    for (cbor::Items values = reader_.array(); going_on(values);) {
-      const double value = reader_.number();
-      if (!std::isfinite(value)) return wrong("a value that is no number");
-      values_.push_back(value);
+    for (auto values = reader_.array(); going_on(values);) {
+      values_.push_back(reader_.number_or_nan());
       if (values_.size() > kMaxDatapointsPerCall) return wrong("more points than one call returns");
     }
   }
 
   SeriesStatus read_status(std::string& message) {
     if (reader_.null()) return SeriesStatus::complete;
-    const std::string_view status = reader_.text();
+    std::string status = "that is no text";
+    if (reader_.at_text()) {
+      read_text(status);
+    } else {
+      reader_.skip();
+    }
     if (status.empty() || status == "Complete") return SeriesStatus::complete;
     if (status == "PartialData") return SeriesStatus::partial;
     if (status == "Forbidden") return SeriesStatus::forbidden;
-    if (!simdjson::validate_utf8(status.data(), status.size())) {
-      wrong("a text that is not UTF-8");
-    } else if (status != "InternalError") {
-      message = fmt::format("StatusCode {}", status);
-    }
+    if (status != "InternalError") message = fmt::format("StatusCode {}", status);
     return SeriesStatus::internal_error;
   }
 
-  void read_series(size_t queries, SeriesData& out) {
+  // False: a result that nobody asked for.
+  bool read_series(size_t queries, SeriesData& out) {
     clocks_.clear();
     values_.clear();
     std::optional<size_t> query;
     std::string status_words;
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
-      if (key == "Id") {
+      if (key == "Id" && reader_.at_text()) {
         query = parse_id(reader_.text(), queries);
       } else if (key == "StatusCode") {
         out.status = read_status(status_words);
@@ -387,26 +401,43 @@ class Answer {
         reader_.skip();
       }
     }
-    if (reader_.failed()) return;
-    if (!query) return wrong("a result for a query that was not asked");
-    if (clocks_.size() != values_.size()) return wrong("not as many timestamps as values");
-    points_ += clocks_.size();
-    if (points_ > kMaxDatapointsPerCall) return wrong("more points than one call returns");
+    points_ += std::max(clocks_.size(), values_.size());
+    if (points_ > kMaxDatapointsPerCall) wrong("more points than one call returns");
+    if (!query || reader_.failed() || !wrong_.empty()) return false;
     out.query = *query;
     if (out.message.empty()) out.message = std::move(status_words);
+    if (clocks_.size() != values_.size()) {
+      out.status = SeriesStatus::damaged;
+      out.message = fmt::format("{} timestamps and {} values", clocks_.size(), values_.size());
+      return true;
+    }
     out.points.reserve(clocks_.size());
-    for (size_t at = 0; at < clocks_.size(); ++at) out.points.push_back(Datapoint{clocks_[at], values_[at]});
+    for (size_t at = 0; at < clocks_.size(); ++at) {
+      if (clocks_[at] < 0 || !std::isfinite(values_[at])) {
+        ++out.dropped;
+      } else {
+        out.points.push_back(Datapoint{clocks_[at], values_[at]});
+      }
+    }
+    return true;
   }
 
-  void read_results(size_t queries, std::vector<SeriesData>& out) {
+  void read_results(size_t queries, MetricDataPage& page) {
+    std::vector<SeriesData>& out = page.series;
     out.reserve(queries);
     bool several = false;
     std::vector<bool> seen(queries);
-    for (cbor::Items results = reader_.array(); going_on(results);) {
-      if (out.size() >= kMaxQueriesPerCall) return wrong("more results than a call returns");
+    size_t results_seen = 0;
+    for (auto results = reader_.array(); going_on(results);) {
+      if (results_seen++ >= kMaxQueriesPerCall) return wrong("more results than a call returns");
       SeriesData& series = out.emplace_back();
-      read_series(queries, series);
+      const bool asked_for = read_series(queries, series);
       if (reader_.failed() || !wrong_.empty()) return;
+      if (!asked_for) {
+        out.pop_back();
+        ++page.unasked;
+        continue;
+      }
       several = several || seen[series.query];
       seen[series.query] = true;
     }
@@ -415,10 +446,10 @@ class Answer {
 
   void read_dimensions(std::vector<Dimension>& out) {
     if (reader_.null()) return;
-    for (cbor::Items dimensions = reader_.array(); going_on(dimensions);) {
+    for (auto dimensions = reader_.array(); going_on(dimensions);) {
       if (out.size() >= kMaxDimensions) return wrong("more dimensions than a metric has");
       Dimension& dimension = out.emplace_back();
-      for (cbor::Items members = reader_.map(); going_on(members);) {
+      for (auto members = reader_.map(); going_on(members);) {
         const std::string_view key = reader_.text();
         std::string* const target = key == "Name"    ? &dimension.name
                                     : key == "Value" ? &dimension.value
@@ -433,7 +464,7 @@ class Answer {
   }
 
   void read_metric(MetricName& out) {
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
       if (key == "Namespace") {
         read_text(out.namespace_);
@@ -448,17 +479,23 @@ class Answer {
     if (out.namespace_.empty() || out.metric.empty()) wrong("a metric without a name");
   }
 
-  void read_alarms(std::vector<Alarm>& out, bool composite) {
+  static std::optional<AlarmType> type_of_list(std::string_view key) {
+    if (key == "MetricAlarms") return AlarmType::metric;
+    if (key == "CompositeAlarms") return AlarmType::composite;
+    return key == "LogAlarms" ? std::optional(AlarmType::log) : std::nullopt;
+  }
+
+  void read_alarms(std::vector<Alarm>& out, AlarmType type) {
     if (reader_.null()) return;
-    for (cbor::Items alarms = reader_.array(); going_on(alarms);) {
+    for (auto alarms = reader_.array(); going_on(alarms);) {
       Alarm& alarm = out.emplace_back();
-      alarm.composite = composite;
+      alarm.type = type;
       read_alarm(alarm);
     }
   }
 
   void read_alarm(Alarm& out) {
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
       if (std::string* const text = text_of_alarm(out, key)) {
         read_text(*text);
@@ -480,6 +517,8 @@ class Answer {
         add_dimensions(out, std::move(dimensions));
       } else if (key == "Metrics") {
         read_queries(out);
+      } else if (key == "ScheduledQueryConfiguration") {
+        read_scheduled_query(out);
       } else {
         reader_.skip();
       }
@@ -499,13 +538,28 @@ class Answer {
     return nullptr;
   }
 
+  // What a log alarm asks CloudWatch Logs, and what it makes of the answer.
+  void read_scheduled_query(Alarm& out) {
+    if (reader_.null()) return;
+    for (auto members = reader_.map(); going_on(members);) {
+      const std::string_view key = reader_.text();
+      if (key == "QueryString") {
+        read_text(out.query);
+      } else if (key == "AggregationExpression") {
+        read_text(out.expression);
+      } else {
+        reader_.skip();
+      }
+    }
+  }
+
   // The Metrics of an alarm on metric math. What is returned is what the alarm compares with its threshold.
   void read_queries(Alarm& out) {
     if (reader_.null()) return;
-    for (cbor::Items queries = reader_.array(); going_on(queries);) {
+    for (auto queries = reader_.array(); going_on(queries);) {
       Alarm query;
       bool returned = true;
-      for (cbor::Items members = reader_.map(); going_on(members);) {
+      for (auto members = reader_.map(); going_on(members);) {
         const std::string_view key = reader_.text();
         if (key == "Expression") {
           read_text(query.expression);
@@ -533,7 +587,7 @@ class Answer {
 
   void read_metric_stat(Alarm& out) {
     if (reader_.null()) return;
-    for (cbor::Items members = reader_.map(); going_on(members);) {
+    for (auto members = reader_.map(); going_on(members);) {
       const std::string_view key = reader_.text();
       if (key == "Stat") {
         read_text(out.statistic);
@@ -582,7 +636,7 @@ class Answer {
     return 0;
   }
 
-  cbor::Reader reader_;
+  Reader reader_;
   std::string wrong_{};
   // Of the series being read; kept from one to the next.
   std::vector<int64_t> clocks_{};
@@ -590,29 +644,9 @@ class Answer {
   size_t points_ = 0;  // of all series
 };
 
-}  // namespace
-
-size_t query_count(const MetricQuery& query) { return 1 + query.inputs.size(); }
-
-size_t longest_expression(const MetricQuery& query) { return renamed(query, kMaxQueriesPerCall - 1).size(); }
-
-bool is_query_name(std::string_view text) {
-  return !text.empty() && text.size() <= 255 && text.front() >= 'a' && text.front() <= 'z' &&
-         std::all_of(text.begin(), text.end(), is_word);
-}
-
-uint64_t estimated_datapoints(const MetricDataRequest& request) {
-  if (request.end <= request.start) return 0;
-  uint64_t datapoints = 0;
-  for (const MetricQuery& query : request.queries) {
-    const int64_t period = std::max(query.period_seconds, 1);
-    datapoints +=
-        static_cast<uint64_t>((request.end - request.start + period - 1) / period) * query_count(query);
-  }
-  return datapoints;
-}
-
-Result<std::string> encode_get_metric_data(const MetricDataRequest& request) {
+// In CBOR or JSON, as the Writer has it.
+template <typename Writer>
+Result<std::string> get_metric_data_request(const MetricDataRequest& request) {
   size_t queries = 0;
   for (const MetricQuery& query : request.queries) queries += query_count(query);
   if (queries == 0 || queries > kMaxQueriesPerCall) {
@@ -624,7 +658,7 @@ Result<std::string> encode_get_metric_data(const MetricDataRequest& request) {
   }
   size_t expected_bytes = 256 + request.next_token.size();
   for (const MetricQuery& query : request.queries) expected_bytes += expected_size(query);
-  cbor::Writer out(expected_bytes);
+  Writer out(expected_bytes);
   out.map(request.next_token.empty() ? 5 : 6);
   out.name("MetricDataQueries");
   out.array(queries);
@@ -646,16 +680,10 @@ Result<std::string> encode_get_metric_data(const MetricDataRequest& request) {
   return out.finish();
 }
 
-Result<MetricDataPage> decode_get_metric_data(std::string_view bytes, size_t queries) {
-  MetricDataPage page;
-  Answer answer(bytes);
-  if (!answer.read(queries, page)) return fail(answer.error());
-  return page;
-}
-
-std::string encode_list_metrics(const ListMetricsRequest& request) {
+template <typename Writer>
+std::string list_metrics_request(const ListMetricsRequest& request) {
   const bool linked = !request.owning_account.empty();
-  cbor::Writer out(512);
+  Writer out(512);
   out.map((request.namespace_.empty() ? 0U : 1U) + (request.metric.empty() ? 0U : 1U) +
           (request.dimensions.empty() ? 0U : 1U) + (request.recently_active ? 1U : 0U) + (linked ? 2U : 0U) +
           (request.next_token.empty() ? 0U : 1U));
@@ -688,20 +716,15 @@ std::string encode_list_metrics(const ListMetricsRequest& request) {
   return out.finish();
 }
 
-Result<MetricsPage> decode_list_metrics(std::string_view bytes) {
-  MetricsPage page;
-  Answer answer(bytes);
-  if (!answer.read(page)) return fail(answer.error());
-  return page;
-}
-
-std::string encode_describe_alarms(const std::string& next_token) {
-  cbor::Writer out(128 + next_token.size());
+template <typename Writer>
+std::string describe_alarms_request(const std::string& next_token, bool log_alarms) {
+  Writer out(128 + next_token.size());
   out.map(next_token.empty() ? 2 : 3);
   out.name("AlarmTypes");  // without it, metric alarms only
-  out.array(2);
+  out.array(log_alarms ? 3 : 2);
   out.name("MetricAlarm");
   out.name("CompositeAlarm");
+  if (log_alarms) out.name("LogAlarm");
   out.name("MaxRecords");
   out.integer(kMaxAlarmsPerPage);
   if (!next_token.empty()) {
@@ -711,11 +734,67 @@ std::string encode_describe_alarms(const std::string& next_token) {
   return out.finish();
 }
 
-Result<AlarmsPage> decode_describe_alarms(std::string_view bytes) {
-  AlarmsPage page;
-  Answer answer(bytes);
-  if (!answer.read(page)) return fail(answer.error());
+template <typename Reader, typename Page, typename... Queries>
+Result<Page> read_page(std::string_view bytes, Queries... queries) {
+  Page page;
+  Answer<Reader> answer(bytes);
+  if (!answer.read(queries..., page)) return fail(answer.error());
   return page;
+}
+
+template <typename Page, typename... Queries>
+Result<Page> read_page(std::string_view bytes, Wire wire, Queries... queries) {
+  return wire == Wire::cbor ? read_page<cbor::Reader, Page>(bytes, queries...)
+                            : read_page<json::Reader, Page>(bytes, queries...);
+}
+
+}  // namespace
+
+size_t query_count(const MetricQuery& query) { return 1 + query.inputs.size(); }
+
+size_t longest_expression(const MetricQuery& query) { return renamed(query, kMaxQueriesPerCall - 1).size(); }
+
+bool is_query_name(std::string_view text) {
+  return !text.empty() && text.size() <= 255 && text.front() >= 'a' && text.front() <= 'z' &&
+         std::all_of(text.begin(), text.end(), is_word);
+}
+
+uint64_t estimated_datapoints(const MetricDataRequest& request) {
+  if (request.end <= request.start) return 0;
+  uint64_t datapoints = 0;
+  for (const MetricQuery& query : request.queries) {
+    const int64_t period = std::max(query.period_seconds, 1);
+    datapoints +=
+        static_cast<uint64_t>((request.end - request.start + period - 1) / period) * query_count(query);
+  }
+  return datapoints;
+}
+
+Result<std::string> encode_get_metric_data(const MetricDataRequest& request, Wire wire) {
+  return wire == Wire::cbor ? get_metric_data_request<cbor::Writer>(request)
+                            : get_metric_data_request<json::Writer>(request);
+}
+
+Result<MetricDataPage> decode_get_metric_data(std::string_view bytes, size_t queries, Wire wire) {
+  return read_page<MetricDataPage>(bytes, wire, queries);
+}
+
+std::string encode_list_metrics(const ListMetricsRequest& request, Wire wire) {
+  return wire == Wire::cbor ? list_metrics_request<cbor::Writer>(request)
+                            : list_metrics_request<json::Writer>(request);
+}
+
+Result<MetricsPage> decode_list_metrics(std::string_view bytes, Wire wire) {
+  return read_page<MetricsPage>(bytes, wire);
+}
+
+std::string encode_describe_alarms(const std::string& next_token, bool log_alarms, Wire wire) {
+  return wire == Wire::cbor ? describe_alarms_request<cbor::Writer>(next_token, log_alarms)
+                            : describe_alarms_request<json::Writer>(next_token, log_alarms);
+}
+
+Result<AlarmsPage> decode_describe_alarms(std::string_view bytes, Wire wire) {
+  return read_page<AlarmsPage>(bytes, wire);
 }
 
 }  // namespace bakusoku::aws::cloudwatch

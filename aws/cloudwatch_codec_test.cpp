@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 
 #include "aws/cbor_fixture.h"
 
@@ -185,8 +186,7 @@ TEST(CloudWatchCodec, what_is_not_the_answer_is_corrupt) {
   const std::string result = "\xA1\x71MetricDataResults\x81"s;
   for (const std::string& bad :
        {""s, "\x80"s, "\xF6"s, "\x01"s, "\xA1"s, "\xA0"s, "{\"MetricDataResults\":[]}"s, none + "x",
-        none + none, result + "\x01", result + "\xA1\x62Id\xF6", result + "\xA1\x62Id\x42q0",
-        result + "\xA1\x62Id\x62q0\xFF", result + "\xA2\x62Id\x62q0\x6AStatusCode\x62\xC3\x28"}) {
+        none + none, result + "\x01", result + "\xA1\x62Id\x62q0\xFF"}) {
     const auto page = decode_get_metric_data(bad, 2);
     ASSERT_FALSE(page) << testing::PrintToString(bad);
     EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
@@ -194,21 +194,114 @@ TEST(CloudWatchCodec, what_is_not_the_answer_is_corrupt) {
   for (const char* bad :
        {R"({"MetricDataResults":{}})", R"({"MetricDataResults":null})",
         R"({"MetricDataResults":[],"NextToken":1})", R"({"MetricDataResults":[],"Messages":1})",
-        R"({"MetricDataResults":[],"Messages":[1]})", R"({"MetricDataResults":[{}]})",
-        R"({"MetricDataResults":[{"Id":"q2"}]})", R"({"MetricDataResults":[{"Id":"q-1"}]})",
-        R"({"MetricDataResults":[{"Id":"q"}]})", R"({"MetricDataResults":[{"Id":"q01"}]})",
-        R"({"MetricDataResults":[{"Id":"q1 "}]})",
-        R"({"MetricDataResults":[{"Id":"q99999999999999999999"}]})", R"({"MetricDataResults":[{"Id":1}]})",
-        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":[]}]})",
-        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1],"Values":["1"]}]})",
-        R"({"MetricDataResults":[{"Id":"q0","Timestamps":["1"],"Values":[1]}]})",
-        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[-1],"Values":[1]}]})",
-        R"({"MetricDataResults":[{"Id":"q0","Timestamps":[1e300],"Values":[1]}]})"}) {
+        R"({"MetricDataResults":[],"Messages":[1]})", R"({"MetricDataResults":[1]})",
+        R"({"MetricDataResults":[{"Id":"q0","Timestamps":1}]})"}) {
     ASSERT_NE(cbor_of(bad), "") << bad;
     const auto page = page_of(bad, 2);
     ASSERT_FALSE(page) << bad;
     EXPECT_EQ(page.error().kind, ErrorKind::corrupt);
+    EXPECT_FALSE(decode_get_metric_data(bad, 2, Wire::json)) << bad;
   }
+}
+
+TEST(CloudWatchCodec, what_is_wrong_with_one_result_costs_that_one) {
+  const std::string good = R"({"Id":"q1","StatusCode":"Complete","Timestamps":[60],"Values":[7]})";
+  const auto with = [&](const std::string& result, Wire wire) {
+    const std::string json = R"({"MetricDataResults":[)" + result + "," + good + "]}";
+    auto page = wire == Wire::cbor ? page_of(json, 2) : decode_get_metric_data(json, 2, wire);
+    EXPECT_TRUE(page) << result << page.error().message;
+    EXPECT_EQ(page->series.back().query, 1U) << result;
+    EXPECT_EQ(page->series.back().points.size(), 1U) << result;
+    return std::move(*page);
+  };
+  for (const Wire wire : {Wire::cbor, Wire::json}) {
+    for (const char* id : {"{}", R"({"Id":"q2"})", R"({"Id":"q-1"})", R"({"Id":"q"})", R"({"Id":"q01"})",
+                           R"({"Id":"q1 "})", R"({"Id":"q99999999999999999999"})", R"({"Id":1})",
+                           R"({"Id":null})", R"({"Id":"e1","Timestamps":[60],"Values":[1]})"}) {
+      const MetricDataPage page = with(id, wire);
+      EXPECT_EQ(page.unasked, 1U) << id;
+      EXPECT_EQ(page.series.size(), 1U) << id;
+    }
+    for (const char* unequal : {R"("Timestamps":[60],"Values":[])", R"("Timestamps":[],"Values":[1])",
+                                R"("Timestamps":[60,120],"Values":[1])", R"("Values":[1])"}) {
+      const MetricDataPage page = with(std::string(R"({"Id":"q0",)") + unequal + "}", wire);
+      EXPECT_EQ(page.series.front().status, SeriesStatus::damaged) << unequal;
+      EXPECT_TRUE(page.series.front().points.empty()) << unequal;
+      EXPECT_NE(page.series.front().message.find("timestamps and"), std::string::npos) << unequal;
+    }
+    for (const char* dropped :
+         {R"("Timestamps":[120,60],"Values":[null,1])", R"("Timestamps":[120,60],"Values":["NaN",1])",
+          R"("Timestamps":[120,60],"Values":[true,1])", R"("Timestamps":[120,60],"Values":[[2],1])",
+          R"("Timestamps":[null,60],"Values":[2,1])", R"("Timestamps":["x",60],"Values":[2,1])",
+          R"("Timestamps":[-1,60],"Values":[2,1])", R"("Timestamps":[1e300,60],"Values":[2,1])"}) {
+      const MetricDataPage page = with(std::string(R"({"Id":"q0",)") + dropped + "}", wire);
+      const SeriesData& series = page.series.front();
+      EXPECT_EQ(series.status, SeriesStatus::complete) << dropped;
+      EXPECT_EQ(series.dropped, 1U) << dropped;
+      ASSERT_EQ(series.points.size(), 1U) << dropped;
+      EXPECT_EQ(series.points[0].clock, 60) << dropped;
+      EXPECT_EQ(series.points[0].value, 1) << dropped;
+    }
+    EXPECT_EQ(with(R"({"Id":"q0","StatusCode":5})", wire).series.front().status,
+              SeriesStatus::internal_error);
+  }
+  const auto bare = decode_get_metric_data(
+      R"({"MetricDataResults":[{"Id":"q0","Timestamps":[180,120,60],"Values":[NaN,-Infinity,4]}]})", 1,
+      Wire::json);
+  ASSERT_TRUE(bare) << bare.error().message;
+  EXPECT_EQ(bare->series[0].dropped, 2U);
+  EXPECT_EQ(bare->series[0].points.size(), 1U);
+}
+
+TEST(CloudWatchCodec, texts_that_are_not_utf_8_are_made_valid) {
+  const auto page =
+      decode_get_metric_data("\xA1\x71MetricDataResults\x81\xA2\x62Id\x62q0\x6AStatusCode\x62\xC3\x28"s, 1);
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->series[0].status, SeriesStatus::internal_error);
+  EXPECT_EQ(page->series[0].message, "StatusCode \xEF\xBF\xBD(");
+}
+
+TEST(CloudWatchCodec, json_is_written_and_read_as_cbor_is) {
+  for (const MetricDataRequest& request : {two_queries(), with_math()})
+    EXPECT_EQ(encode_get_metric_data(request, Wire::json).value(), body_of(request));
+  ListMetricsRequest list;
+  EXPECT_EQ(encode_list_metrics(list, Wire::json), "{}");
+  list.namespace_ = "AWS/EC2";
+  list.dimensions = {{"InstanceId", ""}, {"A", "b"}};
+  list.owning_account = "111111111111";
+  EXPECT_EQ(encode_list_metrics(list, Wire::json), body_of(list));
+  EXPECT_EQ(encode_describe_alarms("t", true, Wire::json), json_of(encode_describe_alarms("t")));
+  const auto in_json = decode_get_metric_data(kReply, 2, Wire::json);
+  const auto in_cbor = page_of(kReply, 2);
+  ASSERT_TRUE(in_json && in_cbor);
+  EXPECT_EQ(in_json->next_token, in_cbor->next_token);
+  ASSERT_EQ(in_json->series.size(), in_cbor->series.size());
+  for (size_t at = 0; at < in_json->series.size(); ++at) {
+    EXPECT_EQ(in_json->series[at].query, in_cbor->series[at].query);
+    EXPECT_EQ(in_json->series[at].status, in_cbor->series[at].status);
+    EXPECT_EQ(in_json->series[at].message, in_cbor->series[at].message);
+    ASSERT_EQ(in_json->series[at].points.size(), in_cbor->series[at].points.size());
+    for (size_t point = 0; point < in_json->series[at].points.size(); ++point) {
+      EXPECT_EQ(in_json->series[at].points[point].clock, in_cbor->series[at].points[point].clock);
+      EXPECT_EQ(in_json->series[at].points[point].value, in_cbor->series[at].points[point].value);
+    }
+  }
+  for (size_t cut = 0; cut < kReply.size(); ++cut)
+    ASSERT_FALSE(decode_get_metric_data(kReply.substr(0, cut), 2, Wire::json)) << cut;
+  for (size_t at = 0; at < kReply.size(); ++at) {
+    std::string flipped(kReply);
+    flipped[at] = static_cast<char>(~flipped[at]);
+    (void)decode_get_metric_data(flipped, 2, Wire::json);  // read or refused
+  }
+}
+
+TEST(CloudWatchCodec, a_unit_is_asked_for_where_one_is_given) {
+  MetricDataRequest request = with_math();
+  EXPECT_EQ(body_of(request).find("Unit"), std::string::npos);
+  request.queries[0].unit = "Percent";
+  request.queries[2].inputs[1].unit = "Count";
+  EXPECT_NE(body_of(request).find(R"("Period":300,"Stat":"Average","Unit":"Percent"})"), std::string::npos);
+  EXPECT_NE(body_of(request).find(R"("Period":60,"Stat":"p9","Unit":"Count"})"), std::string::npos);
 }
 
 TEST(CloudWatchCodec, only_numbers_are_values_and_only_times_timestamps) {
@@ -223,12 +316,19 @@ TEST(CloudWatchCodec, only_numbers_are_values_and_only_times_timestamps) {
   EXPECT_EQ(integers->series[0].points[0].clock, 60);
   EXPECT_EQ(integers->series[0].points[0].value, -100);
   EXPECT_EQ(page("\xC1\xFA\x42\x70\x00\x00"s, "\xF9\x3E\x00"s).value().series[0].points[0].value, 1.5);
-  EXPECT_FALSE(page("\x18\x3C"s, "\x01"s)) << "without the tag of a time";
-  EXPECT_FALSE(page("\xC1\xF9\x7E\x00"s, "\x01"s)) << "not a number";
-  EXPECT_FALSE(page("\xC1\x20"s, "\x01"s)) << "before 1970";
-  EXPECT_FALSE(page(minute, "\xF9\x7C\x00"s)) << "infinite";
-  EXPECT_FALSE(page(minute, "\xFB\x7F\xF8\x00\x00\x00\x00\x00\x00"s)) << "not a number";
-  EXPECT_FALSE(page(minute, "\xF5"s)) << "true";
+  for (const auto& [time, value, what] : {std::tuple("\x18\x3C"s, "\x01"s, "without the tag of a time"),
+                                          {"\xC1\xF9\x7E\x00"s, "\x01"s, "not a number"},
+                                          {"\xC1\x20"s, "\x01"s, "before 1970"},
+                                          {minute, "\xF9\x7C\x00"s, "infinite"},
+                                          {minute, "\xFB\x7F\xF8\x00\x00\x00\x00\x00\x00"s, "not a number"},
+                                          {minute, "\xF5"s, "true"},
+                                          {minute, "\xF6"s, "null"},
+                                          {"\xC1\xC1\x18\x3C"s, "\x01"s, "tagged twice"}}) {
+    const auto dropped = page(time, value);
+    ASSERT_TRUE(dropped) << what << dropped.error().message;
+    EXPECT_EQ(dropped->series[0].dropped, 1U) << what;
+    EXPECT_TRUE(dropped->series[0].points.empty()) << what;
+  }
 }
 
 TEST(CloudWatchCodec, more_points_than_a_call_returns_are_corrupt) {
@@ -337,9 +437,12 @@ constexpr std::string_view kAlarms =
 
 TEST(CloudWatchCodec, writes_describe_alarms) {
   EXPECT_EQ(json_of(encode_describe_alarms("")),
+            R"({"AlarmTypes":["MetricAlarm","CompositeAlarm","LogAlarm"],"MaxRecords":100})");
+  EXPECT_EQ(json_of(encode_describe_alarms("", false)),
             R"({"AlarmTypes":["MetricAlarm","CompositeAlarm"],"MaxRecords":100})");
-  EXPECT_EQ(json_of(encode_describe_alarms("to\"ken")),
-            R"({"AlarmTypes":["MetricAlarm","CompositeAlarm"],"MaxRecords":100,"NextToken":"to\"ken"})");
+  EXPECT_EQ(
+      json_of(encode_describe_alarms("to\"ken")),
+      R"({"AlarmTypes":["MetricAlarm","CompositeAlarm","LogAlarm"],"MaxRecords":100,"NextToken":"to\"ken"})");
 }
 
 TEST(CloudWatchCodec, reads_describe_alarms) {
@@ -350,7 +453,7 @@ TEST(CloudWatchCodec, reads_describe_alarms) {
     EXPECT_EQ(page->next_token, "tok/en");
     ASSERT_EQ(page->alarms.size(), 3U);
     const Alarm& any = page->alarms[0];
-    EXPECT_TRUE(any.composite);
+    EXPECT_EQ(any.type, AlarmType::composite);
     EXPECT_EQ(any.rule, "ALARM(cpu) OR TRUE");
     EXPECT_EQ(any.state, "INSUFFICIENT_DATA");
     EXPECT_EQ(any.actions_enabled, false);
@@ -358,7 +461,7 @@ TEST(CloudWatchCodec, reads_describe_alarms) {
     EXPECT_EQ(any.transitioned, 0);
     EXPECT_EQ(any.threshold, std::nullopt);
     const Alarm& cpu = page->alarms[1];
-    EXPECT_FALSE(cpu.composite);
+    EXPECT_EQ(cpu.type, AlarmType::metric);
     EXPECT_EQ(cpu.name, "cpu");
     EXPECT_EQ(cpu.description, "名前");
     EXPECT_EQ(cpu.reason, "Threshold Crossed");
@@ -385,6 +488,22 @@ TEST(CloudWatchCodec, reads_describe_alarms) {
       flipped[at] = static_cast<char>(flipped[at] ^ 0xFF);
       (void)decode_describe_alarms(flipped);  // whatever it says, it is read
     }
+  }
+}
+
+TEST(CloudWatchCodec, reads_alarms_of_logs) {
+  for (const Wire wire : {Wire::cbor, Wire::json}) {
+    const std::string json =
+        R"({"MetricAlarms":[],"LogAlarms":[{"AlarmName":"errors","StateValue":"ALARM","Threshold":5,)"
+        R"("ComparisonOperator":"GreaterThanThreshold","ScheduledQueryConfiguration":{"QueryString":"fields",)"
+        R"("LogGroupIdentifiers":["a"],"AggregationExpression":"max"},"QueryResultsToAlarm":1}]})";
+    const auto page = decode_describe_alarms(wire == Wire::cbor ? cbor_of(json) : json, wire);
+    ASSERT_TRUE(page) << page.error().message;
+    ASSERT_EQ(page->alarms.size(), 1U);
+    EXPECT_EQ(page->alarms[0].type, AlarmType::log);
+    EXPECT_EQ(page->alarms[0].query, "fields");
+    EXPECT_EQ(page->alarms[0].expression, "max");
+    EXPECT_EQ(page->alarms[0].threshold, 5);
   }
 }
 

@@ -89,6 +89,21 @@ void add_permission(Report& report, const agent::Account& account, Need need, st
                          needed ? "needed for" : "no item needs it yet; it is for", used_for));
 }
 
+// What the calls before have shown.
+void add_protocol(Report& report, const agent::Account& account, const std::string& region) {
+  const aws::Spoken& spoken = account.client->spoken();
+  const std::string endpoint = account.client->endpoint_of("cloudwatch", region);
+  const auto wire = spoken.of(endpoint);
+  if (!wire) {
+    report.add(Verdict::warning, label(account, "CloudWatch protocol"),
+               fmt::format("not known: no call to {} was answered in CBOR or AWS JSON 1.0", endpoint));
+    return;
+  }
+  report.add(Verdict::ok, label(account, "CloudWatch protocol"),
+             fmt::format("{} at {}{}", *wire == aws::Spoken::Wire::cbor ? "CBOR" : "AWS JSON 1.0", endpoint,
+                         spoken.fixed() ? " (protocol in [aws])" : ""));
+}
+
 // The regions that discovery reads besides the default one, which has been tried.
 asio::awaitable<void> check_regions(const agent::Account& account, std::vector<std::string> regions,
                                     Report& report) {
@@ -167,6 +182,7 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   request.start = request.end - 600;
   const auto data = co_await aws::cloudwatch::get_metric_data(*account.client, region, request);
   add_permission(report, account, Need::item, "cloudwatch:GetMetricData", data, "aws.metric");
+  add_protocol(report, account, region);
   std::vector<std::string> others = account.config.regions.names;
   if (all_regions && regions) others = *regions;
   std::erase(others, region);

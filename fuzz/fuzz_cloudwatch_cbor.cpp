@@ -1,4 +1,4 @@
-// CloudWatch's answers to GetMetricData, ListMetrics and DescribeAlarms.
+// CloudWatch's answers to GetMetricData, ListMetrics and DescribeAlarms, in CBOR and in JSON.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -6,11 +6,13 @@
 
 #include "aws/cloudwatch_codec.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  namespace cloudwatch = bakusoku::aws::cloudwatch;
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+namespace {
+
+namespace cloudwatch = bakusoku::aws::cloudwatch;
+
+void read(std::string_view bytes, cloudwatch::Wire wire) {
   constexpr size_t kQueries = 5;
-  if (const auto page = cloudwatch::decode_get_metric_data(bytes, kQueries)) {
+  if (const auto page = cloudwatch::decode_get_metric_data(bytes, kQueries, wire)) {
     if (page->series.size() > cloudwatch::kMaxQueriesPerCall) std::abort();
     for (const auto& series : page->series) {
       if (series.query >= kQueries) std::abort();
@@ -19,13 +21,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     }
   }
-  (void)cloudwatch::decode_list_metrics(bytes);
-  if (const auto page = cloudwatch::decode_describe_alarms(bytes)) {
+  (void)cloudwatch::decode_list_metrics(bytes, wire);
+  if (const auto page = cloudwatch::decode_describe_alarms(bytes, wire)) {
     for (const auto& alarm : page->alarms) {
       if (alarm.name.empty() || alarm.state.empty() || alarm.period_seconds < 0 || alarm.updated < 0)
         std::abort();
       if (alarm.threshold && !std::isfinite(*alarm.threshold)) std::abort();
     }
   }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  read(bytes, cloudwatch::Wire::cbor);
+  read(bytes, cloudwatch::Wire::json);
   return 0;
 }

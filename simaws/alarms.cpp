@@ -96,6 +96,16 @@ Alarm of_alarms(const World& world, std::string_view region) {
   return out;
 }
 
+Alarm of_log(const World& world, std::string_view region, size_t number) {
+  Alarm out{fmt::format("simaws-log-{}", number)};
+  out.log = true;
+  out.state = state_of(world, region, out.name);
+  out.expression = "count(*)";
+  out.threshold = 5;
+  out.comparison = "GreaterThanThreshold";
+  return out;
+}
+
 }  // namespace
 
 std::string alarm_name(const World& world, std::string_view region, size_t index, size_t kind) {
@@ -104,7 +114,9 @@ std::string alarm_name(const World& world, std::string_view region, size_t index
 }
 
 size_t alarm_slots(const World& world) {
-  return world.alarms == 0 || world.instances == 0 ? 0 : world.instances * world.alarms + kOthers;
+  return world.alarms == 0 || world.instances == 0
+             ? 0
+             : world.instances * world.alarms + kOthers + world.log_alarms;
 }
 
 std::optional<Alarm> alarm_at(const World& world, std::string_view region, size_t slot) {
@@ -116,6 +128,7 @@ std::optional<Alarm> alarm_at(const World& world, std::string_view region, size_
   }
   if (slot == of_metrics) return of_math(world, region);
   if (slot == of_metrics + 1) return of_alarms(world, region);
+  if (slot < alarm_slots(world)) return of_log(world, region, slot - of_metrics - kOthers);
   return std::nullopt;
 }
 

@@ -26,6 +26,7 @@ struct Alarm {
   std::string name;
   std::string description{};
   bool composite = false;
+  bool log = false;
   AlarmState state{};
   bool actions_enabled = true;
   MetricName metric{};               // of an alarm on one metric
@@ -41,8 +42,8 @@ struct Alarm {
 /// "CPUUtilization of i-0...": the alarm of that kind, of the instance or its volume.
 [[nodiscard]] std::string alarm_name(const World& world, std::string_view region, size_t index, size_t kind);
 
-/// All alarms of a region in a fixed order, composite ones last: position 0 .. alarm_slots - 1. A slot may be
-/// empty (an instance that does not run).
+/// All alarms of a region in a fixed order, composite ones and those of logs last: position 0 .. alarm_slots
+/// - 1. A slot may be empty (an instance that does not run).
 [[nodiscard]] size_t alarm_slots(const World& world);
 [[nodiscard]] std::optional<Alarm> alarm_at(const World& world, std::string_view region, size_t slot);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -218,7 +219,7 @@ bool valid_id(std::string_view id) {
 }
 
 bool valid_period(int64_t period) {
-  if (period == 1 || period == 5 || period == 10 || period == 30) return true;
+  if (period == 1 || period == 5 || period == 10 || period == 20 || period == 30) return true;
   return period >= 60 && period % 60 == 0;
 }
 
@@ -298,7 +299,8 @@ ApiResult<void> check_query(const MetricDataQuery& query, size_t number) {
         fmt::format("The parameter {}.Metric.MetricName must be between 1 and 255 characters long.", stat));
   if (auto checked = check_dimensions(query.dimensions, stat + ".Metric"); !checked) return checked;
   if (!valid_period(query.period))
-    return invalid(fmt::format("The parameter {}.Period must be 1, 5, 10, 30, or a multiple of 60.", stat));
+    return invalid(
+        fmt::format("The parameter {}.Period must be 1, 5, 10, 20, 30, or a multiple of 60.", stat));
   if (query.period > kMaxPeriod)
     return invalid(fmt::format("The parameter {}.Period must be at most {} (a limit of simaws, a simulator).",
                                stat, kMaxPeriod));
@@ -368,19 +370,28 @@ struct SeriesResult {
   const MetricDataQuery* query = nullptr;
   std::string label{};  // empty: the query's
   const char* status = "Complete";
+  const char* code = "Forbidden";  // of the message
   std::string message{};
+  bool asked = true;                                   // else it has an id that nobody asked for
+  bool not_a_number = false;                           // the first value
+  size_t missing = 0;                                  // of the values, at the end
   std::vector<std::pair<int64_t, int64_t>> points{};   // start, millionths: of a metric
   std::vector<std::pair<int64_t, double>> computed{};  // of an expression
 
   [[nodiscard]] size_t size() const { return points.size() + computed.size(); }
+  [[nodiscard]] size_t values() const { return size() - std::min(missing, size()); }
+  [[nodiscard]] std::string_view id() const { return asked ? std::string_view(query->id) : "nobodys"; }
   [[nodiscard]] int64_t time(size_t at) const {
     return computed.empty() ? points[at].first : computed[at].first;
   }
   [[nodiscard]] double value(size_t at) const {
+    if (not_a_number && at == 0) return std::numeric_limits<double>::quiet_NaN();
     return computed.empty() ? static_cast<double>(points[at].second) / 1e6 : computed[at].second;
   }
   void append_value(std::string& out, size_t at) const {
-    if (computed.empty()) {
+    if (not_a_number && at == 0) {
+      out += "\"NaN\"";  // as AWS's JSON writes it
+    } else if (computed.empty()) {
       append_millionths(out, points[at].second);
     } else {
       fmt::format_to(std::back_inserter(out), "{}", computed[at].second);
@@ -706,11 +717,13 @@ std::string write_json(const Page& page) {
   for (const auto& result : page.results) {
     if (&result != page.results.data()) out += ',';
     out += "{\"Id\":\"";
-    out += result.query->id;
+    out += result.id();
     out += "\",\"Label\":";
     append_json_string(out, label_of(result));
     if (!result.message.empty()) {
-      out += ",\"Messages\":[{\"Code\":\"Forbidden\",\"Value\":";
+      out += ",\"Messages\":[{\"Code\":";
+      append_json_string(out, result.code);
+      out += ",\"Value\":";
       append_json_string(out, result.message);
       out += "}]";
     }
@@ -722,7 +735,7 @@ std::string write_json(const Page& page) {
       append_epoch(out, result.time(at));
     }
     out += "],\"Values\":[";
-    for (size_t at = 0; at < result.size(); ++at) {
+    for (size_t at = 0; at < result.values(); ++at) {
       if (at > 0) out += ',';
       result.append_value(out, at);
     }
@@ -748,7 +761,7 @@ std::string write_cbor(const Page& page) {
   for (const auto& result : page.results) {
     cbor::append_map(out, result.message.empty() ? 5 : 6);
     cbor::append_text(out, "Id");
-    cbor::append_text(out, result.query->id);
+    cbor::append_text(out, result.id());
     cbor::append_text(out, "Label");
     cbor::append_text(out, label_of(result));
     if (!result.message.empty()) {
@@ -756,7 +769,7 @@ std::string write_cbor(const Page& page) {
       cbor::append_array(out, 1);
       cbor::append_map(out, 2);
       cbor::append_text(out, "Code");
-      cbor::append_text(out, "Forbidden");
+      cbor::append_text(out, result.code);
       cbor::append_text(out, "Value");
       cbor::append_text(out, result.message);
     }
@@ -766,8 +779,8 @@ std::string write_cbor(const Page& page) {
     cbor::append_array(out, result.size());
     for (size_t at = 0; at < result.size(); ++at) cbor::append_time(out, result.time(at));
     cbor::append_text(out, "Values");
-    cbor::append_array(out, result.size());
-    for (size_t at = 0; at < result.size(); ++at) cbor::append_double(out, result.value(at));
+    cbor::append_array(out, result.values());
+    for (size_t at = 0; at < result.values(); ++at) cbor::append_double(out, result.value(at));
   }
   if (!page.next_token.empty()) {
     cbor::append_text(out, "NextToken");
@@ -836,6 +849,19 @@ ApiResult<void> admit(const Call& call, const GetMetricData& request, CloudWatch
   return {};
 }
 
+void spoil(Page& page, const MetricDataFault& fault) {
+  for (SeriesResult& result : page.results) {
+    if (!result.query->metric.starts_with("Disk")) continue;
+    result.not_a_number = fault.not_a_number;
+    result.missing = fault.unequal ? 1 : 0;
+    result.asked = !fault.unasked;
+    if (fault.cutoff && page.next_token.empty()) result.status = "PartialData";
+    if (!fault.units || !result.query->unit.empty()) continue;
+    result.code = "MultipleUnits";
+    result.message = "Multiple units returned: Bytes, Count";
+  }
+}
+
 ApiResult<std::string> get_metric_data(const World& world, const Call& call, const MetricDataFault& fault,
                                        CloudWatchCounters& counters, Usage& usage, size_t& queries) {
   const auto request = decode_get_metric_data(call);
@@ -847,8 +873,9 @@ ApiResult<std::string> get_metric_data(const World& world, const Call& call, con
     if (auto allowed = admit(call, *request, counters, usage); !allowed)
       return tl::unexpected(allowed.error());
   }
-  const auto page = answer(world, call, *request, fault);
+  auto page = answer(world, call, *request, fault);
   if (!page) return tl::unexpected(page.error());
+  spoil(*page, fault);
   counters.datapoints += page->datapoints;
   usage.of(call.account, call.region).datapoints += page->datapoints;
   if (call.protocol == Protocol::cbor) return write_cbor(*page);

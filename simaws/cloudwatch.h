@@ -23,7 +23,8 @@ inline constexpr const char* kCloudWatchTarget = "GraniteServiceVersion20100801"
 inline constexpr size_t kMaxQueries = 500;
 inline constexpr size_t kMaxDimensions = 30;
 inline constexpr int64_t kMaxDatapoints = 100'800;
-inline constexpr int64_t kMaxPeriod = 604'800;  // the simulator's own limit: a week
+inline constexpr int64_t kMaxPeriod =
+    455 * 86'400;  // the simulator's own limit: as long as AWS keeps datapoints
 inline constexpr size_t kMetricsPerPage = 500;
 inline constexpr size_t kMaxDimensionFilters = 10;
 
@@ -77,6 +78,12 @@ struct MetricDataFault {
   bool partial = false;    // the first page holds half of the points, the rest follows with NextToken
   bool internal = false;   // every second series: StatusCode InternalError
   bool forbidden = false;  // every second series: StatusCode Forbidden
+  // Of the metrics that are named Disk..., see FaultKind:
+  bool not_a_number = false;
+  bool unequal = false;
+  bool unasked = false;
+  bool units = false;
+  bool cutoff = false;
 };
 
 [[nodiscard]] ApiResult<GetMetricData> decode_get_metric_data(const Call& call);

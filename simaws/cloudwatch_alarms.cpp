@@ -18,6 +18,7 @@ using Kind = Value::Kind;
 constexpr int64_t kDefaultPerPage = 50;
 constexpr size_t kLongestName = 255;
 constexpr std::string_view kMetricAlarm = "MetricAlarm";
+constexpr std::string_view kLogAlarm = "LogAlarm";
 constexpr std::string_view kCompositeAlarm = "CompositeAlarm";
 constexpr uint64_t kTimeTag = 1;
 
@@ -115,6 +116,16 @@ Value alarm_value(const World& world, const Call& call, const Alarm& alarm) {
   if (!alarm.description.empty()) add("AlarmDescription", text_value(alarm.description));
   if (alarm.composite) {
     add("AlarmRule", text_value(alarm.rule));
+    return out;
+  }
+  if (alarm.log) {
+    add("ScheduledQueryConfiguration",
+        map_value({{"QueryString", text_value("fields @message | filter @message like /ERROR/")},
+                   {"AggregationExpression", text_value(alarm.expression)}}));
+    add("QueryResultsToEvaluate", whole_value(1));
+    add("QueryResultsToAlarm", whole_value(1));
+    add("Threshold", number_value(alarm.threshold));
+    add("ComparisonOperator", text_value(alarm.comparison));
     return out;
   }
   add("EvaluationPeriods", whole_value(1));
@@ -233,8 +244,8 @@ std::string written(const Call& call, const Value& answer) {
 }
 
 bool fits(const Alarm& alarm, const DescribeAlarms& request) {
-  const std::string_view type = alarm.composite ? kCompositeAlarm : kMetricAlarm;
-  const bool wanted = request.types.empty() ? !alarm.composite
+  const std::string_view type = alarm.composite ? kCompositeAlarm : alarm.log ? kLogAlarm : kMetricAlarm;
+  const bool wanted = request.types.empty() ? !alarm.composite && !alarm.log
                                             : std::find(request.types.begin(), request.types.end(), type) !=
                                                   request.types.end();
   return wanted && alarm.name.starts_with(request.prefix) &&
@@ -261,8 +272,8 @@ ApiResult<void> check_describe_alarms(const DescribeAlarms& request) {
                               *request.max_records < 1 ? 1 : kAlarmsPerPage));
   }
   for (const std::string& type : request.types) {
-    if (type != kMetricAlarm && type != kCompositeAlarm)
-      return not_in_set(type, "alarmTypes.1.member", "CompositeAlarm, MetricAlarm");
+    if (type != kMetricAlarm && type != kCompositeAlarm && type != kLogAlarm)
+      return not_in_set(type, "alarmTypes.1.member", "CompositeAlarm, MetricAlarm, LogAlarm");
   }
   if (!request.state.empty() && request.state != "OK" && request.state != "ALARM" &&
       request.state != "INSUFFICIENT_DATA")
@@ -287,19 +298,24 @@ ApiResult<std::string> describe_alarms(const World& world, const Call& call, con
   const auto most = static_cast<size_t>(request.max_records.value_or(kDefaultPerPage));
   Value metric = list_value();
   Value composite = list_value();
+  Value log = list_value();
   std::string next_token;
   for (; at < alarm_slots(world); ++at) {
     const auto alarm = alarm_at(world, call.region, at);
     if (!alarm || !fits(*alarm, request)) continue;
-    if (metric.items.size() + composite.items.size() == most) {
+    if (metric.items.size() + composite.items.size() + log.items.size() == most) {
       next_token = make_token("da", at, 0, binding);
       break;
     }
-    (alarm->composite ? composite : metric).items.push_back(alarm_value(world, call, *alarm));
+    (alarm->composite ? composite
+     : alarm->log     ? log
+                      : metric)
+        .items.push_back(alarm_value(world, call, *alarm));
   }
   Value answer = map_value({});
   answer.members.emplace_back("MetricAlarms", std::move(metric));
   answer.members.emplace_back("CompositeAlarms", std::move(composite));
+  answer.members.emplace_back("LogAlarms", std::move(log));
   if (!next_token.empty()) answer.members.emplace_back("NextToken", text_value(next_token));
   return written(call, answer);
 }

@@ -15,7 +15,7 @@ constexpr int64_t kDefaultSkewSeconds = 3600;
 constexpr int64_t kLongestSlowMs = 3'600'000;
 constexpr int64_t kLargestSkewSeconds = int64_t{10} * 365 * 86400;
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 15> kKinds{{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 20> kKinds{{
     {"throttle", FaultKind::throttle},
     {"500", FaultKind::internal_500},
     {"503", FaultKind::unavailable_503},
@@ -31,6 +31,11 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 15> kKinds{{
     {"partial", FaultKind::partial},
     {"internal", FaultKind::internal_status},
     {"forbidden", FaultKind::forbidden_status},
+    {"nan", FaultKind::not_a_number},
+    {"unequal", FaultKind::unequal},
+    {"unasked", FaultKind::unasked},
+    {"units", FaultKind::units},
+    {"cutoff", FaultKind::cutoff},
 }};
 
 Result<void> read_when(FaultRule& rule, std::string_view when, std::string_view text) {

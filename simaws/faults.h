@@ -10,7 +10,7 @@
 //            never again); left out: always
 //   KIND   = throttle | 500 | 503 | denied | expired | hang | cut | reset | garbage | junk | slow[=MS] |
 //   skew[=SECONDS]
-//            | partial | internal | forbidden
+//            | partial | internal | forbidden | nan | unequal | unasked | units | cutoff
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,12 @@ enum class FaultKind {
   partial,  // GetMetricData only, as the next two: PartialData and NextToken
   internal_status,
   forbidden_status,
+  // GetMetricData only, of the metrics that are named Disk...
+  not_a_number,  // the newest value is NaN
+  unequal,       // a value less than timestamps
+  unasked,       // the result has an id that was not asked for
+  units,         // MultipleUnits, unless a unit was asked for
+  cutoff,        // PartialData without NextToken
 };
 
 struct FaultRule {

@@ -36,6 +36,7 @@ struct World {
   Publication publication{};
   size_t organization = 0;  // member accounts beside kAccount; 0: no organization
   size_t alarms = 2;        // of each running instance
+  size_t log_alarms = 0;    // of CloudWatch Logs, beside them
   std::map<std::string, AlarmState, std::less<>> alarm_states{};  // set by hand, by name
 
   /// The same world, as another account has it.

@@ -34,6 +34,9 @@ constexpr const char* kFooter = R"(Faults
            skew=SECONDS   the server's clock is off (default 3600)
            partial, internal, forbidden   GetMetricData: PartialData and NextToken; every second series with
                           StatusCode InternalError; or Forbidden
+           nan, unequal, unasked, units, cutoff   GetMetricData, of metrics named Disk...: the newest value is NaN; a
+                          value less than timestamps; an id that was not asked for; MultipleUnits unless a unit
+                          was asked for; PartialData without NextToken
   Example: --fault GetMetricData:throttle:0.25,DescribeInstances:503:2,sts:slow=300
 
 At run time
@@ -41,6 +44,7 @@ At run time
   curl --data 'GetMetricData:hang:1' http://127.0.0.1:PORT/simaws/faults   replaces the faults
   curl --data 'AWS/EC2=90,late=0.1:300' http://127.0.0.1:PORT/simaws/publication   as --publish, --late, --revise
   curl --data 60 http://127.0.0.1:PORT/simaws/instances                how many there are from now on
+  curl --data 404 http://127.0.0.1:PORT/simaws/cbor                    as --no-cbor; 'spoken': CBOR again
   curl --data 'ALARM simaws-math' http://127.0.0.1:PORT/simaws/alarms  an alarm's state ('OK *': of all)
 
 simaws is a simulator: nothing it answers is real, and its default keys are good for nothing else.
@@ -77,6 +81,11 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t{0}, static_cast<int64_t>(kMaxAlarms)))
       ->type_name("N");
+  app.add_option("--log-alarms", options.simulator.world.log_alarms,
+                 "alarms of CloudWatch Logs in each region")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{0}, int64_t{1000}))
+      ->type_name("N");
   app.add_option("--regions", options.simulator.world.regions,
                  "regions, separated by commas; the first is the instance's own")
       ->delimiter(',')
@@ -105,6 +114,14 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 3'600'000))
       ->type_name("MS");
   app.add_option("--fault", options.fault, "what goes wrong, see below")->type_name("SPEC");
+  app.add_option(
+         "--no-cbor", options.simulator.no_cbor,
+         "CloudWatch is asked in JSON or Query only; CBOR is answered by 404, 405, 415, 500, 501, unknown, "
+         "or with status 200 by json, xml, html, empty, 204")
+      ->check([](const std::string& answer) {
+        return without_cbor(answer) ? std::string() : "no such answer: " + answer;
+      })
+      ->type_name("ANSWER");
   app.add_option(
          "--publish", options.publish,
          "seconds after a period's end until its point can be seen: of all, or NAMESPACE=SECONDS, ...")

@@ -124,6 +124,27 @@ ApiResult<void> check_scope(const World& world, const Authorization& authorizati
 
 }  // namespace
 
+std::optional<Reply> without_cbor(std::string_view answer) {
+  const std::string html = "<!doctype html>\n<html lang=en><title>404 Not Found</title><h1>Not Found</h1>\n";
+  const std::string xml =
+      "<?xml version='1.0' encoding='utf-8'?><ErrorResponse><Error><Code>InternalFailure</Code><Message>"
+      "Operation detection failed. Missing Action in request for query-protocol service.</Message></Error>"
+      "</ErrorResponse>";
+  const std::string unknown = R"({"__type":"UnknownOperationException"})";
+  if (answer == "404") return Reply{404, "text/html; charset=utf-8", html};
+  if (answer == "405") return Reply{405, "text/html; charset=utf-8", html};
+  if (answer == "415") return Reply{415, "application/json", R"({"message":"Unsupported Media Type"})"};
+  if (answer == "500") return Reply{500, "text/xml", xml};
+  if (answer == "501") return Reply{501, "application/json", R"({"message":"not implemented"})"};
+  if (answer == "unknown") return Reply{404, "application/x-amz-json-1.0", unknown};
+  if (answer == "json") return Reply{200, "application/json", R"({"status":"running"})"};
+  if (answer == "xml") return Reply{200, "text/xml", "<ListBucketResult/>"};
+  if (answer == "html") return Reply{200, "text/html", html};
+  if (answer == "empty") return Reply{200, "application/cbor", ""};
+  if (answer == "204") return Reply{204, "text/plain", ""};
+  return std::nullopt;
+}
+
 Simulator::Simulator(SimulatorOptions options, Clock clock)
     : options_(std::move(options)),
       clock_([this, clock = std::move(clock)] { return clock() + clock_offset_; }),
@@ -169,6 +190,13 @@ Outcome Simulator::handle(Request request) {
 Outcome Simulator::handle_api(Request& request) {
   Outcome outcome;
   const std::string request_id = make_request_id(requests_);
+  if (!options_.no_cbor.empty() && request.path().starts_with(kRpcPrefix)) {
+    outcome.service = "monitoring";
+    outcome.action = "(CBOR)";
+    outcome.reply = *without_cbor(options_.no_cbor);
+    ++faults_done_["no_cbor"];
+    return outcome;
+  }
   auto identified = identify(request);
   if (!identified) {
     const Protocol protocol = request.path().starts_with(kRpcPrefix)      ? Protocol::cbor
@@ -224,6 +252,11 @@ Outcome Simulator::handle_api(Request& request) {
     fault.partial = faults.contains(FaultKind::partial);
     fault.internal = faults.contains(FaultKind::internal_status);
     fault.forbidden = faults.contains(FaultKind::forbidden_status);
+    fault.not_a_number = faults.contains(FaultKind::not_a_number);
+    fault.unequal = faults.contains(FaultKind::unequal);
+    fault.unasked = faults.contains(FaultKind::unasked);
+    fault.units = faults.contains(FaultKind::units);
+    fault.cutoff = faults.contains(FaultKind::cutoff);
     call.body = std::move(request.body);
     std::optional<World> other;
     if (call.account != options_.world.account) other = options_.world.of(call.account);
@@ -473,6 +506,12 @@ Reply Simulator::control(const Request& request) {
     clock_offset_ = std::chrono::seconds(*seconds);
     return {200, "application/json", fmt::format("{{\"clock\":{}}}\n", *seconds)};
   }
+  if (path == "/simaws/cbor" && request.method == "POST") {
+    if (spec != kCborSpoken && !without_cbor(spec))
+      return {400, "application/json", "{\"error\":\"write spoken, or what --no-cbor takes\"}\n"};
+    options_.no_cbor = spec == kCborSpoken ? std::string() : spec;
+    return {200, "application/json", "{\"cbor\":" + json_string(spec) + "}\n"};
+  }
   if (path == "/simaws/faults" && request.method == "POST") {
     auto rules = parse_faults(spec);
     if (!rules) return {400, "application/json", "{\"error\":" + json_string(rules.error().message) + "}\n"};
@@ -481,7 +520,7 @@ Reply Simulator::control(const Request& request) {
   }
   return {404, "application/json",
           "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
-          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock\"}\n"};
+          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock, /simaws/cbor\"}\n"};
 }
 
 std::string Simulator::stats_json() const {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,7 @@ struct SimulatorOptions {
   std::chrono::milliseconds delay{0};
   std::string access_key = kDefaultAccessKey;
   Secret secret_key{kDefaultSecretKey};
+  std::string no_cbor{};  // how CloudWatch's CBOR is answered by what does not know it; empty: it is spoken
   int64_t credential_seconds = 0;  // at most this long live temporary credentials; 0: as asked for
 };
 
@@ -56,6 +58,12 @@ struct Outcome {
   std::string error_code{};
   size_t queries = 0;
 };
+
+/// What an endpoint without CBOR answers to a call in it: "404", "405", "415", "500", "501", "unknown"
+/// (UnknownOperationException), and with status 200 "json", "xml", "html", "empty", and "204"; as emulators
+/// and gateways were seen to. Nothing: no such answer.
+[[nodiscard]] std::optional<Reply> without_cbor(std::string_view answer);
+inline constexpr std::string_view kCborSpoken = "spoken";
 
 class Simulator {
  public:

@@ -279,7 +279,7 @@ TEST_F(Simulated, TheLimitsOfGetMetricDataHold) {
   for (const char* id : {"Q0", "0", "", "a-b"}) refused(metric_data(query(id)), "expected pattern");
   for (const int64_t period : {0, 2, 15, 59, 61, 90, -60})
     refused(metric_data(query("q", "", "Average", period)), "multiple of 60");
-  for (const int64_t period : {1, 5, 10, 30, 60, 3600, 86400})
+  for (const int64_t period : {1, 5, 10, 20, 30, 60, 3600, 86400, 7 * 86400, 30 * 86400})
     EXPECT_EQ(ask(json("GetMetricData", metric_data(query("q", "", "Sum", period)))).status, 200);
   refused(metric_data(query("q", "", "Avg")), "not a valid statistic");
   refused(metric_data(query("q"), kNow, kNow), "StartTime must be less");

@@ -70,6 +70,22 @@ class Commands(LabTestCase):
         report = json.loads(self.run_command("check", "--json", environment=self.account(aws)).stdout)
         self.assertTrue(report["ok"])
 
+    def test_check_says_which_protocol_of_cloudwatch_is_spoken(self):
+        for options, spoken in (((), "CBOR"), (("--no-cbor", "404"), "AWS JSON 1.0"), (("--no-cbor", "500"), "AWS JSON 1.0")):
+            aws = self.simaws("--regions", REGION, *options)
+            done = self.run_command("check", environment=self.account(aws))
+            self.assertRegex(done.stdout, f"ok +CloudWatch protocol: {spoken} at {aws.url}\n")
+            self.assertRegex(done.stdout, "ok +cloudwatch:GetMetricData: allowed")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        file = pathlib.Path(self.folder / "bakusoku.toml")
+        file.write_text('[aws]\nprotocol = "cbor"\n')
+        done = self.run_command("check", "--config", file, environment=self.account(aws))
+        self.assertRegex(done.stdout, r"FAILED +cloudwatch:GetMetricData: ")
+        self.assertIn("(protocol in [aws])", done.stdout)
+        file.write_text('[aws]\nprotocol = "xml"\n')
+        done = self.run_command("check", "--config", file, environment=self.account(aws))
+        self.assertIn(f'{file}:2: [aws] protocol must be "auto" or "cbor" or "json"', done.stdout + done.stderr)
+
     def test_check_says_of_alarms_that_they_are_optional(self):
         aws = self.simaws("--regions", REGION, "--fault", "DescribeAlarms:denied")
         done = self.run_command("check", environment=self.account(aws))
