@@ -39,7 +39,8 @@ TEST_F(Label, IsNameAndId) {
 }
 
 TEST_F(Label, IsTheIdWithoutAName) {
-  for (const std::string_view name : {"", "   ", "\n", "\t \r\n"}) EXPECT_EQ(instance(name), "i-0123456789abcdef0");
+  for (const std::string_view name : {"", "   ", "\n", "\t \r\n"})
+    EXPECT_EQ(instance(name), "i-0123456789abcdef0");
 }
 
 TEST_F(Label, OfAnInstanceIsTheSameInEachRegionAndAccount) {
@@ -58,10 +59,22 @@ TEST_F(Label, OfAnAlarmHasItsRegionAndAccount) {
 TEST_F(Label, IsOneLineWithoutControlCharacters) {
   EXPECT_EQ(instance("a\nb"), "a b (i-0123456789abcdef0)");
   EXPECT_EQ(instance("  a\r\n\t b\x7f\x01 "), "a b (i-0123456789abcdef0)");
-  EXPECT_EQ(instance("a\xC2\x85" "b\xE2\x80\xA8" "c\xE2\x80\xAE" "d"), "a b c d (i-0123456789abcdef0)");
-  EXPECT_EQ(instance("a\xC2\xA0" "b\xE2\x80\x93" "c"), "a\xC2\xA0" "b\xE2\x80\x93" "c (i-0123456789abcdef0)")
+  EXPECT_EQ(instance("a\xC2\x85"
+                     "b\xE2\x80\xA8"
+                     "c\xE2\x80\xAE"
+                     "d"),
+            "a b c d (i-0123456789abcdef0)");
+  EXPECT_EQ(instance("a\xC2\xA0"
+                     "b\xE2\x80\x93"
+                     "c"),
+            "a\xC2\xA0"
+            "b\xE2\x80\x93"
+            "c (i-0123456789abcdef0)")
       << "a space that is not broken and a dash are none";
-  EXPECT_EQ(instance("a\xFF" "b").find('\xFF'), std::string::npos);
+  EXPECT_EQ(instance("a\xFF"
+                     "b")
+                .find('\xFF'),
+            std::string::npos);
 }
 
 TEST_F(Label, CutsOnlyTheNameAndCountsCharacters) {
@@ -71,12 +84,14 @@ TEST_F(Label, CutsOnlyTheNameAndCountsCharacters) {
     for (size_t at = 0; at < kRoom; ++at) name += one;
     EXPECT_EQ(instance(name), name + " (i-0123456789abcdef0)");
     for (int more = 0; more < 150; ++more) {
-      const std::string label = instance(name + std::string(one) + std::string(static_cast<size_t>(more), 'y'));
+      const std::string label =
+          instance(name + std::string(one) + std::string(static_cast<size_t>(more), 'y'));
       EXPECT_EQ(label, name + " (i-0123456789abcdef0)") << "as if it ended there";
       EXPECT_EQ(characters(label), 128u);
     }
   }
-  EXPECT_EQ(instance(std::string(kRoom - 1, 'x') + " yz"), std::string(kRoom - 1, 'x') + " (i-0123456789abcdef0)")
+  EXPECT_EQ(instance(std::string(kRoom - 1, 'x') + " yz"),
+            std::string(kRoom - 1, 'x') + " (i-0123456789abcdef0)")
       << "no blank before the cut";
 }
 
@@ -116,10 +131,12 @@ std::vector<std::string> macros(const Pairs& pairs) {
 }
 
 TEST(LabelMacros, OfTheSameMacroTheFirstKeyByItsBytesHasIt) {
-  EXPECT_THAT(macros({{"env", "1"}, {"Env", "2"}, {"other", "3"}}), ElementsAre("env=ENV_F4F52AA7", "Env=ENV", "other=OTHER"));
+  EXPECT_THAT(macros({{"env", "1"}, {"Env", "2"}, {"other", "3"}}),
+              ElementsAre("env=ENV_F4F52AA7", "Env=ENV", "other=OTHER"));
   EXPECT_THAT(macros({{"Env", "2"}, {"env", "1"}}), ElementsAre("Env=ENV", "env=ENV_F4F52AA7"))
       << "whatever order AWS lists them in";
-  EXPECT_THAT(macros({{"a_b", "1"}, {"a-b", "2"}, {"a b", "3"}}), ElementsAre("a_b=A_B_3F0C684C", "a-b=A_B_F5E2D74C", "a b=A_B"));
+  EXPECT_THAT(macros({{"a_b", "1"}, {"a-b", "2"}, {"a b", "3"}}),
+              ElementsAre("a_b=A_B_3F0C684C", "a-b=A_B_F5E2D74C", "a b=A_B"));
 }
 
 TEST(LabelMacros, OfSeveralValuesOfAKeyTheFirstCounts) {
@@ -140,7 +157,8 @@ class OddMacros : public testing::Test {
   }
   std::vector<std::string> found() {
     std::vector<std::string> texts;
-    for (const OddMacro& odd : odd_macros(ec2(), snapshot_)) texts.push_back(odd.key + " " + odd.macro + " " + odd.others);
+    for (const OddMacro& odd : odd_macros(ec2(), snapshot_))
+      texts.push_back(odd.key + " " + odd.macro + " " + odd.others);
     return texts;
   }
   Snapshot snapshot_;

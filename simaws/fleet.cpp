@@ -177,8 +177,9 @@ Instance instance(const World& world, std::string_view region, size_t index) {
     out.tags.emplace_back("simulated", "true");
     out.tags.emplace_back("env", index % 3 == 0 ? "prod" : "test");
     if (index == kOddTags) {
-      out.tags.insert(out.tags.end(),
-                      {{"Env", "other case"}, {"a-b", "1"}, {"a_b", "2"}, {"環境", "本番"}, {"部署", "営業"}});
+      out.tags.insert(
+          out.tags.end(),
+          {{"Env", "other case"}, {"a-b", "1"}, {"a_b", "2"}, {"環境", "本番"}, {"部署", "営業"}});
     }
   }
   out.type = type_of(index);
