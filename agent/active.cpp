@@ -8,6 +8,7 @@
 #include <asio/use_awaitable.hpp>
 #include <random>
 
+#include "agent/port.h"
 #include "agent/spawn.h"
 #include "zabbix/frame.h"
 #include "zabbix/reply.h"
@@ -26,6 +27,16 @@ constexpr seconds kAwayPause{5};   // a destination that answers for nobody is a
 constexpr seconds kHostAgain{15};  // one host without an answer while others have theirs
 constexpr std::chrono::hours kRarest{1};  // a host that Zabbix does not know
 constexpr milliseconds kIdle{500};
+
+// The interface that Zabbix gives a host it registers. Of all addresses it takes the one we come from.
+void add_interface(zabbix::ActiveRequest& request, const AgentConfig& config) {
+  const auto listen = config.listen.empty() ? std::nullopt : listen_address(config.listen);
+  if (!listen) return;
+  request.port = listen->port();
+  const asio::ip::address address = listen->address();
+  const bool has_scope = address.is_v6() && address.to_v6().scope_id() != 0;
+  if (!address.is_unspecified() && !has_scope) request.ip = address.to_string();
+}
 
 }  // namespace
 
@@ -142,6 +153,7 @@ asio::awaitable<milliseconds> Active::ask(std::string name) {
   request.version = zabbix::kSpokenVersion;
   request.session = parts_.session;
   request.config_revision = hosts_[name].config_revision;
+  if (parts_.agent != nullptr) add_interface(request, *parts_.agent);
   const auto answered =
       co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, name, parts_.link,
                                          zabbix::encode_request_frame(zabbix::encode_active_request(request)),

@@ -39,6 +39,7 @@ class Active {
     size_t destination = 0;
     std::string session;
     Peer& peer;
+    const AgentConfig* agent = nullptr;  // where passive checks are answered; null: nowhere
   };
 
   explicit Active(Parts parts);

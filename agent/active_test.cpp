@@ -64,7 +64,7 @@ class ActiveTest : public testing::Test {
     alternatives_.emplace(to);
     const zabbix::Link link;
     active_.emplace(Active::Parts{io_, *checks_, config_, *alternatives_, link, clock(), 0,
-                                  "0123456789abcdef0123456789abcdef", peer_});
+                                  "0123456789abcdef0123456789abcdef", peer_, &agent_config_});
     active_->set_hosts(hosts);
     active_->start();
   }
@@ -84,6 +84,7 @@ class ActiveTest : public testing::Test {
   std::chrono::milliseconds now_{1'700'000'000'000};
   std::string aws_ = "http://127.0.0.1:1";
   ZabbixConfig config_;
+  AgentConfig agent_config_;
   asio::io_context io_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Spool> spool_;
@@ -114,6 +115,27 @@ TEST_F(ActiveTest, Asks70WithTheRevisionItHasAndKeepsItsItemsWhileThatIsCurrent)
   EXPECT_THAT(server.requests(), testing::ElementsAre(question(0), question(1), question(1)));
   EXPECT_EQ(checks_->count(), 1u);
   EXPECT_EQ(peer_.dialect, Dialect::v7);
+}
+
+// What Zabbix makes the interface of a host of when it registers it.
+TEST_F(ActiveTest, AsksWithTheAddressAndPortWherePassiveChecksAreAnswered) {
+  ScriptedZabbix server([](const std::string&) { return k60; });
+  const auto asked_with = [&](const std::string& listen) {
+    agent_config_.listen = listen;
+    const size_t before = server.count();
+    EXPECT_TRUE(comes_to([&] { return server.count() > before; }));
+    return server.requests().back();
+  };
+  start({server.endpoint()});
+  ASSERT_TRUE(comes_to([&] { return server.count() == 1; }));
+  EXPECT_THAT(server.requests()[0], AllOf(Not(HasSubstr("\"ip\"")), Not(HasSubstr("\"port\""))));
+  EXPECT_THAT(asked_with("192.0.2.7:10055"), HasSubstr(R"("ip":"192.0.2.7","port":10055,)"));
+  EXPECT_THAT(asked_with("[2001:db8::7]:10050"), HasSubstr(R"("ip":"2001:db8::7","port":10050,)"));
+  for (const std::string any : {"0.0.0.0:10055", "[::]:10055"}) {
+    EXPECT_THAT(asked_with(any), AllOf(Not(HasSubstr("\"ip\"")), HasSubstr(R"("port":10055,)")))
+        << "Zabbix takes the address that it is asked from";
+  }
+  EXPECT_THAT(asked_with(""), AllOf(Not(HasSubstr("\"ip\"")), Not(HasSubstr("\"port\""))));
 }
 
 TEST_F(ActiveTest, TakesItemsAwayWhen70SaysThatThereAreNone) {

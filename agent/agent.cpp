@@ -58,7 +58,7 @@ Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config
 
 Result<void> Agent::open_reporting() {
   auto reporting = Reporting::create(
-      Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, stats_, clock_});
+      Reporting::Parts{io_, config_, items_, collect_, inventories_, *targets_, hosts_, stats_, clock_});
   if (!reporting) return fail(reporting.error());
   reporting_ = std::move(*reporting);
   if (reporting_) {
@@ -93,7 +93,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       planner_(Planner::Parts{*targets_, demand_, config_, bill_.prices()}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, existence_, board_, stats_, explain_,
-                          status_, bill_, planner_, weblogs_, clock}),
+                          status_, bill_, planner_, weblogs_, hosts_, config_.zabbix, clock}),
       socket_entrance_(io, items_, board_, stats_),
       passive_entrance_(io, items_, stats_) {
   demand_.set_priorities(priorities(config_.priorities));

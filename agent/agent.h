@@ -111,6 +111,7 @@ class Agent {
   std::chrono::steady_clock::time_point hurried_until_{};  // somebody waits for the first values of new items
   Stats stats_;
   Inventories inventories_;
+  Hosts hosts_;
   Demand demand_;
   Existence existence_;
   Collect collect_;

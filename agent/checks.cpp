@@ -161,8 +161,12 @@ void Checks::look_again() {
   const int64_t now = unix_seconds(parts_.clock());
   for (const auto& [place, checks] : hosts_) {
     for (const CheckPtr& check : checks) {
-      if (check->series == nullptr) continue;
-      const auto wanted = parts_.items.metric_behind(check->key.view());
+      if (check->series == nullptr) {
+        // What could not be answered before may be now.
+        if (!check->error.empty() && check->interval()) schedule(*check, now);
+        continue;
+      }
+      const auto wanted = parts_.items.metric_behind(check->key.view(), check->host->name);
       if (wanted && *wanted && (**wanted).series == check->series) continue;
       let_go(*check);
       check->series = nullptr;
@@ -216,7 +220,7 @@ void Checks::reschedule_all(int64_t now) {
 
 void Checks::run(const CheckPtr& check, int64_t now) {
   if (check->series == nullptr) {
-    const auto wanted = parts_.items.metric_behind(check->key.view());
+    const auto wanted = parts_.items.metric_behind(check->key.view(), check->host->name);
     if (!wanted) {
       if (Items::is_of_this_machine(check->key.view()) && !parts_.own_hosts.contains(check->host->name)) {
         return put_error(*check, now,
@@ -271,8 +275,8 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
   Answer answer;
   {
     const Asking asking(check->asking);
-    answer = co_await parts_.items.answer(check->key.view(),
-                                          answer_deadline(std::chrono::milliseconds(check->timeout_ms)));
+    answer = co_await parts_.items.answer(
+        check->key.view(), answer_deadline(std::chrono::milliseconds(check->timeout_ms)), check->host->name);
   }
   if (check->gone) co_return;
   const int64_t now = unix_seconds(parts_.clock());

@@ -99,11 +99,12 @@ class Checks {
       use(check->host->name, check->sent_key());
   }
   /// Calls `use` with each item that is a metric or will be one: its series (null: it is not known yet), key
-  /// as it is evaluated, interval.
+  /// as it is evaluated, interval, host.
   template <typename Use>
   void each_item(Use use) const {
     for (const auto& [due, checks] : due_) {
-      for (const Check* check : checks) use(check->series, check->key.view(), check->delay->text);
+      for (const Check* check : checks)
+        use(check->series, check->key.view(), check->delay->text, check->host->name);
     }
   }
 

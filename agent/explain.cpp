@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "agent/discovery.h"
 #include "agent/existence.h"
 #include "agent/items.h"
 #include "agent/metric_key.h"
@@ -97,6 +98,47 @@ std::string plain(std::string_view key) {
   return zabbix::format_key(parsed->name, parsed->params).value_or(std::string(key));
 }
 
+// What the empty region and account of a key stand for.
+std::string place_text(std::string_view key, const std::string& host, const Hosts& hosts) {
+  if (!leaves_place_open(key)) return {};
+  const auto home = hosts.home_of(host);
+  // Of several places the key itself may choose.
+  const auto of_host = key_of_host(key, host, hosts);
+  if (!of_host) return {};
+  if (*of_host == key && (!home || *home == nullptr)) {
+    return "The key leaves region or account empty, and discovery found no host of this name: the default "
+           "ones are "
+           "meant.";
+  }
+  return fmt::format(
+      "The key leaves region or account empty, which are those of the resource that the host is named by: it "
+      "is asked "
+      "as {}.",
+      *of_host);
+}
+
+// Of the newest lists that a discovery's key means.
+std::vector<std::string> odd_macros_of(std::string_view key, const Inventories& inventories) {
+  const auto parsed = zabbix::parse_key(key);
+  if (!parsed || parsed->name != "aws.discovery" || parsed->params.empty()) return {};
+  const Service* const service = find_service(parsed->params[0]);
+  if (service == nullptr) return {};
+  const auto parameter = [&](size_t at) {
+    return at < parsed->params.size() ? std::string_view(parsed->params[at]) : std::string_view();
+  };
+  std::set<std::string> sentences;
+  inventories.each(*service, [&](const Target& target, const Inventory& inventory) {
+    const std::string_view region = parameter(1).empty() ? target.account->default_region : parameter(1);
+    const bool is_meant = (region == "*" || region == target.region) &&
+                          (parameter(2) == "*" || parameter(2) == target.account->name ||
+                           (!parameter(2).empty() && parameter(2) == target.account->also_named));
+    if (!is_meant || !inventory.newest()) return;
+    for (const OddMacro& odd : odd_macros(*service, *inventory.newest()))
+      sentences.insert(sentence(*service, odd));
+  });
+  return {sentences.begin(), sentences.end()};
+}
+
 const Checks::Seen* find_item(const std::vector<Checks::Seen>& items, const std::string& key) {
   const auto named = [&](const Checks::Seen& seen) { return seen.key == key || seen.sent_key == key; };
   const auto found = std::find_if(items.begin(), items.end(), named);
@@ -175,8 +217,12 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   facts.now = unix_seconds(parts_.clock());
   facts.host = host;
   facts.key = key;
-  const auto parsed = zabbix::parse_key(key);
+  static const Hosts kNone;
+  const Hosts& found_hosts = reporting_ == nullptr ? kNone : reporting_->found_hosts();
+  const auto of_host = key_of_host(key, host, found_hosts);
+  const auto parsed = zabbix::parse_key(of_host.value_or(key));
   std::optional<Result<MetricKey>> meant;
+  if (!of_host) facts.key_error = of_host.error().message;
   if (!parsed) {
     facts.key_error = fmt::format("This is no item key as Zabbix writes them: {}.", parsed.error().message);
   } else {
@@ -189,8 +235,8 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
           fmt::format("{} is no item of this agent's own, so it collects nothing for it.", parsed->name);
     }
   }
-  const Series* series = parts_.demand.find(key).series;
-  if (series == nullptr && facts.is_metric) {
+  const Series* series = of_host ? parts_.demand.find(*of_host).series : nullptr;
+  if (series == nullptr && facts.is_metric && of_host) {
     if (*meant) {
       series = parts_.demand.find(**meant);
     } else {
@@ -199,6 +245,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
   }
   int64_t due = 0;
   bool zero = false;
+  std::string evaluated = key;
   std::vector<std::pair<std::shared_ptr<const Reporting::Destination>, std::string>>
       looked_for;  // and the key there
   if (reporting_ != nullptr) {
@@ -221,6 +268,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
         add_item(of, *seen, *destination, host);
         of.unstored = reporting_->checks().trouble();
         sent_key = seen->sent_key;
+        evaluated = seen->key;
         if (seen->metric.series != nullptr) {
           series = seen->metric.series;
           zero = seen->metric.missing_is_zero;
@@ -238,6 +286,11 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
       }
       looked_for.emplace_back(destination, std::move(sent_key));
     }
+  }
+  if (reporting_ != nullptr) {
+    facts.place = place_text(evaluated, host, found_hosts);
+    facts.odd_macros = odd_macros_of(key_of_host(evaluated, host, found_hosts).value_or(evaluated),
+                                     reporting_->inventories());
   }
   if (series != nullptr) {
     facts.series = facts_of(*series, facts.now);

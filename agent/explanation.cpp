@@ -519,6 +519,8 @@ std::vector<Sentence> explain(const ItemFacts& facts) {
     say_host_not_ours(words, facts.host, facts.hosts, facts.similar_hosts);
   }
   for (const DestinationFacts& destination : facts.destinations) say_destination(words, destination, facts);
+  if (!facts.place.empty()) words.say("wanted", "{}", facts.place);
+  for (const std::string& text : facts.odd_macros) words.say("reading", "Of what it finds, {}.", text);
   if (facts.series) {
     say_series(words, *facts.series);
     say_reading(words, *facts.series);

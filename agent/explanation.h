@@ -126,7 +126,9 @@ struct ItemFacts {
   std::string host{};
   std::string key{};
   std::string key_error{};  // the key itself cannot be answered
-  int64_t hosts = 0;        // that the agent answers for
+  std::string place{};      // what its empty region and account stand for, a sentence; empty: none is empty
+  std::vector<std::string> odd_macros{};  // of a discovery: sentences
+  int64_t hosts = 0;                      // that the agent answers for
   std::vector<std::string> similar_hosts{};
   std::vector<DestinationFacts> destinations{};  // none: there is no [zabbix] server
   bool is_metric = false;

@@ -123,6 +123,9 @@ struct Service {
   std::string_view billed;
   /// Reads every page. Errors as the call's.
   asio::awaitable<Result<std::shared_ptr<Snapshot>>> (*read)(const Target& target);
+  /// Where an id is one resource's in all regions and accounts: whether a text has the form of one. Null:
+  /// resources of different regions or accounts may have the same id.
+  bool (*is_id)(std::string_view text) = nullptr;
 
   /// Whether its resources may have such a field, see Resource::find().
   [[nodiscard]] bool knows(std::string_view field) const;
@@ -165,6 +168,8 @@ class Inventory {
   [[nodiscard]] asio::awaitable<Result<Snap>> get(Deadline deadline);
   /// As now(), and starts the first reading, or the one after a failure, if it is time.
   [[nodiscard]] Snap now_or_start();
+  /// The newest snapshot, however old; nothing is noted or read by this.
+  [[nodiscard]] const Snap& newest() const { return snapshot_; }
   /// Why the newest reading failed; nothing: it did not, or there was none.
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
   /// For a name or id that `seen` does not hold: a snapshot read after `seen`, when an early reading is
@@ -220,6 +225,13 @@ class Inventories {
       : io_(io), config_(std::move(config)), clock_(std::move(clock)) {}
 
   [[nodiscard]] Inventory& of(const Service& service, const Target& target);
+  /// Calls use(target, inventory) with each of that service that was asked for so far.
+  template <typename Use>
+  void each(const Service& service, Use use) const {
+    for (const auto& [of, inventory] : inventories_) {
+      if (of.first == &service) use(*of.second, *inventory);
+    }
+  }
   void tick();
   void configure(InventoryConfig config);
   /// Forgets what was read in the targets for which `of` says so.

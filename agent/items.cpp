@@ -1,11 +1,12 @@
 #include "agent/items.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
-#include <set>
 
+#include "agent/discovery.h"
 #include "agent/explain.h"
 #include "agent/math_key.h"
 #include "agent/planner.h"
@@ -27,40 +28,67 @@ const std::string& parameter(Parameters parameters, size_t at) {
   return at < parameters.size() ? parameters[at] : kEmpty;
 }
 
+std::string_view name_of(std::string_view key) { return key.substr(0, key.find('[')); }
+
+const Items::Row* find_row(std::string_view name) {
+  const auto rows = Items::table();
+  const auto row =
+      std::find_if(rows.begin(), rows.end(), [&](const Items::Row& one) { return one.name == name; });
+  return row == rows.end() ? nullptr : &*row;
+}
+
+// Region and account in a key.
+struct PlaceInKey {
+  zabbix::ParsedKey key;
+  int at = Items::kNoRegion;  // as in the table
+  std::string region{};
+  std::string account{};
+
+  [[nodiscard]] bool is_open() const { return region.empty() || account.empty(); }
+  [[nodiscard]] Result<std::string> with(const Target& home) const;
+};
+
+constexpr std::string_view kRegionIs = "region=";
+constexpr std::string_view kAccountIs = "account=";
+
+// Nothing: the key has no place for them, or cannot be read.
+std::optional<PlaceInKey> place_in(std::string_view key) {
+  const Items::Row* const row = find_row(name_of(key));
+  if (row == nullptr || row->region == Items::kNoRegion) return std::nullopt;
+  auto parsed = zabbix::parse_key(key);
+  if (!parsed) return std::nullopt;
+  PlaceInKey place{std::move(*parsed), row->region};
+  const Parameters parameters(place.key.params);
+  if (place.at != Items::kNamedRegion) {
+    place.region = parameter(parameters, static_cast<size_t>(place.at));
+    place.account = parameter(parameters, static_cast<size_t>(place.at) + 1);
+    return place;
+  }
+  for (const std::string& one : parameters.subspan(std::min<size_t>(parameters.size(), 1))) {
+    if (one.starts_with(kRegionIs)) place.region = one.substr(kRegionIs.size());
+    if (one.starts_with(kAccountIs)) place.account = one.substr(kAccountIs.size());
+  }
+  return place;
+}
+
+Result<std::string> PlaceInKey::with(const Target& home) const {
+  std::vector<std::string> params = key.params;
+  const std::string& of_region = region.empty() ? home.region : region;
+  const std::string& of_account = account.empty() ? home.account->name : account;
+  if (at != Items::kNamedRegion) {
+    const auto first = static_cast<size_t>(at);
+    params.resize(std::max(params.size(), first + 2));
+    params[first] = of_region;
+    params[first + 1] = of_account;
+  } else {
+    std::erase_if(params, [](const std::string& one) { return one == kRegionIs || one == kAccountIs; });
+    if (region.empty()) params.push_back(std::string(kRegionIs) + of_region);
+    if (account.empty()) params.push_back(std::string(kAccountIs) + of_account);
+  }
+  return zabbix::format_key(key.name, params);
+}
+
 std::string clock_text(WallTime time) { return utc_text(unix_seconds(time), "%Y-%m-%dT%H:%M:%SZ"); }
-
-std::string macro_name(std::string_view field) {
-  std::string name;
-  for (const char ch : field) {
-    const auto byte = static_cast<unsigned char>(ch);
-    const bool kept = byte < 0x80 && std::isalnum(byte) != 0;
-    name += kept ? static_cast<char>(std::toupper(byte)) : '_';
-  }
-  return name;
-}
-
-void append_labels(std::string& json, const Labels& labels, const Pairs& pairs) {
-  // Two keys may give one macro name (env, Env): the first keeps it, both are in the member.
-  std::set<std::string> macros;
-  for (const auto& [key, value] : pairs) {
-    const std::string macro = macro_name(key);
-    if (!macros.insert(macro).second) continue;
-    json += fmt::format(",\"{{#{}{}}}\":", labels.macro, macro);
-    append_json_string(json, value);
-  }
-  json += fmt::format(",\"{}\":{{", labels.member);
-  std::string_view separator;
-  std::set<std::string_view> members;
-  for (const auto& [key, value] : pairs) {
-    if (!members.insert(key).second) continue;  // of several values the first, as in find()
-    json += separator;
-    append_json_string(json, key);
-    json += ':';
-    append_json_string(json, value);
-    separator = ",";
-  }
-  json += '}';
-}
 
 /// The value of the newest reading, which succeeded; nothing when the metric has no datapoint.
 std::optional<std::string> text_of(const Wanted& wanted) {
@@ -97,7 +125,7 @@ std::string format_value(double value) {
 }
 
 std::span<const Items::Row> Items::table() {
-  static constexpr std::array<Row, 17> kTable = {{
+  static constexpr std::array<Row, 20> kTable = {{
       {"bakusoku.echo", "[...]", "its parameters, joined by a space", kAnyNumber, &Items::echo},
       {"bakusoku.ping", "", "1: the agent answers", 0, &Items::ping},
       {"bakusoku.version", "", "the agent's version", 0, &Items::version},
@@ -109,18 +137,22 @@ std::span<const Items::Row> Items::table() {
       {"bakusoku.explain", "[<host>,<key>]",
        "why an item of a host has the value it has, or none, as JSON; without a key all items of the host", 2,
        &Items::explain},
+      {"agent.ping", "", "1: the agent answers; as Zabbix's own agents call it", 0, &Items::ping, true},
+      {"agent.version", "", "the agent's version", 0, &Items::version, true},
+      {"agent.hostname", "", "the name of the agent's own host", 0, &Items::hostname, true},
       {"aws.ec2.name2id", "[<Name tag>,<region>,<account>]", "id of the EC2 instance of that name", 3,
-       &Items::name_to_id},
+       &Items::name_to_id, false, 1},
       {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
-       "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric},
+       "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric, false, 5},
       {"aws.math", "[<expression>,<name>=<namespace>,<metric>,<dimensions>,<statistic>,...]",
-       "newest final value of metric math over CloudWatch metrics", kAnyNumber, &Items::math},
+       "newest final value of metric math over CloudWatch metrics", kAnyNumber, &Items::math, false,
+       kNamedRegion},
       {"aws.discovery", "[<service>,<region>,<account>,<filter>]",
        "low-level discovery of a service's resources, of all or those that fit; * stands for all regions, "
        "all accounts",
-       4, &Items::discovery},
+       4, &Items::discovery, false, 1},
       {"aws.resource", "[<service>,<id>,<field>,<region>,<account>]",
-       "a fact of a resource: state, type, zone, tag.X, dimension.X, ...", 5, &Items::resource},
+       "a fact of a resource: state, type, zone, tag.X, dimension.X, ...", 5, &Items::resource, false, 3},
       {"weblog.requests", "[<path>]", "requests in an access log of this machine, since it is watched", 1,
        &Items::weblog_requests, true},
       {"weblog.status", "[<path>,<class, code or regexp>]", "of them, those with such a status", 2,
@@ -147,22 +179,24 @@ std::optional<Answer> Items::answer_now(std::string_view key) {
                 fmt::format("{}: {}", key.substr(0, key.find('[')), valid_utf8(value.error().message))};
 }
 
-asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
+asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, std::string_view host) {
   ++parts_.stats.questions;
   const auto refuse = [this](std::string text) {
     ++parts_.stats.not_supported;
     return Answer{false, std::move(text)};
   };
+  const auto meant = key_of_host(key, host, parts_.hosts);
+  if (!meant) co_return refuse(fmt::format("{}: {}", name_of(key), valid_utf8(meant.error().message)));
+  key = *meant;
   auto parsed = zabbix::parse_key(key);
   if (!parsed)
     co_return refuse(
         fmt::format("item key '{}': {}", valid_utf8(key.substr(0, 200)), parsed.error().message));
-  const auto rows = table();
-  const auto row = std::find_if(rows.begin(), rows.end(),
-                                [&](const Row& candidate) { return candidate.name == parsed->name; });
-  if (row == rows.end()) {
+  const Row* const row = find_row(parsed->name);
+  if (row == nullptr) {
     std::string known;
-    for (const Row& candidate : rows) known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.name);
+    for (const Row& candidate : table())
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.name);
     co_return refuse(fmt::format("unknown item key '{}'; bakusoku {} knows: {}", valid_utf8(parsed->name),
                                  kVersion, known));
   }
@@ -173,6 +207,8 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline) {
   if (row->max_parameters == 0 && !parsed->params.empty()) {
     co_return refuse(fmt::format("{} takes no parameters", row->name));
   }
+  // Of an active item it is the host that has it, as agents with several host names answer.
+  if (row->answer == &Items::hostname && !host.empty()) co_return Answer{true, std::string(host)};
   const Parameters parameters(parsed->params);
   auto value = co_await (this->*row->answer)(parameters, key, deadline);
   if (!value) co_return refuse(fmt::format("{}: {}", row->name, valid_utf8(value.error().message)));
@@ -209,6 +245,12 @@ Items::Value Items::echo(Parameters parameters, std::string_view, Deadline) {
 Items::Value Items::ping(Parameters, std::string_view, Deadline) { co_return std::string("1"); }
 
 Items::Value Items::version(Parameters, std::string_view, Deadline) { co_return std::string(kVersion); }
+
+Items::Value Items::hostname(Parameters, std::string_view, Deadline) {
+  if (parts_.zabbix.hostname.empty())
+    co_return fail(ErrorKind::not_found, "the configuration has no [zabbix] hostname");
+  co_return std::string(parts_.zabbix.hostname);
+}
 
 Items::Value Items::statistics(Parameters parameters, std::string_view, Deadline) {
   const std::string& name = parameter(parameters, 0);
@@ -316,14 +358,30 @@ std::optional<Result<MetricKey>> series_meant(std::string_view name, Parameters 
 }
 
 bool Items::is_of_this_machine(std::string_view key) {
-  const std::string_view name = key.substr(0, key.find('['));
-  const auto rows = table();
-  return std::any_of(rows.begin(), rows.end(),
-                     [&](const Row& row) { return row.name == name && row.of_this_machine; });
+  const Row* const row = find_row(name_of(key));
+  return row != nullptr && row->of_this_machine;
 }
 
-std::optional<Result<Wanted>> Items::metric_behind(std::string_view key) {
-  const auto parsed = zabbix::parse_key(key);
+bool leaves_place_open(std::string_view key) {
+  const auto place = place_in(key);
+  return place && place->is_open();
+}
+
+Result<std::string> key_of_host(std::string_view key, std::string_view host, const Hosts& hosts) {
+  if (host.empty() || hosts.none()) return std::string(key);
+  const auto place = place_in(key);
+  if (!place || !place->is_open()) return std::string(key);
+  const auto home = hosts.home_of(host, place->region, place->account);
+  if (!home) return fail(home.error());
+  if (*home == nullptr) return std::string(key);
+  return place->with(**home);
+}
+
+std::optional<Result<Wanted>> Items::metric_behind(std::string_view key, std::string_view host) {
+  if (name_of(key) != "aws.metric" && name_of(key) != "aws.math") return std::nullopt;
+  const auto of_host = key_of_host(key, host, parts_.hosts);
+  if (!of_host) return fail(of_host.error().with_context(name_of(key)));
+  const auto parsed = zabbix::parse_key(*of_host);
   const auto meant = parsed ? series_meant(parsed->name, parsed->params) : std::nullopt;
   if (!meant) return std::nullopt;
   auto found = *meant ? parts_.demand.add(**meant) : Result<Wanted>(fail(meant->error()));
@@ -374,6 +432,7 @@ Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline 
   if (!target) co_return fail(target.error());
   auto snapshot = co_await parts_.inventories.of(*service, **target).get(deadline);
   if (!snapshot) co_return fail(snapshot.error());
+  tell_odd_macros(parts_.inventories.of(*service, **target), *snapshot, *service);
   co_return discovery_json(*service, **snapshot, **target, *filter);
 }
 
@@ -395,6 +454,7 @@ Items::Value Items::discovery_of_all(const Service& service, std::string region,
         failures += fmt::format("{}{}", failures.empty() ? "" : "; ", snapshot.error().message);
       continue;
     }
+    tell_odd_macros(parts_.inventories.of(service, *target), *snapshot, service);
     append_discovery(json, service, **snapshot, *target, filter);
   }
   if (kind) {
@@ -403,6 +463,19 @@ Items::Value Items::discovery_of_all(const Service& service, std::string region,
                    failed, targets->size(), failures, failed > kMaxNamedInError ? "; ..." : "");
   }
   co_return "[" + json + "]";
+}
+
+void Items::tell_odd_macros(const Inventory& inventory, const std::shared_ptr<const Snapshot>& snapshot,
+                            const Service& service) {
+  constexpr size_t kMostTold = 200;
+  auto& before = looked_through_[&inventory];
+  if (before.lock() == snapshot) return;
+  before = snapshot;
+  for (const OddMacro& odd : odd_macros(service, *snapshot)) {
+    std::string text = sentence(service, odd);
+    if (told_.size() < kMostTold && told_.insert(text).second)
+      spdlog::warn("aws.discovery[{}]: {}", service.name, text);
+  }
 }
 
 Items::Value Items::resource(Parameters parameters, std::string_view, Deadline deadline) {
@@ -533,34 +606,6 @@ Items::Value Items::weblog_state(Parameters parameters, std::string_view, Deadli
   json += ",\"error\":";
   append_json_string(json, follower.trouble() ? follower.trouble()->message : "");
   co_return json + "}";
-}
-
-std::string discovery_json(const Service& service, const Snapshot& snapshot, const Target& target,
-                           const Filter& filter) {
-  std::string json;
-  append_discovery(json, service, snapshot, target, filter);
-  return "[" + json + "]";
-}
-
-void append_discovery(std::string& json, const Service& service, const Snapshot& snapshot,
-                      const Target& target, const Filter& filter) {
-  for (const Resource* const resource : snapshot.matching(filter)) {
-    if (!json.empty()) json += ',';
-    json += "{\"{#ID}\":";
-    append_json_string(json, resource->id);
-    json += ",\"{#NAME}\":";
-    append_json_string(json, resource->name);
-    json += ",\"{#REGION}\":";
-    append_json_string(json, target.region);
-    json += ",\"{#ACCOUNT}\":";
-    append_json_string(json, target.account->name);
-    for (const auto& [field, value] : resource->fields) {
-      json += fmt::format(",\"{{#{}}}\":", macro_name(field));
-      append_json_string(json, value);
-    }
-    append_labels(json, *service.labels, resource->*service.labels->of);
-    json += '}';
-  }
 }
 
 }  // namespace bakusoku::agent

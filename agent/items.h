@@ -4,7 +4,10 @@
 
 #include <asio/awaitable.hpp>
 #include <chrono>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +18,7 @@
 #include "agent/demand.h"
 #include "agent/event.h"
 #include "agent/existence.h"
+#include "agent/hosts.h"
 #include "agent/inventory.h"
 #include "agent/metric_key.h"
 #include "agent/stats.h"
@@ -53,6 +57,13 @@ using Parameters = std::span<const std::string>;
 /// What a key that stands for a series means. Nothing: it stands for none. Errors: invalid.
 [[nodiscard]] std::optional<Result<MetricKey>> series_meant(std::string_view name, Parameters parameters);
 
+/// The key as it is meant for an item of that host: what it leaves empty of region and account is the host's
+/// own, where discovery found the host; otherwise it stays as it is. Errors: as Hosts::home_of().
+[[nodiscard]] Result<std::string> key_of_host(std::string_view key, std::string_view host,
+                                              const Hosts& hosts);
+/// Whether a key leaves empty a region or an account that it could name.
+[[nodiscard]] bool leaves_place_open(std::string_view key);
+
 class Bill;
 class Explain;
 class Planner;
@@ -73,6 +84,8 @@ class Items {
     const Bill& bill;
     const Planner& planner;
     weblog::Logs& weblogs;
+    const Hosts& hosts;
+    const ZabbixConfig& zabbix;
     Clock clock;
   };
 
@@ -81,13 +94,14 @@ class Items {
   /// The answer, if it is known without waiting and without parsing the key; the fast path.
   [[nodiscard]] std::optional<Answer> answer_now(std::string_view key);
 
-  /// The answer to an item key as Zabbix writes it, by `deadline` at the latest. `key` stays valid until
-  /// then.
-  [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline);
+  /// The answer to an item key as Zabbix writes it, by `deadline` at the latest. `key` and `host` stay valid
+  /// until then. `host`: whose item it is; empty: it is not known whose.
+  [[nodiscard]] asio::awaitable<Answer> answer(std::string_view key, Deadline deadline,
+                                               std::string_view host = {});
 
-  /// The series behind an aws.metric or aws.math key, which becomes demand by this. Nothing: another item.
-  /// Errors: invalid.
-  [[nodiscard]] std::optional<Result<Wanted>> metric_behind(std::string_view key);
+  /// The series behind an aws.metric or aws.math key of that host, which becomes demand by this. Nothing:
+  /// another item. Errors: invalid, unavailable.
+  [[nodiscard]] std::optional<Result<Wanted>> metric_behind(std::string_view key, std::string_view host = {});
 
   /// Whether a key asks for something of the machine the agent runs on, which no other host should be said to
   /// have.
@@ -105,7 +119,10 @@ class Items {
     asio::awaitable<Result<Found>> (Items::*answer)(Parameters parameters, std::string_view key,
                                                     Deadline deadline);
     bool of_this_machine = false;  // not a thing of AWS's
+    int region = kNoRegion;        // which parameter it is, from 0; the account is the next one
   };
+  static constexpr int kNoRegion = -1;
+  static constexpr int kNamedRegion = -2;  // "region=" and "account=", in any place but the first
   [[nodiscard]] static std::span<const Row> table();
 
  private:
@@ -113,6 +130,7 @@ class Items {
   Value echo(Parameters parameters, std::string_view key, Deadline deadline);
   Value ping(Parameters parameters, std::string_view key, Deadline deadline);
   Value version(Parameters parameters, std::string_view key, Deadline deadline);
+  Value hostname(Parameters parameters, std::string_view key, Deadline deadline);
   Value statistics(Parameters parameters, std::string_view key, Deadline deadline);
   Value explain(Parameters parameters, std::string_view key, Deadline deadline);
   Value status(Parameters parameters, std::string_view key, Deadline deadline);
@@ -121,6 +139,9 @@ class Items {
   Value metric(Parameters parameters, std::string_view key, Deadline deadline);
   Value math(Parameters parameters, std::string_view key, Deadline deadline);
   Value discovery(Parameters parameters, std::string_view key, Deadline deadline);
+  /// Says once in the log which tags have no macro of their plain name.
+  void tell_odd_macros(const Inventory& inventory, const std::shared_ptr<const Snapshot>& snapshot,
+                       const Service& service);
   Value discovery_of_all(const Service& service, std::string region, std::string account,
                          const Filter& filter, Deadline deadline);
   Value resource(Parameters parameters, std::string_view key, Deadline deadline);
@@ -138,16 +159,9 @@ class Items {
   [[nodiscard]] Result<Found> value_of(const Wanted& wanted) const;
 
   Parts parts_;
+  std::map<const Inventory*, std::weak_ptr<const Snapshot>> looked_through_;  // by tell_odd_macros()
+  std::set<std::string> told_;
 };
-
-/// The low-level discovery rows of those resources of a snapshot that fit the filter (pure): {#ID}, {#NAME},
-/// {#REGION}, {#ACCOUNT}, a macro per field ({#STATE}, ...) and per label ({#TAG.<KEY>}), and the labels as
-/// an object for JSONPath ("tags").
-[[nodiscard]] std::string discovery_json(const Service& service, const Snapshot& snapshot,
-                                         const Target& target, const Filter& filter);
-/// The same rows without brackets, behind those that are there.
-void append_discovery(std::string& json, const Service& service, const Snapshot& snapshot,
-                      const Target& target, const Filter& filter);
 
 /// A metric's value as Zabbix takes it: whole numbers without a fraction, others in the shortest form that
 /// reads back the same.

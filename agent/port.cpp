@@ -21,26 +21,28 @@ constexpr size_t kMaxConnections = 1024;
 constexpr std::chrono::seconds kLookUpWithin{5};
 constexpr std::chrono::minutes kResolveEvery{1};
 
-// "127.0.0.1:10050", "[::1]:10050".
 Result<tcp::endpoint> parse_listen(const std::string& text, const std::string& section) {
+  if (const auto address = listen_address(text)) return *address;
+  return fail(ErrorKind::invalid,
+              "listen = \"{}\" in {}: write ADDRESS:PORT, such as \"127.0.0.1:10055\" or \"[::]:10055\"",
+              text, section);
+}
+
+}  // namespace
+
+std::optional<tcp::endpoint> listen_address(std::string_view text) {
   const size_t colon = text.rfind(':');
-  std::string host = colon == std::string::npos ? std::string() : text.substr(0, colon);
+  std::string host(colon == std::string_view::npos ? std::string_view() : text.substr(0, colon));
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   asio::error_code error;
   const auto address = asio::ip::make_address(host, error);
   uint16_t port = 0;
   const char* end = text.data() + text.size();
-  const char* begin = colon == std::string::npos ? end : text.data() + colon + 1;
+  const char* begin = colon == std::string_view::npos ? end : text.data() + colon + 1;
   const auto parsed = std::from_chars(begin, end, port);
-  if (error || parsed.ec != std::errc() || parsed.ptr != end || port == 0) {
-    return fail(ErrorKind::invalid,
-                "listen = \"{}\" in {}: write ADDRESS:PORT, such as \"127.0.0.1:10055\" or \"[::]:10055\"",
-                text, section);
-  }
+  if (error || parsed.ec != std::errc() || parsed.ptr != end || port == 0) return std::nullopt;
   return tcp::endpoint(address, port);
 }
-
-}  // namespace
 
 Result<void> Port::open(Settings settings, Serve serve, std::function<void()> refused) {
   const auto endpoint = parse_listen(settings.listen, settings.section);

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@
 #include "zabbix/allow_list.h"
 
 namespace bakusoku::agent {
+
+/// The address that "ADDRESS:PORT" stands for ("[::1]:10050"). Nothing: it is none.
+[[nodiscard]] std::optional<asio::ip::tcp::endpoint> listen_address(std::string_view text);
 
 class Port {
  public:

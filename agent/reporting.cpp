@@ -77,6 +77,10 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
     if (auto opened = reporting->open(alternatives); !opened) return fail(opened.error());
   }
   reporting->collect_sends();
+  // Until the lists are there.
+  std::vector<Hosts::List> lists;
+  for (const std::string& name : config.discover) lists.push_back(Hosts::List{find_service(name), nullptr});
+  reporting->take_lists(std::move(lists));
   if (auto opened = reporting->open_intake(reporting->parts_.config.intake); !opened)
     return fail(opened.error());
   return reporting;
@@ -105,7 +109,7 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   if (auto opened = open_trapper(*destination); !opened) return opened;
   destination->active = std::make_unique<Active>(
       Active::Parts{parts_.io, *checks_, config, destination->alternatives, link_, parts_.clock,
-                    destination->items(), *session, destination->peer});
+                    destination->items(), *session, destination->peer, &parts_.config.agent});
   checks_->set_spool(destination->items(), destination->spool.get());
   ++next_number_;
   destinations_.push_back(std::move(destination));
@@ -375,42 +379,48 @@ void Reporting::count() {
   }
 }
 
-// The hosts to answer for, with those of the lists that were read, whatever became of their newest reading:
-// empty never means failed, and nobody waits for an account that does not answer. False: some list has not
-// been read yet.
-bool Reporting::discover(std::set<std::string>& hosts) {
-  const ZabbixConfig& config = parts_.config.zabbix;
-  hosts.insert(config.hosts.begin(), config.hosts.end());
-  if (!config.hostname.empty()) hosts.insert(config.hostname);
+// The lists that hosts are named by, whatever became of their newest reading: empty never means failed, and
+// nobody waits for an account that does not answer. False: some list has not been read yet.
+bool Reporting::discover() {
   bool complete = true;
-  std::map<const Inventory*, std::set<std::string>> discovered;
-  for (const std::string& name : config.discover) {
+  std::vector<Hosts::List> lists;
+  for (const std::string& name : parts_.config.zabbix.discover) {
     const Service* service = find_service(name);
     if (service == nullptr) continue;
     for (const Target* const target : parts_.targets.known()) {
       Inventory& inventory = parts_.inventories.of(*service, *target);
-      auto& ids = discovered[&inventory];
-      if (const auto snapshot = inventory.now_or_start()) {
-        for (const Resource& resource : snapshot->resources()) {
-          if (!resource.gone) ids.emplace(resource.id);
-        }
-      } else {
-        const auto before = discovered_.find(&inventory);
-        if (before != discovered_.end()) ids = before->second;
-        complete = complete && inventory.failure();
-      }
-      hosts.insert(ids.begin(), ids.end());
+      Hosts::List& list = lists.emplace_back(Hosts::List{service, target, inventory.now_or_start(), {}});
+      if (list.snapshot) continue;
+      complete = complete && inventory.failure();
+      if (inventory.failure()) list.trouble = inventory.failure()->message;
+    }
+    // Where more lists are to come.
+    if (!parts_.targets.members_unknown().empty())
+      lists.push_back(Hosts::List{service, nullptr, nullptr, parts_.targets.members_unknown()});
+    for (const auto& account : parts_.targets.accounts()) {
+      const auto& regions = account->found_regions;
+      if (!account->asleep.empty() || !account->config.regions.all || !regions.names.empty()) continue;
+      lists.push_back(
+          Hosts::List{service, nullptr, nullptr, regions.failure ? regions.failure->message : std::string()});
     }
   }
-  discovered_ = std::move(discovered);
+  take_lists(std::move(lists));
   return complete;
+}
+
+void Reporting::take_lists(std::vector<Hosts::List> lists) {
+  const ZabbixConfig& config = parts_.config.zabbix;
+  Hosts::Named named{{config.hosts.begin(), config.hosts.end()}, send_hosts_};
+  if (!config.hostname.empty()) named.own.insert(config.hostname);
+  hosts_ = named.own;
+  const bool moved = parts_.hosts.take(std::move(lists), std::move(named));
+  hosts_.insert(parts_.hosts.found().begin(), parts_.hosts.found().end());
+  if (moved) checks_->look_again();
 }
 
 asio::awaitable<void> Reporting::discover_loop() {
   for (;;) {
-    std::set<std::string> hosts;
-    const bool complete = discover(hosts);
-    hosts_ = std::move(hosts);
+    const bool complete = discover();
     for (const auto& destination : destinations_) destination->active->set_hosts(hosts_);
     changed_ = std::make_shared<Event>(parts_.io);
     const std::shared_ptr<Event> changed = changed_;

@@ -18,6 +18,7 @@
 #include "agent/config.h"
 #include "agent/delivery.h"
 #include "agent/event.h"
+#include "agent/hosts.h"
 #include "agent/intake.h"
 #include "agent/inventory.h"
 #include "agent/items.h"
@@ -42,6 +43,7 @@ class Reporting {
     Collect& collect;
     Inventories& inventories;
     Targets& targets;
+    Hosts& hosts;
     Stats& stats;
     Clock clock;
   };
@@ -73,6 +75,8 @@ class Reporting {
     return destinations_;
   }
   [[nodiscard]] const Checks& checks() const { return *checks_; }
+  [[nodiscard]] const Hosts& found_hosts() const { return parts_.hosts; }
+  [[nodiscard]] const Inventories& inventories() const { return parts_.inventories; }
 
   /// What a change of the configuration needs that may fail: TLS files are read, services looked up, the
   /// intake's port is opened. Errors, and nothing has changed: invalid, denied, io.
@@ -104,7 +108,8 @@ class Reporting {
   void set_intake_spools();
   void collect_sends();
   [[nodiscard]] asio::awaitable<void> discover_loop();
-  [[nodiscard]] bool discover(std::set<std::string>& hosts);
+  [[nodiscard]] bool discover();
+  void take_lists(std::vector<Hosts::List> lists);
   void count();
 
   Parts parts_;
@@ -117,7 +122,6 @@ class Reporting {
   std::unique_ptr<Checks> checks_;
   std::unique_ptr<Intake> intake_;  // null: it was never on
   std::set<std::string> send_hosts_;
-  std::map<const Inventory*, std::set<std::string>> discovered_;
   std::set<std::string> hosts_;
   std::shared_ptr<Event> changed_;  // set: hosts are looked for at once
   bool started_ = false;

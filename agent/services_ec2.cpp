@@ -33,6 +33,14 @@ void add_page(Snapshot& snapshot, const aws::ec2::InstancesPage& page) {
   for (const aws::ec2::Instance& instance : page.instances) add_instance(snapshot, instance);
 }
 
+// "i-0123456789abcdef0"; the oldest have eight digits.
+bool is_instance_id(std::string_view text) {
+  if (!text.starts_with("i-")) return false;
+  const std::string_view digits = text.substr(2);
+  return (digits.size() == 8 || digits.size() == 17) &&
+         digits.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_instances(const Target& target) {
   return read_pages(target, "ec2:DescribeInstances", aws::ec2::describe_instances, add_page);
 }
@@ -58,7 +66,7 @@ void add_instance(Snapshot& snapshot, const aws::ec2::Instance& instance) {
 }
 
 Service ec2_service() {
-  Service service{"ec2", "EC2 instance", {}, &kTags, {}, {}, read_instances};
+  Service service{"ec2", "EC2 instance", {}, &kTags, {}, {}, read_instances, is_instance_id};
   for (const Field& field : kFields) service.fields.push_back(field.name);
   return service;
 }

@@ -99,6 +99,7 @@ class Targets {
                    const std::string& own, const std::string& left);
   /// Why the members are not known; empty: they are, or there is no organization.
   void set_members_unknown(std::string why) { members_unknown_ = std::move(why); }
+  [[nodiscard]] const std::string& members_unknown() const { return members_unknown_; }
   /// Grows when a set of accounts was replaced by another.
   [[nodiscard]] uint64_t revision() const { return revision_; }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "agent/discovery.h"
 #include "agent/items.h"
 #include "agent/services_alarm.h"
 #include "bench/measure.h"

@@ -14,7 +14,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "agent/hosts.h"
 #include "agent/inventory.h"
+#include "agent/items.h"
 #include "agent/planner.h"
 #include "agent/reporting.h"
 #include "ask/client.h"
@@ -123,26 +125,36 @@ class Planning {
     failed_ = true;
   }
 
+  void add(const std::string& host, const std::string& key, const std::string& interval) {
+    const auto of_host = agent::key_of_host(key, host, found_hosts_);
+    if (!of_host) fail_with(of_host.error().message);
+    items_.add(of_host ? *of_host : key, interval);
+  }
+
   asio::awaitable<std::set<std::string>> hosts() {
     const agent::ZabbixConfig& zabbix = config_.zabbix;
     std::set<std::string> hosts(zabbix.hosts.begin(), zabbix.hosts.end());
     if (!zabbix.hostname.empty()) hosts.insert(zabbix.hostname);
+    std::vector<agent::Target*> targets;
+    if (!zabbix.discover.empty()) {
+      auto all = co_await targets_.find_all("*", "*", steady_clock::now() + kReadingTakes);
+      if (!all) fail_with(all.error().message);
+      targets = all ? std::move(*all) : targets_.known();
+    }
+    std::vector<agent::Hosts::List> lists;
     for (const std::string& name : zabbix.discover) {
       const agent::Service* service = agent::find_service(name);
-      for (const auto& account : targets_.accounts()) {
-        const auto target = targets_.find("", account->name);
-        if (service == nullptr || !target) continue;
-        agent::Inventory& inventory = inventories_.of(*service, **target);
+      if (service == nullptr) continue;
+      for (const agent::Target* const target : targets) {
+        agent::Inventory& inventory = inventories_.of(*service, *target);
         const auto snapshot = co_await inventory.get(steady_clock::now() + kReadingTakes);
-        if (!snapshot) {
-          fail_with(snapshot.error().message);
-          continue;
-        }
-        for (const agent::Resource& resource : (*snapshot)->resources()) {
-          if (!resource.gone) hosts.emplace(resource.id);
-        }
+        if (!snapshot) fail_with(snapshot.error().message);
+        lists.push_back({service, target, snapshot ? *snapshot : nullptr,
+                         snapshot ? std::string() : snapshot.error().message});
       }
     }
+    (void)found_hosts_.take(std::move(lists), {hosts, {}});
+    hosts.insert(found_hosts_.found().begin(), found_hosts_.found().end());
     co_return hosts;
   }
 
@@ -154,6 +166,7 @@ class Planning {
       co_return;
     }
     const std::set<std::string> all = co_await hosts();
+    for (const agent::SendConfig& send : config_.sends) add(send.host, send.item, send.interval);
     size_t unknown = 0;
     std::string refusal;
     for (zabbix::Alternatives& destination : *destinations) {
@@ -178,7 +191,7 @@ class Planning {
           refusal = reply->head.info;
           continue;
         }
-        for (const zabbix::ActiveItem& item : reply->items) items_.add(item.key, item.delay);
+        for (const zabbix::ActiveItem& item : reply->items) add(host, item.key, item.delay);
       }
     }
     if (unknown > 0)
@@ -249,6 +262,7 @@ class Planning {
   agent::Targets& targets_;
   agent::PlannedItems items_;
   agent::Inventories inventories_;
+  agent::Hosts found_hosts_;
   size_t requests_ = 0;
   std::map<std::string, double> a_month_;
   bool failed_ = false;
@@ -282,7 +296,6 @@ int plan_alone(const Options& options) {
       return kUsage;
     }
   } else {
-    for (const agent::SendConfig& send : config->sends) planning.items().add(send.item, send.interval);
     if (!ask_zabbix) {
       complain(
           "no agent is running, and [zabbix] names no server to ask which items are wanted: give --items "

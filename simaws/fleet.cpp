@@ -14,6 +14,7 @@ constexpr int kStopped = 80;
 constexpr int64_t kFirstLaunch = 1704067200;  // 2024-01-01
 constexpr size_t kNoTags = kFirstOddIndex + 1;
 constexpr size_t kLongName = kFirstOddIndex + 16;
+constexpr size_t kOddTags = kFirstOddIndex + 22;
 
 // The table of docs/simaws.md.
 struct Odd {
@@ -43,6 +44,7 @@ constexpr std::array<Odd, kOddNames> kOdd{{
     {"Web-1"},
     {"🚀 emoji"},
     {"50% off\ttab"},
+    {"line\nbreak"},
 }};
 
 int state_code_of(size_t index) {
@@ -174,6 +176,11 @@ Instance instance(const World& world, std::string_view region, size_t index) {
     if (auto name = name_tag(index)) out.tags.emplace_back("Name", *std::move(name));
     out.tags.emplace_back("simulated", "true");
     out.tags.emplace_back("env", index % 3 == 0 ? "prod" : "test");
+    if (index == kOddTags) {
+      out.tags.insert(
+          out.tags.end(),
+          {{"Env", "other case"}, {"a-b", "1"}, {"a_b", "2"}, {"環境", "本番"}, {"部署", "営業"}});
+    }
   }
   out.type = type_of(index);
   out.state_code = state_code_of(index);

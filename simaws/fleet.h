@@ -87,7 +87,7 @@ struct Instance {
 /// The Name tags at indices kFirstOddIndex and following; nullptr stands for "no Name tag". Indices outside
 /// the table are named web-(index + 1).
 inline constexpr size_t kFirstOddIndex = 10;
-inline constexpr size_t kOddNames = 22;
+inline constexpr size_t kOddNames = 23;
 [[nodiscard]] std::optional<std::string> name_tag(size_t index);
 
 }  // namespace bakusoku::simaws

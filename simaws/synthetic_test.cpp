@@ -49,7 +49,7 @@ TEST(Fleet, TheFirstNameIsUniqueAndTheOddNamesAreAsDocumented) {
   EXPECT_EQ(name_tag(10), std::nullopt);
   EXPECT_EQ(name_tag(12), "");
   EXPECT_EQ(name_tag(26)->size(), 255u);
-  EXPECT_EQ(name_tag(32), "web-33");
+  EXPECT_EQ(name_tag(33), "web-34");
   EXPECT_TRUE(instance(world(), kRegion, 11).tags.empty());
   EXPECT_EQ(instance(world(), kRegion, 27).state, "stopped");
   EXPECT_EQ(instance(world(), kRegion, 28).state, "terminated");
