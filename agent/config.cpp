@@ -621,6 +621,35 @@ Result<void> read_root(const toml::table& root, std::string_view file, Config& c
   return check_ways(root, file, config);
 }
 
+// What a line that TOML does not take was probably meant to be: Zabbix's own files have no quotes and no
+// sections.
+std::string hint_of(std::string_view text, size_t line) {
+  for (size_t at = 1; at < line && !text.empty(); ++at)
+    text.remove_prefix(
+        std::min(text.find('\n') == std::string_view::npos ? text.size() : text.find('\n') + 1, text.size()));
+  text = text.substr(0, text.find_first_of("\r\n"));
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return {};
+  const auto trimmed = [](std::string_view part) {
+    const size_t from = std::min(part.find_first_not_of(" \t"), part.size());
+    const size_t to = part.find_last_not_of(" \t");
+    return to == std::string_view::npos ? std::string_view() : part.substr(from, to + 1 - from);
+  };
+  const std::string_view key = trimmed(text.substr(0, equals));
+  const std::string_view value = trimmed(text.substr(equals + 1));
+  if (key.empty() || value.empty() || value.find_first_of("\"'\\[{") != std::string_view::npos) return {};
+  if (key == "Server" || key == "ServerActive" || key == "Hostname" || key == "ListenPort") {
+    const std::string_view meant = key == "Server"         ? "allow in [agent]"
+                                   : key == "ServerActive" ? "server in [zabbix]"
+                                   : key == "Hostname"     ? "hostname in [zabbix]"
+                                                           : "listen in [agent]";
+    return fmt::format(
+        "; this looks like Zabbix's own configuration: here {}= is {}, and text stands in quotes", key,
+        meant);
+  }
+  return fmt::format("; text stands in quotes: {} = \"{}\"", key, value);
+}
+
 }  // namespace
 
 bool is_region_name(std::string_view text) {
@@ -653,7 +682,8 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
   try {
     root = toml::parse(text, file);
   } catch (const toml::parse_error& error) {
-    return fail(ErrorKind::invalid, "{}:{}: {}", file, error.source().begin.line, error.description());
+    const auto line = error.source().begin.line;
+    return fail(ErrorKind::invalid, "{}:{}: {}{}", file, line, error.description(), hint_of(text, line));
   }
   if (auto read = read_root(root, file, config); !read) return fail(read.error());
   return config;

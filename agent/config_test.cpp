@@ -275,6 +275,16 @@ TEST(Config, NamesFileAndLineOfWhatItDoesNotUnderstand) {
   EXPECT_THAT(error_of("[agent]\nsocket_mode = \"0999\"\n"), HasSubstr("octal"));
 }
 
+TEST(Config, SaysWhatALineOfAnotherKindOfFileIsHere) {
+  EXPECT_THAT(error_of("[zabbix]\nserver = zabbix.example.com:10051\n"), HasSubstr("bakusoku.toml:2: "));
+  EXPECT_THAT(error_of("[zabbix]\nserver = zabbix.example.com:10051\n"),
+              HasSubstr("text stands in quotes: server = \"zabbix.example.com:10051\""));
+  EXPECT_THAT(error_of("# from zabbix_agentd.conf\nServer=127.0.0.1,zabbix\n"),
+              HasSubstr("here Server= is allow in [agent], and text stands in quotes"));
+  EXPECT_THAT(error_of("ServerActive=zabbix:10051\n"), HasSubstr("server in [zabbix]"));
+  EXPECT_THAT(error_of("[agent]\nsocket = \"x\n"), testing::Not(HasSubstr("stands in quotes")));
+}
+
 TEST(Config, ChecksAccounts) {
   EXPECT_THAT(error_of("[[account]]\nprofile = \"p\"\n"), HasSubstr("needs a name"));
   EXPECT_THAT(error_of("[[account]]\nname = \"a\"\nprofile = \"p\"\nrole_arn = \"r\"\n"),

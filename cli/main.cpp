@@ -3,13 +3,34 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string_view>
+#include <vector>
 
+#include "agent/similar.h"
 #include "base/version.h"
 #include "cli/command.h"
 
 namespace bakusoku::cli {
 
 void complain(const std::string& message) { std::fprintf(stderr, "bakusoku: %s\n", message.c_str()); }
+
+namespace {
+
+// "statsu" is no command: which was meant?
+void suggest(const CLI::App& app, std::string_view word) {
+  if (word.empty() || word.front() == '-') return;
+  std::vector<std::string_view> names;
+  for (const CLI::App* const command : app.get_subcommands({})) names.push_back(command->get_name());
+  for (const std::string_view name : names) {
+    if (name == word) return;
+  }
+  const auto similar = agent::similar_names(word, names, 1);
+  complain(similar.empty()
+               ? fmt::format("there is no command '{}'; bakusoku --help lists them", word)
+               : fmt::format("there is no command '{}'; did you mean: bakusoku {}", word, similar.front()));
+}
+
+}  // namespace
 
 }  // namespace bakusoku::cli
 
@@ -40,7 +61,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? cli::kOk : cli::kUsage;
+    if (code == 0) return cli::kOk;
+    if (argc > 1) cli::suggest(app, argv[1]);
+    return cli::kUsage;
   }
   try {
     return run();

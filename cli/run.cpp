@@ -11,6 +11,7 @@
 #include "agent/agent.h"
 #include "base/environment.h"
 #include "base/log.h"
+#include "base/result.h"
 #include "base/version.h"
 #include "cli/command.h"
 
@@ -43,6 +44,12 @@ void reload_on(asio::signal_set& signal, agent::Agent& agent, const Options& opt
   });
 }
 
+// What the configuration says wrongly is told from what the machine does not grant.
+int refuse(const Error& error) {
+  complain(error.message);
+  return error.kind == ErrorKind::invalid ? kUsage : kFailed;
+}
+
 int run_agent(const Options& options) {
   auto config = agent::load_config(options.config);
   if (!config) {
@@ -73,14 +80,8 @@ int run_agent(const Options& options) {
     return kUsage;
   }
   for (const std::string& warning : (*agent)->targets().warnings()) spdlog::warn("{}", warning);
-  if (auto opened = (*agent)->open_entrances(); !opened) {
-    complain(opened.error().message);
-    return kFailed;
-  }
-  if (auto opened = (*agent)->open_reporting(); !opened) {
-    complain(opened.error().message);
-    return kFailed;
-  }
+  if (auto opened = (*agent)->open_entrances(); !opened) return refuse(opened.error());
+  if (auto opened = (*agent)->open_reporting(); !opened) return refuse(opened.error());
   (*agent)->open_weblogs();
   (*agent)->open_ledger();
   (*agent)->start();

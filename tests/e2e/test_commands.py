@@ -125,7 +125,7 @@ class Commands(LabTestCase):
             for command in ("check", "run"):
                 done = self.run_command(command, "--config", file, seconds=20)
                 said = done.stdout + done.stderr
-                self.assertNotEqual(done.returncode, 0, text)
+                self.assertEqual(done.returncode, 2, text)
                 self.assertIn(f"{file}:{line}", said)
                 self.assertIn(word, said)
 
@@ -136,7 +136,10 @@ class Commands(LabTestCase):
             done = self.run_command(*arguments, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertGreater(len(done.stdout), 200)
-        self.assertNotEqual(self.run_command("no-such-command").returncode, 0)
+        for word, said in (("statsu", "did you mean: bakusoku status"), ("xyzzy", "--help lists them")):
+            done = self.run_command(word)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(said, done.stderr)
 
     def test_two_agents_do_not_share_a_socket(self):
         aws = self.simaws("--regions", REGION)
