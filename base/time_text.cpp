@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 #include <ctime>
 
 namespace bakusoku {
@@ -28,7 +29,22 @@ std::string duration_text(int64_t seconds) {
 }
 
 std::string clock_text(int64_t time, int64_t now) {
-  return utc_text(time, time / 86400 == now / 86400 ? "%H:%M:%S UTC" : "%Y-%m-%d %H:%M:%S UTC");
+  const auto local = [](int64_t at) {
+    const auto seconds = static_cast<std::time_t>(at);
+    std::tm parts{};
+    localtime_r(&seconds, &parts);
+    return parts;
+  };
+  const std::tm then = local(time);
+  const std::tm today = local(now);
+  const bool is_today = then.tm_year == today.tm_year && then.tm_yday == today.tm_yday;
+  std::array<char, 40> text{};
+  const size_t size =
+      std::strftime(text.data(), text.size(), is_today ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &then);
+  const std::string clock(text.data(), size);
+  if (then.tm_gmtoff == 0) return clock + " UTC";
+  const auto minutes = std::abs(then.tm_gmtoff) / 60;
+  return fmt::format("{} {}{:02}:{:02}", clock, then.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 std::string moment_text(int64_t time, int64_t now) {

@@ -45,7 +45,7 @@ function(bakusoku_test NAME)
   target_compile_definitions(${NAME} PRIVATE BAKUSOKU_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     BAKUSOKU_BINARY_DIR="${PROJECT_BINARY_DIR}")
   gtest_discover_tests(${NAME} TEST_PREFIX "${NAME}." DISCOVERY_MODE PRE_TEST
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT TZ=UTC0)
 endfunction()
 
 # bakusoku_fuzz(NAME SOURCE fuzz_x.cpp LINKS ...): LLVMFuzzerTestOneInput over one decoder. With the preset 'fuzz' a
