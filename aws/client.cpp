@@ -13,6 +13,7 @@
 
 #include "aws/call_rate.h"
 #include "aws/clock_skew.h"
+#include "aws/denial.h"
 #include "aws/service_error.h"
 #include "aws/sigv4.h"
 
@@ -57,6 +58,11 @@ std::string without_secrets(std::string message, const Credentials& credentials)
   replace_all(message, credentials.secret_access_key.reveal());
   while (!message.empty() && static_cast<unsigned char>(message.back()) <= ' ') message.pop_back();
   return message;
+}
+
+bool same_keys(const Credentials& a, const Credentials& b) {
+  return a.access_key_id == b.access_key_id && a.secret_access_key.reveal() == b.secret_access_key.reveal() &&
+         a.session_token.reveal() == b.session_token.reveal();
 }
 
 std::string permission_of(const Call& call) {
@@ -162,6 +168,8 @@ struct Client::State {
   std::map<std::string, std::shared_ptr<Gate>> gates{};
   std::optional<Error> closed{};
   Requests requests{};
+  std::string works_in{};    // the region that last took credentials,
+  std::string works_with{};  // these
   std::minstd_rand random{std::random_device{}()};
 
   CallRate& rate(const std::string& what, Quota allowed) {
@@ -261,6 +269,12 @@ struct Client::State {
     const std::string words = without_secrets(error.message, used);
     if (error.code.empty()) {
       const ErrorKind kind = kind_of({}, reply.status);
+      if (reply.status == 407) {
+        return Error{
+            ErrorKind::denied,
+            fmt::format("{}: the proxy wants a user and password, or other ones (HTTP status 407)", where),
+            {}};
+      }
       return Error{
           kind,
           fmt::format("{}: HTTP status {} without an AWS error in it; check the endpoint and the proxy",
@@ -273,12 +287,15 @@ struct Client::State {
                                 ? used.source
                                 : fmt::format("the credentials from {}", used.source);
     std::string message;
-    if (kind == ErrorKind::denied && is_missing_permission(error.code)) {
-      message = fmt::format("{} denied ({}): {} Allow {} for {}", where, error.code, sentence(words),
-                            permission_of(call), who);
-    } else if (kind == ErrorKind::denied && call.sign) {
-      message = fmt::format("{} denied ({}): {} Check {}", where, error.code, sentence(words), who);
-      if (classify(error.code, reply.status) == RetryClass::clock_skew)
+    const Denial denial = denial_of(error.code, words);
+    if (kind == ErrorKind::denied && (call.sign || denial != Denial::credentials)) {
+      const std::string permission = permission_of(call);
+      const bool works = works_in != call.region && works_with == used.access_key_id;
+      message =
+          fmt::format("{} denied ({}): {} {}", where, error.code, sentence(words),
+                      advice_for(denial, error.code,
+                                 {permission, who, call.region, works ? works_in : std::string_view()}));
+      if (classify(error.code, reply.status) == RetryClass::clock_skew && is_always_enabled(call.region))
         message += " and the clock of this machine";
     } else {
       const std::string_view verb = kind == ErrorKind::denied      ? "denied"
@@ -321,7 +338,8 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   if (!known_gate) known_gate = std::make_shared<Gate>();
   const std::shared_ptr<Gate> gate = known_gate;
   bool clock_corrected = false;
-  bool credentials_renewed = false;
+  Credentials refused;
+  std::optional<Error> refusal;
   int paid = 0;
   int attempt = 1;
   for (;;) {
@@ -339,11 +357,16 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
       if (!credentials) {
         ++state.counters.failed;
         Error error = credentials.error().with_context(where);
+        error.code.clear();  // it is that of another call
         // To the caller not_found would mean that the thing asked for does not exist.
         if (error.kind == ErrorKind::not_found) error.kind = ErrorKind::denied;
         co_return fail(std::move(error));
       }
       used = std::move(*credentials);
+      if (refusal && same_keys(used, refused)) {
+        ++state.counters.failed;
+        co_return fail(std::move(*refusal));
+      }
     }
     // Signed when its turn has come: a signature is good for five minutes.
     if (!co_await state.enter(*gate)) {
@@ -393,11 +416,16 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     } else if (reply->status >= 200 && reply->status <= 299) {
       state.skew.learn(header_or_empty(*reply, "date"), state.clock());
       state.quota.give_back(paid);
+      if (sign) {
+        state.works_in = call.region;
+        state.works_with = used.access_key_id;
+      }
       co_return std::move(reply->body);
     } else {
       const ServiceError service_error = read_error(call.protocol, *reply);
       retry = classify(service_error.code, reply->status);
       error = state.describe(call, *reply, service_error, used);
+      if (refusal) error.message = without_secrets(std::move(error.message), refused);
       if (retry == RetryClass::throttled) {
         ++state.counters.throttled;
         state.slow_down(call);
@@ -410,12 +438,15 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
           clock_corrected = true;
           continue;
         }
-        // EC2 says RequestExpired also of temporary credentials that have run out.
-        retry = service_error.code == "RequestExpired" ? RetryClass::expired_credentials : RetryClass::never;
+        // With a right clock the keys are wrong: they have run out (EC2 says RequestExpired), were deleted
+        // (EC2 says AuthFailure) or were read while somebody wrote them.
+        retry = service_error.code == "RequestTimeTooSkewed" ? RetryClass::never
+                                                             : RetryClass::refused_credentials;
       }
-      if (retry == RetryClass::expired_credentials) {
-        if (sign && !credentials_renewed) {
-          credentials_renewed = true;
+      if (retry == RetryClass::refused_credentials) {
+        if (sign && !refusal) {
+          refusal = std::move(error);
+          refused = std::move(used);
           state.credentials->invalidate();
           continue;
         }

@@ -43,7 +43,7 @@ class FixedCredentials : public CredentialsProvider {
     Credentials credentials;
     credentials.access_key_id = "AKIDEXAMPLE";
     credentials.secret_access_key = Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
-    credentials.session_token = Secret("TOKEN" + std::to_string(renewed));
+    credentials.session_token = Secret("TOKEN" + std::to_string(fixed ? 0 : renewed));
     credentials.source = "the environment";
     co_return credentials;
   }
@@ -52,6 +52,7 @@ class FixedCredentials : public CredentialsProvider {
 
   int asked = 0;
   int renewed = 0;
+  bool fixed = false;  // whatever is renewed is the same
   std::optional<Error> failure;
 };
 
@@ -350,7 +351,7 @@ TEST_F(ClientTest, no_error_holds_a_secret_even_if_aws_sends_it_back) {
   EXPECT_EQ(page.error().message.find("TOKEN0"), std::string::npos) << page.error().message;
   EXPECT_EQ(page.error().message.find("wJalr"), std::string::npos);
   EXPECT_EQ(page.error().message.find("Canonical"), std::string::npos);
-  EXPECT_EQ(server_->seen().size(), 1U);
+  EXPECT_EQ(server_->seen().size(), 2U) << "with the credentials that the source has now";
 }
 
 TEST_F(ClientTest, a_wrong_clock_is_corrected_at_once_and_remembered) {
@@ -378,6 +379,7 @@ TEST_F(ClientTest, a_clock_that_agrees_is_not_blamed) {
   serve_in_turn(
       {reply(403, xml_error("AuthFailure", "AWS was not able to validate the provided access credentials"),
              {kDateNow})});
+  credentials_.fixed = true;
   EXPECT_FALSE(describe());
   EXPECT_EQ(server_->seen().size(), 1U);
 }
@@ -407,6 +409,73 @@ TEST_F(ClientTest, credentials_that_stay_expired_are_an_error) {
   ASSERT_FALSE(page);
   EXPECT_EQ(page.error().kind, ErrorKind::denied);
   EXPECT_EQ(server_->seen().size(), 2U);
+}
+
+TEST_F(ClientTest, keys_that_were_rotated_are_fetched_again) {
+  for (const char* code :
+       {"InvalidClientTokenId", "UnrecognizedClientException", "UnrecognizedClient", "AuthFailure",
+        "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "RequestExpired"}) {
+    credentials_.renewed = 0;
+    client_.reset();
+    serve([code](const SeenRequest& request) {
+      if (request.headers.at("x-amz-security-token") == "TOKEN1") return reply(200, kOnePage);
+      return reply(403, xml_error(code, "The security token included in the request is invalid."));
+    });
+    EXPECT_TRUE(describe()) << code;
+    EXPECT_EQ(credentials_.renewed, 1) << code;
+    EXPECT_EQ(server_->seen().size(), 2U) << code;
+  }
+}
+
+TEST_F(ClientTest, the_same_keys_are_not_sent_twice) {
+  serve_in_turn(
+      {reply(401, xml_error("AuthFailure", "AWS was not able to validate the provided credentials"))});
+  credentials_.fixed = true;
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().code, "AuthFailure");
+  EXPECT_EQ(credentials_.renewed, 1);
+  EXPECT_EQ(server_->seen().size(), 1U);
+  EXPECT_EQ(client().counters().failed, 1U);
+}
+
+TEST_F(ClientTest, a_denial_says_what_would_help) {
+  serve_in_turn({reply(403, xml_error("UnauthorizedOperation",
+                                      "User: x is not authorized to perform: ec2:DescribeInstances with an "
+                                      "explicit deny in a service control policy"))});
+  const auto page = describe();
+  ASSERT_FALSE(page);
+  EXPECT_NE(page.error().message.find("does not help"), std::string::npos) << page.error().message;
+  EXPECT_EQ(page.error().message.find("Allow ec2"), std::string::npos) << page.error().message;
+}
+
+TEST_F(ClientTest, a_region_that_is_not_enabled_is_told_from_wrong_keys) {
+  serve([](const SeenRequest& request) {
+    if (request.headers.at("authorization").find("/eu-west-1/") != std::string::npos)
+      return reply(200, kOnePage);
+    return reply(401,
+                 xml_error("AuthFailure", "AWS was not able to validate the provided access credentials"));
+  });
+  credentials_.fixed = true;
+  EXPECT_TRUE(describe());
+  const auto page = run(ec2::describe_instances(client(), "me-south-1", ""));
+  ASSERT_FALSE(page);
+  EXPECT_NE(page.error().message.find("The region is probably not enabled: eu-west-1 has taken"),
+            std::string::npos)
+      << page.error().message;
+}
+
+TEST_F(ClientTest, sts_that_is_switched_off_is_named) {
+  serve_in_turn(
+      {reply(403,
+             "<ErrorResponse><Error><Code>RegionDisabledException</Code><Message>STS is not activated in "
+             "this region for account:1.</Message></Error></ErrorResponse>")});
+  const auto caller = run(sts::get_caller_identity(client(), "eu-west-1"));
+  ASSERT_FALSE(caller);
+  EXPECT_EQ(caller.error().kind, ErrorKind::denied);
+  EXPECT_NE(caller.error().message.find("STS is switched off in eu-west-1: set sts_region"),
+            std::string::npos)
+      << caller.error().message;
 }
 
 TEST_F(ClientTest, missing_credentials_are_denied_not_not_found) {

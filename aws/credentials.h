@@ -23,8 +23,8 @@ class CredentialsProvider {
   /// other kind: it is set up and failed, and the message says how to mend it.
   [[nodiscard]] virtual asio::awaitable<Result<Credentials>> get() = 0;
 
-  /// AWS has refused these as expired: the next get() fetches new ones. Providers that keep nothing ignore
-  /// it.
+  /// AWS has refused these (expired, deleted): the next get() fetches new ones. Providers that keep nothing
+  /// ignore it.
   virtual void invalidate() {}
 
   /// What it would use, for messages: "environment variables", "profile prod in ~/.aws/config", ...

@@ -6,14 +6,11 @@
 
 namespace bakusoku::aws {
 
-std::string sts_region(const Settings& settings, std::string_view role_arn) {
+std::string_view partition_of_role(std::string_view role_arn) {
   const size_t first = role_arn.find(':');
   const size_t second = first == std::string_view::npos ? first : role_arn.find(':', first + 1);
-  const std::string_view partition = second == std::string_view::npos
-                                         ? std::string_view("aws")
-                                         : role_arn.substr(first + 1, second - first - 1);
-  if (settings.region && partition_of(*settings.region) == partition) return *settings.region;
-  return std::string(default_region_of(partition));
+  return second == std::string_view::npos ? std::string_view("aws")
+                                          : role_arn.substr(first + 1, second - first - 1);
 }
 
 Result<void> check_role_arn(std::string_view role_arn) {
@@ -31,7 +28,7 @@ AssumeRoleCredentials::AssumeRoleCredentials(const ChainContext& context, const 
                                              std::shared_ptr<CredentialsProvider> source, RoleToAssume role)
     : source_(std::move(source)),
       role_(std::move(role)),
-      region_(sts_region(settings, role_.role_arn)),
+      region_(sts_region(settings, partition_of_role(role_.role_arn))),
       client_(context.io, context.http, source_.get(), settings.endpoints, settings.retry, context.clock) {}
 
 asio::awaitable<Result<Credentials>> AssumeRoleCredentials::get() {
@@ -54,7 +51,7 @@ asio::awaitable<Result<Credentials>> AssumeRoleCredentials::get() {
     Error error =
         credentials.error().with_context(fmt::format("assuming {} with {}", role_.role_arn, source->source));
     if (error.kind == ErrorKind::not_found) error.kind = ErrorKind::invalid;
-    if (error.kind == ErrorKind::denied) {
+    if (error.kind == ErrorKind::denied && is_missing_permission(error.code)) {
       error.message += fmt::format(
           " (the role's trust policy must allow these credentials to assume it{}, and their own policy "
           "sts:AssumeRole on {})",

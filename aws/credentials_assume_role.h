@@ -19,9 +19,8 @@ struct RoleToAssume {
 
 inline constexpr const char* kDefaultSessionName = "bakusoku";
 
-/// The region whose STS is asked: the settings' own if it is of the role's partition, else
-/// one of that.
-[[nodiscard]] std::string sts_region(const Settings& settings, std::string_view role_arn);
+/// "aws" of "arn:aws:iam::123456789012:role/x".
+[[nodiscard]] std::string_view partition_of_role(std::string_view role_arn);
 
 /// Errors: invalid (not arn:PARTITION:iam::ACCOUNT:role/...).
 [[nodiscard]] Result<void> check_role_arn(std::string_view role_arn);

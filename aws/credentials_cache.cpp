@@ -17,8 +17,13 @@
 
 namespace bakusoku::aws {
 namespace {
-constexpr std::chrono::seconds kSettled{5};
-}
+// Between a fetch and the next one because AWS refused what it gave: doubled each time, as the source may go
+// on to give the same, up to the longest, so that new keys are found within a minute. Forgotten after a while
+// without a refusal.
+constexpr std::chrono::seconds kFirstSettled{5};
+constexpr std::chrono::seconds kLongestSettled{20};
+constexpr std::chrono::minutes kRefusalsForgotten{10};
+}  // namespace
 
 struct CachedCredentials::State {
   State(asio::io_context& context, Clock clock_in, std::unique_ptr<CredentialsProvider> source_in,
@@ -54,6 +59,8 @@ struct CachedCredentials::State {
   int failures = 0;
   WallTime failed_at{};
   WallTime retry_at{};
+  WallTime refused_at{};  // that a refusal led to a new fetch
+  std::chrono::seconds settled = kFirstSettled;
   std::minstd_rand random{std::random_device{}()};
 };
 
@@ -155,8 +162,13 @@ asio::awaitable<Result<Credentials>> CachedCredentials::get() { return get_from(
 
 void CachedCredentials::invalidate() {
   const WallTime now = state_->clock();
-  if (state_->fetching || (now >= state_->fetched_at && now - state_->fetched_at < kSettled)) return;
-  state_->stale = true;
+  State& state = *state_;
+  if (now < state.refused_at || now - state.refused_at > kRefusalsForgotten) state.settled = kFirstSettled;
+  if (state.fetching || (now >= state.fetched_at && now - state.fetched_at < state.settled)) return;
+  state.settled =
+      state.refused_at == WallTime{} ? state.settled : std::min(state.settled * 2, kLongestSettled);
+  state.refused_at = now;
+  state.stale = true;
   state_->source->invalidate();
 }
 

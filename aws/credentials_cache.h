@@ -37,7 +37,8 @@ class CachedCredentials final : public CredentialsProvider {
   CachedCredentials& operator=(const CachedCredentials&) = delete;
 
   [[nodiscard]] asio::awaitable<Result<Credentials>> get() override;
-  /// Ignored within 5 s of a fetch: the many calls that one expired token fails ask for one new token only.
+  /// Ignored for 5 s after a fetch, up to 20 s where fetching does not help: the many calls that one refused
+  /// key fails ask for a new one once.
   void invalidate() override;
   [[nodiscard]] std::string name() const override;
 

@@ -30,9 +30,11 @@ class Source final : public CredentialsProvider {
     credentials.expires = expires;
     co_return credentials;
   }
+  void invalidate() override { ++invalidated; }
   std::string name() const override { return "the source"; }
 
   int asked = 0;
+  int invalidated = 0;
   std::optional<WallTime> expires;
   std::optional<Error> error;
   std::chrono::milliseconds delay{2};
@@ -178,6 +180,64 @@ TEST_F(CacheTest, FetchesNewOnesAfterInvalidateButNotForEachCallThatFailed) {
   EXPECT_EQ(id(), "AKID2");
   cache_->invalidate();
   EXPECT_EQ(id(), "AKID2");
+}
+
+TEST_F(CacheTest, InvalidateReachesTheSource) {
+  EXPECT_EQ(id(), "AKID1");
+  cache_->invalidate();
+  EXPECT_EQ(source_->invalidated, 0) << "fetched this moment";
+  now_ += 6s;
+  cache_->invalidate();
+  EXPECT_EQ(source_->invalidated, 1);
+}
+
+TEST_F(CacheTest, KeysThatStayRefusedAreFetchedEvery20SecondsAndNoOftener) {
+  EXPECT_EQ(id(), "AKID1");
+  for (int second = 0; second < 600; ++second) {
+    now_ += 1s;
+    for (int call = 0; call < 5; ++call) {
+      cache_->invalidate();
+      ASSERT_EQ(id().substr(0, 4), "AKID");
+    }
+  }
+  EXPECT_GE(source_->asked, 28);
+  EXPECT_LE(source_->asked, 34);
+  // After a quiet time the first refusal is believed soon again.
+  now_ += 11min;
+  cache_->invalidate();
+  (void)id();
+  const int before = source_->asked;
+  now_ += 6s;
+  cache_->invalidate();
+  (void)id();
+  now_ += 6s;
+  cache_->invalidate();
+  (void)id();
+  EXPECT_EQ(source_->asked, before + 1);
+}
+
+TEST_F(CacheTest, PausesAfterFailuresDoubleUpToAMinute) {
+  source_->error = Error{ErrorKind::unavailable, "the source is away", {}};
+  std::vector<int> asked_at;
+  for (int second = 0; second < 300; ++second) {
+    const int before = source_->asked;
+    EXPECT_EQ(id(), "error: the source is away");
+    if (source_->asked > before) asked_at.push_back(second);
+    now_ += 1s;
+  }
+  EXPECT_EQ(asked_at, (std::vector<int>{0, 1, 3, 7, 15, 31, 63, 123, 183, 243}));
+  source_->error.reset();
+  now_ += 1min;
+  EXPECT_EQ(id().substr(0, 4), "AKID");
+  // The next failure begins with the short pause again.
+  source_->error = Error{ErrorKind::unavailable, "the source is away", {}};
+  now_ += 6s;
+  cache_->invalidate();
+  const int before = source_->asked;
+  EXPECT_EQ(id(), "error: the source is away");
+  now_ += 1s;
+  EXPECT_EQ(id(), "error: the source is away");
+  EXPECT_EQ(source_->asked, before + 2);
 }
 
 TEST_F(CacheTest, MayGoWhileAFetchRuns) {

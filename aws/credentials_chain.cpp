@@ -133,6 +133,8 @@ std::unique_ptr<CredentialsProvider> ProfileChain::build(const ProfilePlan& plan
 asio::awaitable<Result<Credentials>> ProfileChain::get() {
   auto shared = read_shared_config(settings_.environment, nullptr);
   if (!shared) co_return fail(std::move(shared.error()));
+  // What comes after it would be another identity.
+  if (shared->unreadable) co_return fail(*shared->unreadable);
   WebIdentityVariables variables;
   if (!settings_.profile_requested) {
     variables.token_file = settings_.environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").value_or("");

@@ -126,7 +126,9 @@ asio::awaitable<Result<Credentials>> ContainerCredentials::get() {
     }
     if (reply->status == 200)
       co_return decode_credentials_json(reply->body, CredentialsDialect::metadata, "container endpoint");
-    last = Error{reply->status >= 500 ? ErrorKind::unavailable : ErrorKind::denied,
+    last = Error{reply->status == 429   ? ErrorKind::throttled
+                 : reply->status >= 500 ? ErrorKind::unavailable
+                                        : ErrorKind::denied,
                  fmt::format("container endpoint: HTTP status {}", reply->status),
                  {}};
     // An error document says why, in Code and Message.

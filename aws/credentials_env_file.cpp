@@ -9,13 +9,8 @@ namespace {
 
 Result<Credentials> read(const std::string& path) {
   auto file = read_text_file(path);
-  if (!file) {
-    // A file that may not be read was warned about when the settings were loaded; the chain's last words name
-    // it again.
-    if (file.error().kind == ErrorKind::denied)
-      return fail(ErrorKind::not_found, "{}: permission denied", path);
-    return fail(std::move(file.error()));
-  }
+  // One that may not be read ends the search: what comes after it would be another identity.
+  if (!file) return fail(std::move(file.error()));
   auto variables = parse_env_file(file->text, path);
   if (!variables) return fail(std::move(variables.error()));
   return credentials_of(Environment{std::move(*variables)}, path);

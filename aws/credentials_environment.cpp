@@ -17,12 +17,11 @@ Result<Credentials> credentials_of(const Environment& environment, std::string_v
   Credentials credentials;
   credentials.access_key_id = *id;
   credentials.secret_access_key = Secret(std::move(*secret));
-  if (auto token = environment.get("AWS_SESSION_TOKEN"); token) {
-    credentials.session_token = Secret(std::move(*token));
-  } else if (auto old = environment.get("AWS_SECURITY_TOKEN"); old) {
-    credentials.session_token = Secret(std::move(*old));
-  }
-  if (const auto expires = environment.get("AWS_CREDENTIAL_EXPIRATION"); expires) {
+  // The old name goes first, as in AWS's own tools.
+  auto token = environment.get("AWS_SECURITY_TOKEN");
+  if (!token) token = environment.get("AWS_SESSION_TOKEN");
+  if (token) credentials.session_token = Secret(std::move(*token));
+  if (const auto expires = environment.get("AWS_CREDENTIAL_EXPIRATION"); expires && !expires->empty()) {
     const auto time = parse_iso8601(*expires);
     if (!time)
       return fail(ErrorKind::invalid,

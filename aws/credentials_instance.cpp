@@ -16,6 +16,10 @@ namespace {
 
 constexpr int kTokenSeconds = 21600;
 constexpr int kTokenMarginSeconds = 60;
+constexpr std::chrono::minutes kTokenAgain{10};  // after there was none
+constexpr const char* kHopLimit =
+    "a container on EC2 whose metadata hop limit is 1 (aws ec2 modify-instance-metadata-options "
+    "--http-put-response-hop-limit 2)";
 constexpr std::chrono::milliseconds kPause{200};
 constexpr std::chrono::seconds kExtension{10 * 60};
 constexpr const char* kRolePath = "iam/security-credentials/";
@@ -44,7 +48,7 @@ InstanceMetadata::InstanceMetadata(asio::io_context& io, Http& http, InstanceMet
     : io_(io), http_(http), settings_(std::move(settings)) {}
 
 asio::awaitable<Result<HttpReply>> InstanceMetadata::send(std::string method, std::string path,
-                                                          bool with_token) {
+                                                          bool with_token, uint32_t* issued) {
   Result<HttpReply> reply = fail(ErrorKind::unavailable, "not asked");
   for (int attempt = 1; attempt <= std::max(settings_.attempts, 1); ++attempt) {
     if (attempt > 1) {
@@ -64,28 +68,29 @@ asio::awaitable<Result<HttpReply>> InstanceMetadata::send(std::string method, st
     request.connect_timeout = settings_.timeout;
     request.timeout = settings_.timeout * 2;
     request.use_proxy = false;
+    uint32_t sent = 0;
+    request.issued = &sent;
     reply = co_await http_.send(std::move(request));
-    if (reply && reply->status < 500) break;
+    if (issued != nullptr) *issued += sent;
+    if (reply && reply->status < 500 && reply->status != 429) break;
   }
   co_return reply;
 }
 
 asio::awaitable<Result<void>> InstanceMetadata::renew_token() {
-  auto reply = co_await send("PUT", "/latest/api/token", false);
-  if (!reply) {
+  uint32_t issued = 0;
+  auto reply = co_await send("PUT", "/latest/api/token", false, &issued);
+  if (!reply && issued == 0) {
     if (answered_) co_return fail(reply.error().with_context("instance metadata"));
     if (reply.error().kind == ErrorKind::timeout) {
       co_return fail(ErrorKind::not_found,
-                     "no answer from instance metadata at {} within {} ms: not an EC2 instance, or a "
-                     "container on one whose "
-                     "metadata hop limit is 1 (aws ec2 modify-instance-metadata-options "
-                     "--http-put-response-hop-limit 2)",
-                     settings_.endpoint, settings_.timeout.count());
+                     "no answer from instance metadata at {} within {} ms: not an EC2 instance, or {}",
+                     settings_.endpoint, settings_.timeout.count(), kHopLimit);
     }
     co_return fail(ErrorKind::not_found, "no instance metadata at {}: not an EC2 instance",
                    settings_.endpoint);
   }
-  if (reply->status == 200) {
+  if (reply && reply->status == 200) {
     std::string token = trimmed(std::move(reply->body));
     if (!is_line(token, 8192))
       co_return fail(ErrorKind::corrupt, "instance metadata gave a token that is none");
@@ -102,27 +107,25 @@ asio::awaitable<Result<void>> InstanceMetadata::renew_token() {
     answered_ = true;
     co_return Result<void>{};
   }
-  if (reply->status == 403) {
+  if (reply && reply->status == 400) {
     co_return fail(
-        ErrorKind::denied,
-        "instance metadata at {} refuses (HTTP status 403): it is turned off for this instance; turn it on "
-        "with aws "
-        "ec2 modify-instance-metadata-options --http-endpoint enabled, or give credentials in another way",
+        ErrorKind::invalid,
+        "instance metadata at {} does not understand the request for a token (HTTP status 400): is it "
+        "an EC2 instance's, or does something between change the request?",
         settings_.endpoint);
   }
-  if (reply->status == 404 || reply->status == 405) {
-    if (settings_.v1_disabled) {
-      co_return fail(ErrorKind::denied,
-                     "instance metadata at {} knows no tokens (HTTP status {}), and "
-                     "AWS_EC2_METADATA_V1_DISABLED forbids to "
-                     "ask without",
-                     settings_.endpoint, reply->status);
-    }
-    v1_ = true;
-    co_return Result<void>{};
+  no_token_ = reply ? fmt::format("gave no token (HTTP status {})", reply->status)
+                    : fmt::format("gave no token ({}): {}", to_string(reply.error().kind), kHopLimit);
+  if (settings_.v1_disabled) {
+    co_return fail(ErrorKind::denied,
+                   "instance metadata at {} {}, and AWS_EC2_METADATA_V1_DISABLED (ec2_metadata_v1_disabled) "
+                   "forbids to ask without",
+                   settings_.endpoint, no_token_);
   }
-  co_return fail(ErrorKind::unavailable, "instance metadata at {} gave no token: HTTP status {}",
-                 settings_.endpoint, reply->status);
+  v1_ = true;
+  token_ = Secret();
+  token_until_ = std::chrono::steady_clock::now() + kTokenAgain;
+  co_return Result<void>{};
 }
 
 asio::awaitable<Result<std::string>> InstanceMetadata::get(std::string path) {
@@ -131,13 +134,20 @@ asio::awaitable<Result<std::string>> InstanceMetadata::get(std::string path) {
   }
   const std::string full_path = "/latest/meta-data/" + path;
   for (int round = 0; round < 2; ++round) {
-    if (token_.empty() || std::chrono::steady_clock::now() >= token_until_) {
+    const bool fresh = (token_.empty() && !v1_) || std::chrono::steady_clock::now() >= token_until_;
+    if (fresh) {
       auto renewed = co_await renew_token();
       if (!renewed) co_return fail(std::move(renewed.error()));
     }
     const bool with_token = !v1_;
     auto reply = co_await send("GET", full_path, with_token);
-    if (!reply) co_return fail(reply.error().with_context("instance metadata"));
+    if (!reply) {
+      if (with_token) co_return fail(reply.error().with_context("instance metadata"));
+      token_until_ = {};
+      co_return fail(answered_ ? reply.error().kind : ErrorKind::not_found,
+                     "instance metadata at {} {}, and without one: {}", settings_.endpoint, no_token_,
+                     reply.error().message);
+    }
     if (reply->status == 200) {
       answered_ = true;
       co_return std::move(reply->body);
@@ -145,14 +155,37 @@ asio::awaitable<Result<std::string>> InstanceMetadata::get(std::string path) {
     if (reply->status == 404) {
       co_return fail(Error{ErrorKind::not_found, fmt::format("instance metadata has no {}", path), "404"});
     }
-    if (reply->status != 401 || round > 0) {
-      co_return fail(reply->status >= 500 ? ErrorKind::unavailable : ErrorKind::denied,
-                     "instance metadata: HTTP status {} for {}", reply->status, path);
+    if (reply->status != 401 || round > 0 || (fresh && !with_token)) {
+      if (!with_token) token_until_ = {};
+      co_return fail(refused(path, reply->status, with_token));
     }
-    // The token is no longer good, as after the instance was stopped: one new one.
+    // The token is no longer good, as after the instance was stopped, or is wanted now: one new one.
     token_ = Secret();
+    v1_ = false;
   }
   co_return fail(ErrorKind::denied, "instance metadata refuses its own token");
+}
+
+Error InstanceMetadata::refused(const std::string& path, int status, bool with_token) const {
+  const ErrorKind kind = status == 429   ? ErrorKind::throttled
+                         : status >= 500 ? ErrorKind::unavailable
+                                         : ErrorKind::denied;
+  if (with_token)
+    return Error{kind, fmt::format("instance metadata: HTTP status {} for {}", status, path), {}};
+  std::string advice;
+  if (status == 401) {
+    advice = "; it answers with tokens only, so see why it gives none";
+  } else if (status == 403) {
+    advice =
+        "; it is turned off for this instance: turn it on with aws ec2 modify-instance-metadata-options "
+        "--http-endpoint enabled, or give credentials in another way";
+  }
+  return Error{
+      kind,
+      fmt::format("instance metadata at {} {}, and refuses to answer without one (HTTP status {} for "
+                  "{}){}",
+                  settings_.endpoint, no_token_, status, path, advice),
+      {}};
 }
 
 InstanceCredentials::InstanceCredentials(const ChainContext& context, InstanceMetadataSettings settings)

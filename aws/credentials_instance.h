@@ -1,5 +1,6 @@
-// EC2 instance metadata (IMDSv2) and the credentials of the instance's role in it. Asked directly, never
-// through a proxy. The session token is kept for its six hours.
+// EC2 instance metadata (IMDS) and the credentials of the instance's role in it. Asked directly, never
+// through a proxy. Version 2 with its session token, which is kept for its six hours; version 1 where no
+// token is to be had, as AWS's own tools do, unless that is forbidden.
 #pragma once
 
 #include <asio/io_context.hpp>
@@ -20,12 +21,15 @@ class InstanceMetadata {
 
   /// The document at /latest/meta-data/`path`. Errors: not_found with `code` "" (disabled, or nothing
   /// answers: not an EC2 instance) or "404" (the instance has no such document); denied; unavailable;
-  /// timeout. Source: Amazon EC2 user guide, "Use the Instance Metadata Service to access instance metadata".
+  /// timeout; invalid (the service does not understand us). Source: Amazon EC2 user guide, "Use the Instance
+  /// Metadata Service to access instance metadata".
   [[nodiscard]] asio::awaitable<Result<std::string>> get(std::string path);
 
  private:
-  [[nodiscard]] asio::awaitable<Result<HttpReply>> send(std::string method, std::string path,
-                                                        bool with_token);
+  /// `issued` counts the requests that went out.
+  [[nodiscard]] asio::awaitable<Result<HttpReply>> send(std::string method, std::string path, bool with_token,
+                                                        uint32_t* issued = nullptr);
+  [[nodiscard]] Error refused(const std::string& path, int status, bool with_token) const;
   [[nodiscard]] asio::awaitable<Result<void>> renew_token();
 
   asio::io_context& io_;
@@ -33,8 +37,9 @@ class InstanceMetadata {
   InstanceMetadataSettings settings_;
   Secret token_;
   std::chrono::steady_clock::time_point token_until_{};
-  bool v1_ = false;        // no tokens here: an old emulator of the service
-  bool answered_ = false;  // it has answered before, so that silence is a fault and not "no EC2 instance"
+  bool v1_ = false;         // until token_until_ it is asked without a token
+  std::string no_token_{};  // why, in words
+  bool answered_ = false;   // it has answered before, so that silence is a fault and not "no EC2 instance"
 };
 
 class InstanceCredentials final : public CredentialsProvider {

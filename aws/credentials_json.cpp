@@ -77,12 +77,12 @@ Result<Credentials> decode_credentials_json(std::string_view json, CredentialsDi
     if (!time)
       return fail(ErrorKind::corrupt, "{}: Expiration is not a time like 2026-01-31T12:00:00Z", source);
     credentials.expires = *time;
-  } else if (dialect == CredentialsDialect::metadata || !object["Expiration"].error()) {
+  } else {
+    // Empty, as some helpers write it of keys that do not expire, is as good as none.
     simdjson::dom::element given;
-    const bool null = object["Expiration"].get(given) == simdjson::SUCCESS && given.is_null();
-    if (dialect == CredentialsDialect::metadata || !null) {
-      return fail(ErrorKind::corrupt, "{}: the answer has no Expiration", source);
-    }
+    const bool there = object["Expiration"].get(given) == simdjson::SUCCESS;
+    if (there && !given.is_null() && !given.is_string())
+      return fail(ErrorKind::corrupt, "{}: Expiration is not a time like 2026-01-31T12:00:00Z", source);
   }
   if (auto checked = check_credentials(credentials, source); !checked) {
     return fail(ErrorKind::corrupt, "{}", checked.error().message);
@@ -99,8 +99,30 @@ std::string format_timestamp(WallTime time) {
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
+namespace {
+
+// Quotes that no key has: where quotes have no meaning, they become part of the value.
+bool is_quoted(std::string_view text) {
+  for (const std::string_view quote : {"\"", "'", "\u201C", "\u201D", "\u2018", "\u2019"}) {
+    if (text.starts_with(quote) || text.ends_with(quote)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 Result<void> check_credentials(const Credentials& credentials, std::string_view source) {
   const std::string& id = credentials.access_key_id;
+  for (const auto& [what, text] : {std::pair<std::string_view, std::string_view>{"access key id", id},
+                                   {"secret access key", credentials.secret_access_key.reveal()},
+                                   {"session token", credentials.session_token.reveal()}}) {
+    if (is_quoted(text)) {
+      return fail(ErrorKind::invalid,
+                  "{}: the {} stands in quotes, which belong to the value there: write it "
+                  "without quotes",
+                  source, what);
+    }
+  }
   if (id.empty() || id.size() > kMaxKeyBytes || !is_visible(id)) {
     return fail(ErrorKind::invalid, "{}: the access key id is not one (blanks, odd bytes or too long)",
                 source);

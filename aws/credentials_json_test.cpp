@@ -31,11 +31,45 @@ TEST(CredentialsJson, IsReadInBothDialects) {
 TEST(CredentialsJson, OfAProcessMayBeLongLived) {
   for (const char* json :
        {R"({"Version":1,"AccessKeyId":"A","SecretAccessKey":"b"})",
+        R"({"Version":1,"AccessKeyId":"A","SecretAccessKey":"b","SessionToken":"","Expiration":""})",
         R"({"Version":1,"AccessKeyId":"A","SecretAccessKey":"b","SessionToken":null,"Expiration":null})"}) {
     const auto decoded = decode_credentials_json(json, CredentialsDialect::process, "p");
     ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
     EXPECT_FALSE(decoded->expires.has_value());
     EXPECT_TRUE(decoded->session_token.empty());
+  }
+}
+
+TEST(CredentialsJson, MayBeWithoutATimeOrWithAnyOffset) {
+  for (const char* end : {"", R"(,"Expiration":"")", R"(,"Expiration":null)"}) {
+    const auto decoded = decode_credentials_json(
+        std::string(R"({"AccessKeyId":"A","SecretAccessKey":"b","Token":"t")") + end + "}",
+        CredentialsDialect::metadata, "here");
+    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+    EXPECT_FALSE(decoded->expires.has_value());
+  }
+  const auto decoded = decode_credentials_json(
+      R"({"AccessKeyId":"A","SecretAccessKey":"b","Token":"t","Expiration":"2026-01-01T06:30:00+0000"})",
+      CredentialsDialect::metadata, "here");
+  ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+  EXPECT_EQ(format_timestamp(*decoded->expires), "2026-01-01T06:30:00Z");
+}
+
+TEST(CredentialsJson, InQuotesSayThatTheQuotesGo) {
+  for (const char* quoted : {"\"AKID\"", "'AKID'", "\u201CAKID\u201D"}) {
+    Credentials credentials;
+    credentials.access_key_id = quoted;
+    credentials.secret_access_key = Secret("b");
+    const auto checked = check_credentials(credentials, "profile x in y");
+    ASSERT_FALSE(checked.has_value());
+    EXPECT_EQ(checked.error().message,
+              "profile x in y: the access key id stands in quotes, which belong to the value there: write it "
+              "without quotes");
+    credentials.access_key_id = "AKID";
+    credentials.secret_access_key = Secret(quoted);
+    const std::string words = check_credentials(credentials, "here").error().message;
+    EXPECT_NE(words.find("secret access key stands in quotes"), std::string::npos) << words;
+    EXPECT_EQ(words.find("AKID"), std::string::npos) << words;
   }
 }
 
@@ -45,8 +79,6 @@ TEST(CredentialsJson, SaysWhatIsMissing) {
   EXPECT_EQ(metadata_error(R"({"AccessKeyId":"A"})").message, "here: the answer has no SecretAccessKey");
   EXPECT_EQ(metadata_error(R"({"AccessKeyId":"A","SecretAccessKey":"b"})").message,
             "here: the answer has no Token");
-  EXPECT_EQ(metadata_error(R"({"AccessKeyId":"A","SecretAccessKey":"b","Token":"t"})").message,
-            "here: the answer has no Expiration");
   EXPECT_NE(metadata_error(R"({"AccessKeyId":"A","SecretAccessKey":"b","Token":"t","Expiration":"soon"})")
                 .message.find("Expiration"),
             std::string::npos);

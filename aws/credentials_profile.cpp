@@ -16,7 +16,8 @@ Result<Credentials> profile_keys(const SharedConfig& shared, std::string_view pr
   Credentials credentials;
   credentials.access_key_id = value("aws_access_key_id");
   credentials.secret_access_key = Secret(value("aws_secret_access_key"));
-  credentials.session_token = Secret(value("aws_session_token"));
+  std::string token = value("aws_security_token");  // the old name goes first, as in AWS's own tools
+  credentials.session_token = Secret(token.empty() ? value("aws_session_token") : std::move(token));
   credentials.source = fmt::format("profile {} in {}", profile, from.path);
   const bool has_id = !credentials.access_key_id.empty();
   const bool has_secret = !credentials.secret_access_key.empty();

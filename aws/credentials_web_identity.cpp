@@ -26,7 +26,7 @@ WebIdentityCredentials::WebIdentityCredentials(const ChainContext& context, cons
                                                RoleToAssume role, std::string token_file)
     : role_(std::move(role)),
       token_file_(expand_home(token_file, settings.environment)),
-      region_(sts_region(settings, role_.role_arn)),
+      region_(sts_region(settings, partition_of_role(role_.role_arn))),
       client_(context.io, context.http, nullptr, settings.endpoints, settings.retry, context.clock) {}
 
 asio::awaitable<Result<Credentials>> WebIdentityCredentials::get() {

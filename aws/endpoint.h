@@ -32,16 +32,17 @@ struct Endpoint {
 /// "cn-north-1", ...
 [[nodiscard]] std::string_view default_region_of(std::string_view partition);
 
-/// Nothing if `region` can be part of a host name; else invalid.
+/// Nothing if `region` is written like one, or is a pseudo-region such as "aws-global"; else invalid, with
+/// what was probably meant: "eu-west-1a" is a zone, "eu-west1" lacks a dash.
 [[nodiscard]] Result<void> check_region(std::string_view region);
 
 /// `url` without trailing slashes. Errors: invalid (not http or https, no host, a user, a query, bytes that
-/// no URL has).
+/// no URL has); none repeats a part of the URL.
 [[nodiscard]] Result<std::string> check_endpoint_url(std::string_view url);
 
 /// `service` is the service id as in AWS_ENDPOINT_URL_<SERVICE>, lower case: "ec2", "cloudwatch", "sts".
-/// Errors: invalid (a malformed region or override URL, FIPS or dual-stack where the partition has none or
-/// together with an override). Source: the endpoint rule sets that AWS publishes with its SDKs.
+/// Errors: invalid (a malformed region or override URL, FIPS or dual-stack together with an override).
+/// Source: the endpoint rule sets that AWS publishes with its SDKs.
 [[nodiscard]] Result<Endpoint> resolve_endpoint(std::string_view service, std::string_view region,
                                                 const EndpointSettings& settings);
 

@@ -25,6 +25,32 @@ TEST(Endpoint, IsRegionalInEachPartition) {
   EXPECT_EQ(url("tagging", "eu-west-1"), "https://tagging.eu-west-1.amazonaws.com");
 }
 
+// As botocore's rules of August 2026 have them; those of 2023 know no dual-stack in the isolated partitions.
+TEST(Endpoint, OfGovCloudAndOfIsolatedPartitions) {
+  const auto both = [](bool fips, bool dualstack) {
+    EndpointSettings settings;
+    settings.use_fips = fips;
+    settings.use_dualstack = dualstack;
+    return settings;
+  };
+  EXPECT_EQ(url("cloudwatch", "us-gov-west-1", both(true, true)), "https://monitoring.us-gov-west-1.api.aws");
+  EXPECT_EQ(url("cloudwatch", "us-gov-west-1", both(true, false)),
+            "https://monitoring.us-gov-west-1.amazonaws.com");
+  EXPECT_EQ(url("ec2", "us-gov-west-1", both(true, true)), "https://ec2-fips.us-gov-west-1.api.aws");
+  EXPECT_EQ(url("sts", "us-gov-west-1", both(true, true)), "https://sts-fips.us-gov-west-1.api.aws");
+  EXPECT_EQ(url("organizations", "us-gov-west-1", both(true, false)),
+            "https://organizations.us-gov-west-1.amazonaws.com");
+  EXPECT_EQ(url("organizations", "us-east-1", both(true, false)),
+            "https://organizations-fips.us-east-1.amazonaws.com");
+  EXPECT_EQ(url("cloudwatch", "us-iso-east-1", both(false, true)),
+            "https://monitoring.us-iso-east-1.api.aws.ic.gov");
+  EXPECT_EQ(url("ec2", "us-isob-east-1", both(true, true)), "https://ec2-fips.us-isob-east-1.api.aws.scloud");
+  EXPECT_EQ(url("sts", "eu-isoe-west-1", both(false, true)),
+            "https://sts.eu-isoe-west-1.api.cloud-aws.adc-e.uk");
+  EXPECT_EQ(url("ec2", "us-isof-south-1", both(false, true)),
+            "https://ec2.us-isof-south-1.api.aws.hci.ic.gov");
+}
+
 TEST(Endpoint, EqualsBotocoresRulesForEveryRegionAndVariant) {
   FILE* oracle = ::popen("/usr/bin/python3 " BAKUSOKU_SOURCE_DIR "/aws/endpoint_oracle.py 2>&1", "r");
   ASSERT_NE(oracle, nullptr);
@@ -50,6 +76,10 @@ TEST(Endpoint, EqualsBotocoresRulesForEveryRegionAndVariant) {
     settings.use_fips = fips;
     settings.use_dualstack = dualstack;
     const auto endpoint = resolve_endpoint(service, region, settings);
+    // What has come since the rules of Debian 12's botocore; the test above has it.
+    const bool newer = dualstack && ((expected == "error" && partition_of(region).starts_with("aws-iso")) ||
+                                     (fips && service == "cloudwatch" && region.starts_with("us-gov-")));
+    if (newer) continue;
     const std::string at = service + " " + region + (fips ? " fips" : "") + (dualstack ? " dualstack" : "");
     ASSERT_EQ(endpoint.has_value(), expected != "error") << at;
     if (!endpoint) continue;
@@ -81,9 +111,27 @@ TEST(Endpoint, RefusesAConfiguredUrlTogetherWithFipsOrDualStack) {
   EXPECT_NE(url("ec2", "eu-west-1", settings).find("AWS_USE_DUALSTACK_ENDPOINT"), std::string::npos);
 }
 
+TEST(Endpoint, SaysWhichRegionWasProbablyMeant) {
+  const auto words = [](std::string_view text) { return check_region(text).error().message; };
+  EXPECT_EQ(
+      words("eu-west-1a"),
+      "'eu-west-1a' is not an AWS region: a region is written like eu-west-1; it is a zone of the region "
+      "eu-west-1");
+  EXPECT_TRUE(words("us-east-1-bos-1a").ends_with("it is a zone of the region us-east-1"));
+  for (const char* written : {"eu-west1", "EU-WEST-1", "eu_west_1", " eu-west-1", "\"eu-west-1\""}) {
+    EXPECT_TRUE(words(written).ends_with("; write eu-west-1")) << words(written);
+  }
+  EXPECT_TRUE(words("Ireland").ends_with("like eu-west-1"));
+  EXPECT_TRUE(words("use1-az1").ends_with("like eu-west-1"));
+  for (const char* good : {"eu-west-1", "us-gov-east-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-7",
+                           "aws-global", "mx-central-1"}) {
+    EXPECT_TRUE(check_region(good).has_value()) << good;
+  }
+}
+
 TEST(Endpoint, RefusesWhatIsNoRegion) {
-  for (const char* region :
-       {"", "-eu", "eu-", "EU-WEST-1", "eu west", "eu-west-1/..", "evil.example", "a@b", "eu\n"}) {
+  for (const char* region : {"", "-eu", "eu-", "eu", "eu-west", "eu-west-1a", "EU-WEST-1", "eu west",
+                             "eu-west-1/..", "evil.example", "a@b", "eu\n"}) {
     EXPECT_EQ(resolve_endpoint("ec2", region, {}).error().kind, ErrorKind::invalid) << region;
   }
   EXPECT_FALSE(resolve_endpoint("ec2", std::string(64, 'a'), {}).has_value());

@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <mutex>
 #include <unordered_map>
 #include <unordered_set>
@@ -76,7 +77,52 @@ struct Transfer {
   bool finished = false;
   bool shut_down = false;
   CURLcode code = CURLE_OK;
+  long proxy_status = 0;  // that a proxy answered to CONNECT
 };
+
+struct Proxy {
+  std::string name{};  // the setting's or the variable's; empty: none
+  std::string url{};
+};
+
+// The proxy that the environment names for `scheme`, as curl looks for it; NO_PROXY is left to curl.
+Proxy proxy_of_environment(std::string_view scheme) {
+  const bool https = curl_strnequal(scheme.data(), "https", 5) != 0 && scheme.size() == 5;
+  for (const char* const name : {https ? "https_proxy" : "http_proxy", https ? "HTTPS_PROXY" : "http_proxy",
+                                 "all_proxy", "ALL_PROXY"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr) return *value == '\0' ? Proxy{} : Proxy{name, value};
+  }
+  return {};
+}
+
+// What a proxy means that answers CONNECT with another status than 200.
+Error refused_by(const Proxy& proxy, long status, std::string_view place) {
+  const std::string who = fmt::format("the proxy {} ({})", shown_proxy(proxy.url), proxy.name);
+  if (status == 407) {
+    return Error{
+        ErrorKind::denied,
+        names_a_user(proxy.url)
+            ? fmt::format("{}: {} does not accept the user and password of its URL (HTTP status 407)", place,
+                          who)
+            : fmt::format("{}: {} wants a user and password (HTTP status 407): write "
+                          "http://USER:PASSWORD@HOST:PORT, special characters as %40",
+                          place, who),
+        {}};
+  }
+  if (status == 403) {
+    return Error{
+        ErrorKind::denied,
+        fmt::format("{}: {} forbids it (HTTP status 403): allow this host and port there", place, who),
+        {}};
+  }
+  return Error{
+      status >= 500 || status == 429 ? ErrorKind::unavailable : ErrorKind::denied,
+      fmt::format("{}: {} does not connect to it (HTTP status {}): can the proxy reach this host, and "
+                  "look up its name?",
+                  place, who, status),
+      {}};
+}
 
 // Called each time a connection is there and the request is about to go out.
 int note_issued(void* of, char*, char*, int, int) noexcept {
@@ -399,6 +445,10 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     if (multi == nullptr) return fail(ErrorKind::io, "the HTTP client is closed");
     const Result<UrlParts> url = split_url(transfer.request.url);
     if (!url) return fail(url.error());
+    if (!settings.proxy.empty()) {
+      if (auto checked = check_proxy_url(settings.proxy); !checked)
+        return fail(checked.error().with_context("the proxy"));
+    }
     const Result<curl_slist*> headers = header_list(transfer.request);
     if (!headers) return fail(headers.error());
     transfer.headers = *headers;
@@ -480,6 +530,7 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     long connects = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer.easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(transfer.easy, CURLINFO_HTTP_CONNECTCODE, &transfer.proxy_status);
 #if LIBCURL_VERSION_NUM < 0x075000
     // Older ones do not tell of a request that they sent again.
     curl_off_t ready = 0;
@@ -501,8 +552,18 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     const Result<UrlParts> url = split_url(transfer.request.url);
     const std::string place =
         url ? fmt::format("{}://{}", url->scheme, url->authority) : std::string("the endpoint");
-    const char* const words =
-        transfer.error.front() != '\0' ? transfer.error.data() : curl_easy_strerror(transfer.code);
+    Proxy proxy;
+    if (transfer.request.use_proxy && url) {
+      proxy =
+          settings.proxy.empty() ? proxy_of_environment(url->scheme) : Proxy{"[aws] proxy", settings.proxy};
+    }
+    const char* const general = curl_easy_strerror(transfer.code);
+    std::string words = transfer.error.front() != '\0' ? transfer.error.data() : general;
+    // Of what is no URL, curl's own words may hold any part.
+    if (const auto checked = check_proxy_url(proxy.url); !proxy.name.empty() && !checked)
+      words = fmt::format("{}; {}: {}", general, proxy.name, checked.error().message);
+    words = without_user_part(std::move(words), proxy.url);
+    if (transfer.proxy_status >= 300) return refused_by(proxy, transfer.proxy_status, place);
     const auto error = [&](ErrorKind kind, std::string_view what) {
       return Error{kind, fmt::format("{}: {}", place, what)};
     };
@@ -519,7 +580,7 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
         return error(ErrorKind::unavailable,
                      fmt::format("{}; check DNS and that the region and service exist", words));
       case CURLE_COULDNT_RESOLVE_PROXY:
-        return error(ErrorKind::unavailable, fmt::format("{}; check the proxy setting", words));
+        return error(ErrorKind::unavailable, fmt::format("{}; check {}", words, proxy.name));
       case CURLE_COULDNT_CONNECT:
         return error(ErrorKind::unavailable,
                      fmt::format("{}; check the network, the firewall and the proxy setting", words));

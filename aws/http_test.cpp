@@ -443,6 +443,68 @@ TEST_F(HttpTest, goes_through_the_environments_proxy_but_not_for_metadata) {
   EXPECT_EQ(excepted->body, "origin");
 }
 
+TEST_F(HttpTest, a_proxy_that_refuses_is_named_with_what_to_do) {
+  int status = 407;
+  ScriptedServer proxy([&status](const SeenRequest& request) {
+    EXPECT_EQ(request.method, "CONNECT");
+    return reply(status, "");
+  });
+  const auto words = [&](const std::string& user) {
+    http_.reset();
+    HttpSettings settings;
+    settings.proxy = fmt::format("http://{}127.0.0.1:{}", user, proxy.port());
+    http(settings);
+    HttpRequest request;
+    request.url = "https://monitoring.example:443/";
+    const auto got = send(std::move(request));
+    EXPECT_FALSE(got);
+    return got ? std::string() : got.error().message;
+  };
+  const std::string place = fmt::format("the proxy http://127.0.0.1:{} ([aws] proxy)", proxy.port());
+  EXPECT_NE(words("").find(place + " wants a user and password (HTTP status 407)"), std::string::npos)
+      << words("");
+  const std::string refused = words("me:hunter2@");
+  EXPECT_NE(refused.find(place + " does not accept the user and password"), std::string::npos) << refused;
+  EXPECT_EQ(refused.find("hunter2"), std::string::npos);
+  status = 403;
+  EXPECT_NE(words("").find("forbids it (HTTP status 403)"), std::string::npos) << words("");
+  status = 503;
+  EXPECT_NE(words("").find("does not connect to it (HTTP status 503)"), std::string::npos) << words("");
+}
+
+// libcurl repeats a proxy's URL that it cannot read, whole or in part.
+TEST_F(HttpTest, no_message_holds_a_part_of_a_proxys_password) {
+  const std::string password = "Hunter2Secret";
+  ScriptedServer origin([](const SeenRequest&) { return reply(200, "origin"); });
+  for (const std::string scheme : {"http://", "https://", "socks9://", "ftp://", "http:/", ""}) {
+    for (const std::string special : {"", "#", "/", "?", "@", " ", ":", "%", "\\", "'", "["}) {
+      for (const std::string place : {"@127.0.0.1:1", "@127.0.0.1:x", "@127.0.0.1:99999", "@", "", "@:1"}) {
+        if (special == "@" && place.empty()) continue;  // a good URL, of a host that is named so
+        const std::string url = scheme + "user:" + password + special + password + place;
+        for (const bool setting : {true, false}) {
+          http_.reset();
+          HttpSettings settings;
+          if (setting) {
+            settings.proxy = url;
+          } else {
+            ::setenv("http_proxy", url.c_str(), 1);
+          }
+          http(settings);
+          HttpRequest request = get(origin);
+          request.timeout = 300ms;
+          const auto got = send(std::move(request));
+          ::unsetenv("http_proxy");
+          if (got) continue;
+          EXPECT_EQ(got.error().message.find(password), std::string::npos)
+              << url << ": " << got.error().message;
+          EXPECT_EQ(got.error().message.find("Secret"), std::string::npos)
+              << url << ": " << got.error().message;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(HttpTest, cancelling_the_coroutine_ends_the_transfer) {
   ScriptedServer server([](const SeenRequest&) {
     Script script;

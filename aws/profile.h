@@ -54,6 +54,7 @@ struct ConfigFile {
 struct SharedConfig {
   ConfigFile config;
   ConfigFile credentials;
+  std::optional<Error> unreadable{};  // a file that is there and may not be read: it counts as empty
 
   [[nodiscard]] bool has_profile(std::string_view name) const;
   /// A value of a profile: the credentials file's goes before the config file's.

@@ -40,19 +40,23 @@ constexpr std::array<std::string_view, 5> kSkew = {"RequestTimeTooSkewed", "Requ
 constexpr std::array<std::string_view, 3> kExpired = {"ExpiredToken", "ExpiredTokenException",
                                                       "ExpiredTokenError"};
 
+// What AWS says of keys that are no longer there, as after they were rotated.
+constexpr std::array<std::string_view, 4> kUnknownKey = {
+    "InvalidClientTokenId", "UnrecognizedClientException", "UnrecognizedClient", "InvalidAccessKeyId"};
+
+// What is switched off where it was asked for.
+constexpr std::array<std::string_view, 2> kOff = {"RegionDisabledException", "RegionDisabled"};
+
 constexpr std::array<std::string_view, 6> kForbidden = {"UnauthorizedOperation", "AccessDenied",
                                                         "AccessDeniedException", "AccessDeniedError",
                                                         "NotAuthorized",         "UnauthorizedAccess"};
 
-constexpr std::array<std::string_view, 14> kBadCredentials = {"AuthFailure",
-                                                              "InvalidClientTokenId",
-                                                              "UnrecognizedClientException",
+constexpr std::array<std::string_view, 11> kBadCredentials = {"AuthFailure",
                                                               "RequestExpired",
                                                               "IncompleteSignature",
                                                               "IncompleteSignatureException",
                                                               "MissingAuthenticationToken",
                                                               "MissingAuthenticationTokenException",
-                                                              "InvalidAccessKeyId",
                                                               "InvalidSignatureException",
                                                               "SignatureDoesNotMatch",
                                                               "RequestTimeTooSkewed",
@@ -64,7 +68,7 @@ constexpr std::array<std::string_view, 14> kBadCredentials = {"AuthFailure",
 RetryClass classify(std::string_view code, int status) {
   if (one_of(code, kThrottled)) return RetryClass::throttled;
   if (one_of(code, kTransient)) return RetryClass::transient;
-  if (one_of(code, kExpired)) return RetryClass::expired_credentials;
+  if (one_of(code, kExpired) || one_of(code, kUnknownKey)) return RetryClass::refused_credentials;
   if (one_of(code, kSkew)) return RetryClass::clock_skew;
   if (status == 429) return RetryClass::throttled;
   if (status == 500 || status == 502 || status == 503 || status == 504) return RetryClass::transient;
@@ -74,8 +78,10 @@ RetryClass classify(std::string_view code, int status) {
 ErrorKind kind_of(std::string_view code, int status) {
   if (one_of(code, kThrottled)) return ErrorKind::throttled;
   if (one_of(code, kTransient)) return ErrorKind::unavailable;
-  if (one_of(code, kForbidden) || one_of(code, kBadCredentials) || one_of(code, kExpired))
+  if (one_of(code, kForbidden) || one_of(code, kBadCredentials) || one_of(code, kExpired) ||
+      one_of(code, kUnknownKey) || one_of(code, kOff)) {
     return ErrorKind::denied;
+  }
   if (status == 429) return ErrorKind::throttled;
   if (status >= 500) return ErrorKind::unavailable;
   if (status == 401 || status == 403) return ErrorKind::denied;

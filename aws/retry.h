@@ -23,7 +23,7 @@ enum class RetryClass {
   throttled,           // back off: AWS asks for fewer requests
   transient,           // back off: the next attempt may well succeed
   clock_skew,          // at once, if the answer's Date shows that our clock is wrong
-  expired_credentials  // at once, with newly fetched credentials
+  refused_credentials  // at once, with other credentials if their source has others by now
 };
 
 /// Of an answer: AWS's code decides first, then the status (a throttle of CloudWatch's has status 400).

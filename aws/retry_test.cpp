@@ -20,8 +20,11 @@ TEST(Retry, the_code_decides_before_the_status) {
   EXPECT_EQ(classify("InvalidParameterValue", 400), RetryClass::never);
   EXPECT_EQ(classify("RequestTimeTooSkewed", 403), RetryClass::clock_skew);
   EXPECT_EQ(classify("SignatureDoesNotMatch", 403), RetryClass::clock_skew);
-  EXPECT_EQ(classify("ExpiredToken", 400), RetryClass::expired_credentials);
-  EXPECT_EQ(classify("ExpiredTokenException", 400), RetryClass::expired_credentials);
+  for (const char* code : {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
+                           "UnrecognizedClientException", "UnrecognizedClient", "InvalidAccessKeyId"}) {
+    EXPECT_EQ(classify(code, 400), RetryClass::refused_credentials) << code;
+    EXPECT_EQ(kind_of(code, 400), ErrorKind::denied) << code;
+  }
 }
 
 TEST(Retry, says_what_the_user_can_do) {

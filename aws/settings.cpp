@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "aws/denial.h"
 #include "aws/env_file.h"
 #include "aws/shared_config.h"
 #include "aws/text_file.h"
@@ -11,8 +12,8 @@
 namespace bakusoku::aws {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKeyVariables{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-                                                        "AWS_SESSION_TOKEN"};
+constexpr std::array<std::string_view, 4> kKeyVariables{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                                                        "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"};
 constexpr int kMaxAttempts = 20;
 
 struct Found {
@@ -205,6 +206,13 @@ Result<Settings> load_settings(const SettingsRequest& request) {
     settings.region = region->value;
   }
   if (auto read = read_endpoints(lookup, *shared, settings); !read) return fail(std::move(read.error()));
+  if (const auto mode = lookup.find({"AWS_STS_REGIONAL_ENDPOINTS"}, "sts_regional_endpoints"); mode) {
+    if (mode->value != "legacy" && mode->value != "regional")
+      return fail(ErrorKind::invalid, "{} must be regional or legacy", mode->origin);
+    const bool plain = !settings.endpoints.use_fips && !settings.endpoints.use_dualstack;
+    const bool old_region = !settings.region || is_always_enabled(*settings.region);
+    if (mode->value == "legacy" && plain && old_region) settings.sts_region = "aws-global";
+  }
   if (const auto bundle = lookup.find({"AWS_CA_BUNDLE"}, "ca_bundle"); bundle) {
     settings.http.ca_bundle = expand_home(bundle->value, settings.environment);
   }
@@ -213,6 +221,13 @@ Result<Settings> load_settings(const SettingsRequest& request) {
   settings.retry.max_attempts = attempts->value_or(settings.retry.max_attempts);
   if (auto read = read_instance_metadata(lookup, settings); !read) return fail(std::move(read.error()));
   return settings;
+}
+
+std::string sts_region(const Settings& settings, std::string_view partition) {
+  if (!settings.sts_region.empty() && partition_of(settings.sts_region) == partition)
+    return settings.sts_region;
+  if (settings.region && partition_of(*settings.region) == partition) return *settings.region;
+  return std::string(default_region_of(partition));
 }
 
 }  // namespace bakusoku::aws

@@ -49,6 +49,8 @@ struct Settings {
   bool profile_requested =
       false;  // SettingsRequest::profile was set: access keys in variables are then not used
   std::optional<std::string> region;  // AWS_REGION, AWS_DEFAULT_REGION, profile's region
+  std::string sts_region{};           // whose STS is asked; empty: that of the region. "aws-global" where
+                                      // AWS_STS_REGIONAL_ENDPOINTS / sts_regional_endpoints is "legacy"
   EndpointSettings endpoints;
   HttpSettings http;  // AWS_CA_BUNDLE / ca_bundle
   InstanceMetadataSettings instance_metadata{};
@@ -79,6 +81,9 @@ struct ChainContext {
                                                                 CredentialsProvider& source,
                                                                 std::string role_arn, std::string external_id,
                                                                 std::string session_name);
+
+/// The region whose STS is asked: the settings' own if it is of `partition`, else one of that.
+[[nodiscard]] std::string sts_region(const Settings& settings, std::string_view partition);
 
 /// The region of the instance this runs on, from IMDSv2; not_found where there is none or it is disabled.
 [[nodiscard]] asio::awaitable<Result<std::string>> instance_region(const ChainContext& context,

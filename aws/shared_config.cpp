@@ -5,7 +5,13 @@
 namespace bakusoku::aws {
 namespace {
 
-Result<ConfigFile> read_one(const std::string& path, ConfigKind kind, bool named,
+// Whether there is such a file, as far as can be seen.
+bool is_there(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+Result<ConfigFile> read_one(const std::string& path, ConfigKind kind, bool named, SharedConfig& into,
                             std::vector<std::string>* warnings) {
   ConfigFile empty;
   empty.path = path;
@@ -25,6 +31,7 @@ Result<ConfigFile> read_one(const std::string& path, ConfigKind kind, bool named
       return empty;
     }
     if (kind_of_error == ErrorKind::denied && !named) {
+      if (is_there(path)) into.unreadable = file.error();
       warn(file.error().message);
       return empty;
     }
@@ -64,11 +71,15 @@ SharedConfigPaths shared_config_paths(const Environment& environment) {
 
 Result<SharedConfig> read_shared_config(const Environment& environment, std::vector<std::string>* warnings) {
   const SharedConfigPaths paths = shared_config_paths(environment);
-  auto config = read_one(paths.config, ConfigKind::config, paths.config_named, warnings);
+  SharedConfig shared;
+  auto config = read_one(paths.config, ConfigKind::config, paths.config_named, shared, warnings);
   if (!config) return fail(std::move(config.error()));
-  auto credentials = read_one(paths.credentials, ConfigKind::credentials, paths.credentials_named, warnings);
+  auto credentials =
+      read_one(paths.credentials, ConfigKind::credentials, paths.credentials_named, shared, warnings);
   if (!credentials) return fail(std::move(credentials.error()));
-  return SharedConfig{std::move(*config), std::move(*credentials)};
+  shared.config = std::move(*config);
+  shared.credentials = std::move(*credentials);
+  return shared;
 }
 
 }  // namespace bakusoku::aws

@@ -24,8 +24,9 @@ struct SharedConfigPaths {
 
 [[nodiscard]] SharedConfigPaths shared_config_paths(const Environment& environment);
 
-/// Files that do not exist are empty. A default file that may not be read is empty with a warning; one named
-/// by its variable is an error (denied). Other errors: invalid (FILE:LINE), io. `warnings` may be null.
+/// Files that do not exist are empty. A default file that may not be read is empty with a warning, and the
+/// result's `unreadable` where there is one for certain; one named by its variable is an error (denied).
+/// Other errors: invalid (FILE:LINE), io. `warnings` may be null.
 [[nodiscard]] Result<SharedConfig> read_shared_config(const Environment& environment,
                                                       std::vector<std::string>* warnings);
 

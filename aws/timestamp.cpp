@@ -36,8 +36,8 @@ std::optional<WallTime> make_time(std::optional<int> year, std::optional<int> mo
 
 Result<WallTime> parse_iso8601(std::string_view text) {
   const auto bad = [] { return fail(ErrorKind::invalid, "not an ISO 8601 time"); };
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' ||
-      text[16] != ':') {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') ||
+      text[13] != ':' || text[16] != ':') {
     return bad();
   }
   const std::optional<WallTime> time =
@@ -52,9 +52,11 @@ Result<WallTime> parse_iso8601(std::string_view text) {
     zone.remove_prefix(end);
   }
   if (zone == "Z") return *time;
-  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return bad();
+  if (zone.size() < 3 || (zone[0] != '+' && zone[0] != '-')) return bad();
   const std::optional<int> hours = digits(zone, 1, 2);
-  const std::optional<int> minutes = digits(zone, 4, 2);
+  const bool colon = zone.size() == 6 && zone[3] == ':';
+  if (zone.size() != 3 && zone.size() != 5 && !colon) return bad();
+  const std::optional<int> minutes = zone.size() == 3 ? 0 : digits(zone, colon ? 4 : 3, 2);
   if (!hours || !minutes || *hours > 23 || *minutes > 59) return bad();
   const auto offset = std::chrono::hours(*hours) + std::chrono::minutes(*minutes);
   return zone[0] == '+' ? *time - offset : *time + offset;

@@ -8,7 +8,8 @@
 
 namespace bakusoku::aws {
 
-/// "2011-11-09T13:34:41Z", also with a fraction (dropped) or an offset such as +02:00. Errors: invalid.
+/// "2011-11-09T13:34:41Z", also with a blank for the T, a fraction (dropped), or an offset such as +02:00,
+/// +0200 or +02. Errors: invalid.
 [[nodiscard]] Result<WallTime> parse_iso8601(std::string_view text);
 
 /// The Date header: "Sun, 06 Nov 1994 08:49:37 GMT". Errors: invalid.

@@ -1,4 +1,5 @@
-// An absolute http or https URL taken apart, and percent-encoding. Pure.
+// An absolute http or https URL taken apart, percent-encoding, and how a URL that may hold a password is
+// spoken of. Pure.
 #pragma once
 
 #include <string>
@@ -24,5 +25,20 @@ struct UrlParts {
 
 /// Appends `text` with everything but RFC 3986's unreserved characters as %XX (AWS's UriEncode).
 void append_percent_encoded(std::string& out, std::string_view text);
+
+/// Whether `authority` is host[:port]; without user information.
+[[nodiscard]] bool is_authority(std::string_view authority);
+
+/// Nothing if `url` is a proxy's: [scheme://][user[:password]@]host[:port]. Errors: invalid, in words without
+/// any part of it.
+[[nodiscard]] Result<void> check_proxy_url(std::string_view url);
+
+/// A proxy's URL for people: scheme://host[:port]. Of one that is no URL, nothing of it.
+[[nodiscard]] std::string shown_proxy(std::string_view url);
+
+[[nodiscard]] bool names_a_user(std::string_view proxy);
+
+/// A library's words, without the user part of `proxy` and of any URL in them.
+[[nodiscard]] std::string without_user_part(std::string text, std::string_view proxy);
 
 }  // namespace bakusoku::aws
