@@ -74,7 +74,7 @@ TEST_F(SnapshotTest, BecomesDiscoveryRowsWithMacrosAndTags) {
   const Target target{&account, "eu-west-1"};
   EXPECT_EQ(
       discovery_json(*find_service("ec2"), snapshot_, target, {}),
-      R"([{"{#ID}":"i-1","{#NAME}":"a \"b\"","{#LABEL}":"a \"b\" (i-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"running",)"
+      R"x([{"{#ID}":"i-1","{#NAME}":"a \"b\"","{#LABEL}":"a \"b\" (i-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"running",)x"
       R"("{#TYPE}":"t3.micro","{#ZONE}":"eu-west-1a","{#TAG.NAME}":"a \"b\"","{#TAG.ENV_F4F52AA7}":"prod","{#TAG.ENV}":"Prod",)"
       R"("{#TAG.24EE9534}":"1","tags":{"Name":"a \"b\"","env":"prod","ENV":"Prod","コスト":"1"}}])");
 }

@@ -193,10 +193,10 @@ TEST_F(AlarmSnapshotTest, BecomesDiscoveryRowsWithDimensions) {
   const Target target{&account, "eu-west-1"};
   EXPECT_EQ(
       discovery_json(service(), snapshot_, target, {}),
-      R"([{"{#ID}":"a \"b\"","{#NAME}":"a \"b\"","{#LABEL}":"a \"b\" (eu-west-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"OK",)"
+      R"x([{"{#ID}":"a \"b\"","{#NAME}":"a \"b\"","{#LABEL}":"a \"b\" (eu-west-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"OK",)x"
       R"("{#TYPE}":"metric","{#NAMESPACE}":"AWS/EC2","{#THRESHOLD}":"90","{#DIMENSION.INSTANCEID}":"i-1",)"
       R"("{#DIMENSION.AUTO_GROUP}":"g","dimensions":{"InstanceId":"i-1","Auto Group":"g"}},)"
-      R"({"{#ID}":"plain","{#NAME}":"plain","{#LABEL}":"plain (eu-west-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"OK",)"
+      R"x({"{#ID}":"plain","{#NAME}":"plain","{#LABEL}":"plain (eu-west-1)","{#REGION}":"eu-west-1","{#ACCOUNT}":"","{#STATE}":"OK",)x"
       R"("{#TYPE}":"metric","{#NAMESPACE}":"AWS/EC2","dimensions":{}}])");
   EXPECT_EQ(discovery_json(service(), snapshot_, target, {{"dimension.InstanceId", "i-9"}}), "[]");
 }
