@@ -56,6 +56,14 @@ Result<zabbix::Link> make_link(const ZabbixConfig& config) {
   return link;
 }
 
+Result<void> Reporting::check(const Config& config) {
+  if (auto destinations = zabbix::parse_destinations(config.zabbix.server); !destinations)
+    return fail(destinations.error());
+  if (auto known = check_services(config.zabbix); !known) return known;
+  if (auto link = make_link(config.zabbix); !link) return fail(link.error());
+  return {};
+}
+
 Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
   const ZabbixConfig& config = parts.config.zabbix;
   if (config.server.empty()) return std::unique_ptr<Reporting>();
@@ -89,7 +97,7 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
 Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   const ZabbixConfig& config = parts_.config.zabbix;
   auto destination = std::make_shared<Destination>(Destination{zabbix::to_string(alternatives.current()),
-                                                               next_number_, alternatives.endpoints(),
+                                                               free_number(), alternatives.endpoints(),
                                                                alternatives, nullptr, nullptr, nullptr});
   std::string path;
   if (!config.state_dir.empty()) {
@@ -111,9 +119,19 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
       Active::Parts{parts_.io, *checks_, config, destination->alternatives, link_, parts_.clock,
                     destination->items(), *session, destination->peer, &parts_.config.agent});
   checks_->set_spool(destination->items(), destination->spool.get());
-  ++next_number_;
   destinations_.push_back(std::move(destination));
   return {};
+}
+
+size_t Reporting::free_number() const {
+  const auto is_taken = [this](size_t number) {
+    const auto has_it = [&](const auto& destination) { return destination->number == number; };
+    return std::any_of(destinations_.begin(), destinations_.end(), has_it) ||
+           std::any_of(leaving_.begin(), leaving_.end(), has_it);
+  };
+  size_t number = 0;
+  while (is_taken(number)) ++number;
+  return number;
 }
 
 Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
@@ -154,7 +172,6 @@ Result<void> Reporting::open_trapper(Destination& destination) {
       Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link_, parts_.clock,
                       zabbix::DataKind::sender});
   checks_->set_spool(destination.sends(), destination.trapper_spool.get());
-  if (started_) destination.trapper_delivery->start();
   return {};
 }
 
@@ -221,8 +238,6 @@ Result<zabbix::Link> Reporting::prepare(const Config& next) {
   if (auto known = check_services(next.zabbix); !known) return fail(known.error());
   auto link = make_link(next.zabbix);
   if (!link) return fail(link.error());
-  const IntakeConfig& before = parts_.config.intake;
-  if (before.listen == next.intake.listen && before.allow == next.intake.allow) return link;
   // One that is turned on for the first time waits for its spools.
   if (!intake_ && !next.intake.listen.empty()) return link;
   if (auto opened = open_intake(next.intake); !opened) return fail(opened.error());
@@ -262,6 +277,7 @@ void Reporting::take_changes(const zabbix::Link& link) {
     }
     if (!destination->trapper_spool) {
       if (auto opened = open_trapper(*destination); !opened) spdlog::error("{}", opened.error().message);
+      if (started_ && destination->trapper_delivery) destination->trapper_delivery->start();
     }
   }
   missing_ = std::move(wanted);

@@ -78,6 +78,8 @@ class Reporting {
   [[nodiscard]] const Hosts& found_hosts() const { return parts_.hosts; }
   [[nodiscard]] const Inventories& inventories() const { return parts_.inventories; }
 
+  /// Whether what it says of Zabbix can be followed; TLS files are read. Errors: invalid, denied, io.
+  [[nodiscard]] static Result<void> check(const Config& config);
   /// What a change of the configuration needs that may fail: TLS files are read, services looked up, the
   /// intake's port is opened. Errors, and nothing has changed: invalid, denied, io.
   [[nodiscard]] Result<zabbix::Link> prepare(const Config& next);
@@ -101,6 +103,8 @@ class Reporting {
   [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(const std::string& path);
   [[nodiscard]] Result<void> open_trapper(Destination& destination);
   [[nodiscard]] Result<void> open_intake(const IntakeConfig& config);
+  /// The least number that no destination has, those that leave included.
+  [[nodiscard]] size_t free_number() const;
   void start(Destination& destination);
   void leave(const std::shared_ptr<Destination>& destination);
   void open_missing();
@@ -118,7 +122,6 @@ class Reporting {
   std::vector<std::shared_ptr<Destination>> leaving_;  // until what is under way has ended
   std::vector<zabbix::Alternatives> missing_;          // wanted, and not open yet
   std::string missing_trouble_;                        // logged last
-  size_t next_number_ = 0;
   std::unique_ptr<Checks> checks_;
   std::unique_ptr<Intake> intake_;  // null: it was never on
   std::set<std::string> send_hosts_;

@@ -9,6 +9,7 @@
 #include <asio/read.hpp>
 #include <asio/write.hpp>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -86,6 +87,9 @@ class ReportingTest : public testing::Test {
         "[agent]\nsocket = \"" + folder_ +
         "/agent.sock\"\n[zabbix]\nserver = \"127.0.0.1:" + std::to_string(peer_.endpoint().port) +
         "\"\nhostname = \"h\"\nstate_dir = \"" + folder_ + "\"\n" + more;
+    return agent_of(text);
+  }
+  std::unique_ptr<Agent> agent_of(const std::string& text) {
     auto config = parse_config(text, "test.toml");
     EXPECT_TRUE(config) << config.error().message;
     Environment environment;
@@ -170,6 +174,83 @@ TEST_F(ReportingTest, AServerThatComesGetsItemsAndOneThatStaysMissesNone) {
   const std::set<std::string> got = clocks(locked(all_sent_));
   EXPECT_EQ(count(locked(all_sent_), "\"host\":"), got.size());
   EXPECT_EQ(std::stoll(*got.rbegin()) - std::stoll(*got.begin()) + 1, static_cast<int64_t>(got.size()));
+  EXPECT_EQ(count(locked(sent_too_), "\"host\":"), clocks(locked(sent_too_)).size());
+}
+
+// What a server that comes back is owed is sent to it once, not by two deliveries at a time.
+TEST_F(ReportingTest, AServerThatComesIsDeliveredToOnce) {
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); });
+  {
+    SpoolOptions options;
+    options.path = folder_ + "/trapper-127.0.0.1_" + std::to_string(second.endpoint().port) + ".db";
+    auto spool = Spool::open(options, system_clock());
+    ASSERT_TRUE(spool);
+    ASSERT_TRUE((*spool)->add_destination(kSpoolDestination));
+    const Value value{.host = "web-1", .key = "status", .clock = 1'700'000'000, .ns = 7, .text = "200"};
+    ASSERT_TRUE((*spool)->put(std::vector{value}, Durability::full));
+  }
+  const std::string send =
+      "resend_window = 0\n[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = "
+      "\"1h\"\n";
+  const auto running = agent(send);
+  run_until_sent();
+  reload(*running, config_text(address(peer_) + "," + address(second), send));
+  const auto all = [this] {
+    const std::lock_guard lock(mutex_);
+    return sent_too_;
+  };
+  run_until([&] { return all().find("1700000000") != std::string::npos; });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(count(all(), "1700000000"), 1u);
+}
+
+// A key that was replaced in its file is used from the next SIGHUP on, although the configuration says the
+// same.
+TEST_F(ReportingTest, AKeyThatWasReplacedInPlaceIsReadAgain) {
+  const std::string key_file = folder_ + "/agent.psk";
+  const auto write_key = [&](char digit) {
+    std::ofstream(key_file) << std::string(64, digit) << "\n";
+    std::filesystem::permissions(key_file,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  };
+  write_key('a');
+  const std::string tls =
+      "tls_connect = \"psk\"\ntls_psk_identity = \"id\"\ntls_psk_file = \"" + key_file + "\"\n";
+  zabbix::ServerContext server(SSL_CTX_new(TLS_server_method()));
+  SSL_CTX_set_max_proto_version(server.get(), TLS1_2_VERSION);
+  ASSERT_EQ(SSL_CTX_set_cipher_list(server.get(), "kECDHEPSK+AES128:kPSK+AES128"), 1);
+  SSL_CTX_set_psk_server_callback(
+      server.get(), [](SSL*, const char*, unsigned char* psk, unsigned) -> unsigned {
+        std::fill_n(psk, 32, static_cast<unsigned char>(0xbb));  // the server has the new key
+        return 32;
+      });
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); }, server.get());
+  const std::string send =
+      tls + "[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = \"1s\"\n";
+  const auto running = agent_of(config_text(address(second), send));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(20));
+  const auto all = [this] {
+    const std::lock_guard lock(mutex_);
+    return sent_too_;
+  };
+  EXPECT_EQ(all(), "");
+  write_key('b');
+  reload(*running, config_text(address(second), send));
+  run_until([&] { return all().find("\"shop\"") != std::string::npos; });
+  // One that cannot be used changes nothing.
+  std::ofstream(key_file) << "none\n";
+  auto config = parse_config(config_text(address(second), send), "test.toml");
+  ASSERT_TRUE(config);
+  const auto refused = running->reload(std::move(*config));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("agent.psk holds no PSK"));
+  {
+    const std::lock_guard lock(mutex_);
+    sent_too_.clear();
+  }
+  run_until([&] { return !all().empty(); });
 }
 
 TEST_F(ReportingTest, AServerThatLeavesIsLeftAloneAndItsSpoolStays) {
