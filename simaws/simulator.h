@@ -40,6 +40,7 @@ struct SimulatorOptions {
   std::string access_key = kDefaultAccessKey;
   Secret secret_key{kDefaultSecretKey};
   int64_t credential_seconds = 0;  // at most this long live temporary credentials; 0: as asked for
+  bool imds_v1 = false;            // instance metadata answers without a token too
 };
 
 /// How the reply goes out.
