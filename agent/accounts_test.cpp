@@ -11,6 +11,8 @@
 #include <asio/read.hpp>
 #include <asio/write.hpp>
 #include <chrono>
+#include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -51,7 +53,10 @@ class AccountsTest : public testing::Test {
     options.insert(options.begin(), {"--regions", "ap-northeast-1"});
     simulator_ = std::make_unique<Simulator>(std::move(options));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
-    auto agent = Agent::create(io_, parse(text), simulator_->environment());
+    Environment environment = simulator_->environment();
+    if (edit_) edit_(environment);
+    auto agent = Agent::create(io_, parse(text), environment,
+                               [this] { return std::chrono::system_clock::now() + ahead_; });
     ASSERT_TRUE(agent) << agent.error().message;
     agent_ = std::move(*agent);
     agent_->start();
@@ -113,15 +118,16 @@ class AccountsTest : public testing::Test {
   }
 
   // A message of the simulator's control.
-  void faults(const std::string& spec) {
+  void faults(const std::string& spec) { control("faults", spec); }
+  void control(const std::string& what, const std::string& spec) {
     asio::io_context io;
     asio::ip::tcp::socket socket(io);
     const size_t colon = simulator_->url().rfind(':');
     socket.connect({asio::ip::make_address("127.0.0.1"),
                     static_cast<uint16_t>(std::stoi(simulator_->url().substr(colon + 1)))});
-    asio::write(socket, asio::buffer(fmt::format("POST /simaws/faults HTTP/1.1\r\nHost: x\r\nConnection: "
+    asio::write(socket, asio::buffer(fmt::format("POST /simaws/{} HTTP/1.1\r\nHost: x\r\nConnection: "
                                                  "close\r\nContent-Length: {}\r\n\r\n{}",
-                                                 spec.size(), spec)));
+                                                 what, spec.size(), spec)));
     std::string reply(16, '\0');
     asio::read(socket, asio::buffer(reply));
     EXPECT_THAT(reply, HasSubstr(" 200 ")) << spec;
@@ -134,6 +140,8 @@ class AccountsTest : public testing::Test {
                        simaws::instance_id(world, region, index), region, account);
   }
 
+  std::function<void(Environment&)> edit_;
+  seconds ahead_{0};  // of the machine's clock
   std::unique_ptr<Simulator> simulator_;
   asio::io_context io_;
   std::unique_ptr<Agent> agent_;
@@ -246,6 +254,125 @@ TEST_F(AccountsTest, AllRegionsAreThoseThatEc2Names) {
   const std::string all = value("aws.discovery[ec2,*]");
   for (const std::string& region : kRegions) EXPECT_THAT(all, HasSubstr(region));
   EXPECT_EQ(agent_->targets().known().size(), 3u);
+}
+
+TEST_F(AccountsTest, AllRegionsAreWithoutThoseThatAreExcluded) {
+  start("[aws]\nregions = \"all\"\nexclude_regions = [\"us-*\"]\n");
+  EXPECT_THAT(value("aws.discovery[ec2,*]"),
+              AllOf(HasSubstr("eu-west-1"), HasSubstr("ap-northeast-1"), Not(HasSubstr("us-east-1"))));
+  EXPECT_EQ(agent_->targets().known().size(), 2u);
+  EXPECT_THAT(value("aws.discovery[ec2,us-east-1]"), HasSubstr("us-east-1")) << "a key may name it";
+  reload("[aws]\nregions = \"all\"\nexclude_regions = [\"ap-northeast-1\"]\n");
+  EXPECT_THAT(value("aws.discovery[ec2,*]"), AllOf(HasSubstr("us-east-1"), Not(HasSubstr("ap-northeast-1"))));
+  reload("[aws]\nregions = \"all\"\nexclude_regions = [\"*\"]\n");
+  EXPECT_THAT(error("aws.discovery[ec2,*]"), HasSubstr("exclude_regions leaves no region"));
+  EXPECT_EQ(agent_->targets().known().size(), 0u);
+}
+
+size_t warnings_of(const std::string& region) {
+  size_t times = 0;
+  for (const Problem& problem : recent_problems()) {
+    if (problem.text.find("in " + region) != std::string::npos) times += problem.times;
+  }
+  return times;
+}
+
+TEST_F(AccountsTest, ARegionThatTheOrganizationForbidsIsLeftOutOfAllRegions) {
+  start("[aws]\nregions = \"all\"\n", {"--instances", "3", "--fault", "DescribeInstances@us-east-1:scp"});
+  const size_t before = warnings_of("us-east-1");
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_THAT(value("aws.discovery[ec2,*]"),
+                AllOf(HasSubstr("eu-west-1"), HasSubstr("ap-northeast-1"), Not(HasSubstr("us-east-1"))));
+  }
+  EXPECT_EQ(warnings_of("us-east-1"), before + 1) << "said once";
+  EXPECT_THAT(value("bakusoku.status"),
+              HasSubstr(R"("left_out":[{"account":"","region":"us-east-1","service":"ec2","why":")"));
+  EXPECT_THAT(
+      error("aws.discovery[ec2,us-east-1]"),
+      AllOf(HasSubstr("A policy of the AWS organization forbids it: allowing ec2:DescribeInstances in the "
+                      "account does not help"),
+            Not(HasSubstr("Allow ec2"))));
+}
+
+TEST_F(AccountsTest, WhereEveryRegionIsForbiddenTheListIsAnError) {
+  start("[aws]\nregions = \"all\"\n", {"--fault", "DescribeInstances:scp"});
+  EXPECT_THAT(error("aws.discovery[ec2,*]"),
+              AllOf(HasSubstr("no region is open"), HasSubstr("organization")));
+}
+
+TEST_F(AccountsTest, ARegionThatIsListedByNameIsNotLeftOut) {
+  start(kTwo, {"--fault", "DescribeInstances@us-east-1:scp"});
+  EXPECT_THAT(error("aws.discovery[ec2,*]"), HasSubstr("1 of 3 lists cannot be read"));
+}
+
+TEST_F(AccountsTest, KeysThatWereRotatedAreTakenFromTheirFileWithoutARestart) {
+  std::string pattern = testing::TempDir() + "bakusoku-keys-XXXXXX";
+  const int fd = ::mkstemp(pattern.data());
+  ASSERT_GE(fd, 0);
+  ::close(fd);
+  const auto write = [&](const std::string& id, const std::string& secret) {
+    std::ofstream(pattern) << "[default]\naws_access_key_id=" << id << "\naws_secret_access_key=" << secret
+                           << "\n";
+  };
+  edit_ = [&](Environment& environment) {
+    write(environment.variables["AWS_ACCESS_KEY_ID"], environment.variables["AWS_SECRET_ACCESS_KEY"]);
+    environment.variables.erase("AWS_ACCESS_KEY_ID");
+    environment.variables.erase("AWS_SECRET_ACCESS_KEY");
+    environment.variables["AWS_SHARED_CREDENTIALS_FILE"] = pattern;
+  };
+  start("[[account]]\nname = \"role\"\nrole_arn = \"arn:aws:iam::111111111111:role/bakusoku\"\n");
+  value("aws.ec2.name2id[web-1,eu-west-1]");
+  control("key", "AKIASIMAWSROTATED000 another/secret/that/is/no/real/one/00000");
+  ahead_ += seconds(30);
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1]"), HasSubstr("denied (AuthFailure)"));
+  write("AKIASIMAWSROTATED000", "another/secret/that/is/no/real/one/00000");
+  ahead_ += seconds(30);
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,ap-northeast-1]"), HasSubstr("i-"));
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,us-east-1,role]"), HasSubstr("i-"))
+      << "a role is assumed with them";
+  // What had failed is asked again by itself.
+  const auto deadline = steady_clock::now() + seconds(60);
+  Answer answer;
+  while (!answer.supported && steady_clock::now() < deadline) {
+    run_for(milliseconds(500));
+    answer = ask({"aws.ec2.name2id[web-1,us-east-1]"})[0].answer;
+  }
+  EXPECT_TRUE(answer.supported) << answer.text;
+  ::unlink(pattern.c_str());
+}
+
+TEST_F(AccountsTest, WhyThereIsNoRegionReachesTheItem) {
+  edit_ = [&](Environment& environment) {
+    environment.variables.erase("AWS_REGION");
+    environment.variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = simulator_->url();
+  };
+  start("", {"--fault", "Token:denied"});
+  run_until([&] { return !ask({"aws.ec2.name2id[web-1]"})[0].answer.supported; });
+  run_for(milliseconds(300));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1]"),
+              AllOf(HasSubstr("no region: name it in the item key"),
+                    HasSubstr("gave no token (HTTP status 403)"), HasSubstr("tokens only")));
+}
+
+TEST_F(AccountsTest, AnInstanceWithoutTokensGivesRegionAndCredentials) {
+  edit_ = [&](Environment& environment) {
+    environment.variables.erase("AWS_REGION");
+    environment.variables.erase("AWS_ACCESS_KEY_ID");
+    environment.variables.erase("AWS_SECRET_ACCESS_KEY");
+    environment.variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = simulator_->url();
+  };
+  start("", {"--imds-v1", "--fault", "Token:denied"});
+  run_until([&] { return ask({"aws.ec2.name2id[web-1]"})[0].answer.supported; });
+}
+
+TEST_F(AccountsTest, StsThatIsSwitchedOffIsNamedAndAnotherIsAsked) {
+  const std::string account =
+      "[[account]]\nname = \"role\"\nrole_arn = \"arn:aws:iam::111111111111:role/bakusoku\"\n";
+  start(account, {"--fault", "sts@eu-west-1:off"});
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1,role]"),
+              HasSubstr("STS is switched off in eu-west-1: set sts_region in [aws] to another region"));
+  reload("[aws]\nsts_region = \"us-east-1\"\n" + account);
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,ap-northeast-1,role]"), HasSubstr("i-"));
 }
 
 TEST_F(AccountsTest, RegionsThatMayNotBeListedAreAnErrorOfTheItem) {

@@ -13,6 +13,7 @@
 
 #include "agent/spawn.h"
 #include "aws/cloudwatch.h"
+#include "aws/denial.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -26,6 +27,7 @@ constexpr size_t kMaxPages = 1000;
 // After a failed call the target's series answer with its words for this long; doubled each time.
 constexpr std::chrono::seconds kFirstHold{5};
 constexpr std::chrono::seconds kLongestHold{300};
+constexpr std::chrono::seconds kLongestCredentialsHold{30};  // they may be mended at any moment
 // A call that failed while others were answered: its series are read again after this long.
 constexpr std::chrono::seconds kCallHold{10};
 // A single series' own failure (an internal error of CloudWatch, access forbidden) is answered for this long.
@@ -816,7 +818,8 @@ void Collect::settle_failure(Lane& lane, const std::vector<Due>& due, const Erro
   // Calls that were under way together fail together: that is one failure, not several in a row.
   if (steady_clock::now() < lane.failed_until) return;
   const auto hold =
-      std::min<std::chrono::seconds>(kFirstHold * (1 << std::min(lane.failures_in_row, 10)), kLongestHold);
+      std::min<std::chrono::seconds>(kFirstHold * (1 << std::min(lane.failures_in_row, 10)),
+                                     aws::blames_credentials(error) ? kLongestCredentialsHold : kLongestHold);
   ++lane.failures_in_row;
   lane.failed_until = steady_clock::now() + hold;
   spdlog::warn("{} (asked for {} metrics; next try in {} s)", error.message, due.size(), hold.count());

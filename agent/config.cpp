@@ -1,5 +1,6 @@
 #include "agent/config.h"
 
+#include <fnmatch.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -15,6 +16,8 @@
 #include <set>
 
 #include "ask/protocol.h"
+#include "aws/endpoint.h"
+#include "aws/url.h"
 #include "zabbix/destination.h"
 #include "zabbix/interval.h"
 #include "zabbix/key.h"
@@ -178,7 +181,13 @@ class TableReader {
           names.push_back(element.value_exact<std::string>().value_or(""));
       }
       const bool all = names.size() == 1 && names.front() == "all";
-      if (names.empty() || !(all || std::all_of(names.begin(), names.end(), is_region_name))) {
+      for (const std::string& name : names) {
+        if (name == "all" || name.empty()) continue;
+        if (auto good = aws::check_region(name); !good) return wrong_value(node, key, good.error().message);
+      }
+      if (names.empty() || (!all && std::any_of(names.begin(), names.end(), [](const std::string& name) {
+            return name.empty() || name == "all";
+          }))) {
         return wrong(node, key, "\"all\" or an array of regions such as [\"eu-west-1\", \"us-east-1\"]");
       }
       regions.all = all;
@@ -187,6 +196,54 @@ class TableReader {
         if (!all && !twice) regions.names.push_back(std::move(name));
       }
       into = std::move(regions);
+    });
+  }
+
+  // Regions that "all" does not mean; read after them.
+  void without_regions(std::string_view key, Regions& from) {
+    read(key, [&](const toml::node& node) {
+      std::vector<std::string> names;
+      texts(key, names);
+      if (error_) return;
+      for (const std::string& name : names) {
+        if (name.find_first_of("*?") != std::string::npos) continue;
+        if (auto good = aws::check_region(name); !good) return wrong_value(node, key, good.error().message);
+      }
+      if (!from.all) return wrong(node, key, "left out, as it goes with regions = \"all\"");
+      from.exclude = std::move(names);
+    });
+  }
+
+  // A region's name.
+  void region(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (!value) return wrong(node, key, "a string in quotes");
+      if (auto good = aws::check_region(*value); !value->empty() && !good)
+        return wrong_value(node, key, good.error().message);
+      into = *value;
+    });
+  }
+
+  // A proxy's URL. No message repeats it: it may hold a password.
+  void proxy(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (!value) return wrong(node, key, "a URL in quotes");
+      if (auto good = aws::check_proxy_url(*value); !value->empty() && !good)
+        return wrong_value(node, key, good.error().message);
+      into = *value;
+    });
+  }
+
+  // The URL of an endpoint; nor is this one repeated.
+  void endpoint(std::string_view key, std::string& into) {
+    read(key, [&](const toml::node& node) {
+      const auto value = node.value_exact<std::string>();
+      if (!value) return wrong(node, key, "a URL in quotes");
+      if (auto good = aws::check_endpoint_url(*value); !value->empty() && !good)
+        return wrong_value(node, key, good.error().message);
+      into = *value;
     });
   }
 
@@ -270,6 +327,11 @@ class TableReader {
                                                    name_, key, wanted)};
   }
 
+  void wrong_value(const toml::node& node, std::string_view key, std::string_view why) {
+    error_ = Error{ErrorKind::invalid,
+                   fmt::format("{}:{}: {} {}: {}", file_, node.source().begin.line, name_, key, why)};
+  }
+
   const toml::table& table_;
   std::string name_;
   std::string_view file_;
@@ -291,12 +353,14 @@ Result<void> read_agent(const toml::table& table, std::string_view file, AgentCo
 
 Result<void> read_aws(const toml::table& table, std::string_view file, AwsConfig& into) {
   TableReader reader(table, "[aws]", file);
-  reader.text("region", into.region);
+  reader.region("region", into.region);
   reader.regions("regions", into.regions);
+  reader.without_regions("exclude_regions", into.regions);
+  reader.region("sts_region", into.sts_region);
   reader.text("profile", into.profile);
   reader.text("env_file", into.env_file);
-  reader.text("endpoint_url", into.endpoint_url);
-  reader.text("proxy", into.proxy);
+  reader.endpoint("endpoint_url", into.endpoint_url);
+  reader.proxy("proxy", into.proxy);
   reader.text("ca_bundle", into.ca_bundle);
   reader.share("quota_share", into.quota_share);
   reader.word("protocol", into.protocol, {"auto", "cbor", "json"});
@@ -493,8 +557,9 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
     reader.text("profile", account.profile);
     reader.text("role_arn", account.role_arn);
     reader.text("external_id", account.external_id);
-    reader.text("region", account.region);
+    reader.region("region", account.region);
     reader.regions("regions", account.regions);
+    reader.without_regions("exclude_regions", account.regions);
     if (auto read = reader.finish(); !read) return read;
     if (account.name.empty()) {
       return fail(ErrorKind::invalid, "{}:{}: [[account]] needs a name, as written in item keys", file, at);
@@ -507,10 +572,6 @@ Result<void> read_accounts(const toml::node& node, std::string_view file, std::v
       return fail(ErrorKind::invalid,
                   "{}:{}: account '{}' has both a profile and a role_arn; a profile may itself name a role",
                   file, at, account.name);
-    }
-    if (!account.region.empty() && !is_region_name(account.region)) {
-      return fail(ErrorKind::invalid, "{}:{}: account '{}': '{}' is not an AWS region; write it as eu-west-1",
-                  file, at, account.name, account.region);
     }
     if (!account.external_id.empty() && account.role_arn.empty()) {
       return fail(ErrorKind::invalid, "{}:{}: account '{}': external_id goes with role_arn", file, at,
@@ -533,6 +594,7 @@ Result<void> read_organization(const toml::table& table, std::string_view file, 
   reader.text("external_id", into.external_id);
   reader.text("account", into.account);
   reader.regions("regions", into.regions);
+  reader.without_regions("exclude_regions", into.regions);
   reader.texts("include", into.include);
   reader.texts("exclude", into.exclude);
   if (auto read = reader.finish(); !read) return read;
@@ -652,12 +714,10 @@ std::string hint_of(std::string_view text, size_t line) {
 
 }  // namespace
 
-bool is_region_name(std::string_view text) {
-  const auto allowed = [](char ch) {
-    return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-';
-  };
-  return text.size() >= 4 && text.size() <= 32 && std::all_of(text.begin(), text.end(), allowed) &&
-         text.find('-') != std::string_view::npos;
+bool is_excluded(const Regions& regions, const std::string& region) {
+  return std::any_of(regions.exclude.begin(), regions.exclude.end(), [&](const std::string& pattern) {
+    return ::fnmatch(pattern.c_str(), region.c_str(), 0) == 0;
+  });
 }
 
 Result<milliseconds> parse_duration(std::string_view text) {

@@ -31,8 +31,9 @@ struct AgentConfig {
 
 /// Which regions of an account are read where an item or [zabbix] discover means all of them.
 struct Regions {
-  std::vector<std::string> names{};  // none, and not all: the default region
-  bool all = false;                  // those that EC2 says are enabled for the account
+  std::vector<std::string> names{};    // none, and not all: the default region
+  bool all = false;                    // those that EC2 says are enabled for the account,
+  std::vector<std::string> exclude{};  // without these: names, or patterns with * and ?
 
   friend bool operator==(const Regions&, const Regions&) = default;
 };
@@ -46,6 +47,7 @@ struct AwsConfig {
   std::string profile{};          // of the shared configuration files
   std::string env_file{};         // empty: /etc/zabbix/aws.env if it is there
   std::string endpoint_url{};     // for every service, as AWS_ENDPOINT_URL
+  std::string sts_region{};       // whose STS is asked; empty: the account's default region's
   std::string proxy{};            // URL; empty: HTTPS_PROXY, HTTP_PROXY, NO_PROXY
   int64_t calls_in_flight = 16;   // GetMetricData, in each account and region; kMostCallsInFlight at most
   double quota_share = 0.5;       // of AWS's quotas; the rest is left to others who use the account
@@ -168,8 +170,8 @@ struct Config {
 /// (content), not_found (a named file is not there), denied, io.
 [[nodiscard]] Result<Config> load_config(const std::string& file);
 
-/// Whether `text` is written like a region: "eu-west-1".
-[[nodiscard]] bool is_region_name(std::string_view text);
+/// Whether `regions.exclude` fits the region.
+[[nodiscard]] bool is_excluded(const Regions& regions, const std::string& region);
 
 /// "500ms", "30s", "5m", "1h", "1d". Errors: invalid.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);

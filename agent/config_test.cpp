@@ -297,6 +297,17 @@ TEST(Config, ChecksAccounts) {
               HasSubstr("\"all\" or an array of regions"));
   EXPECT_THAT(error_of("[aws]\nregions = []\n"), HasSubstr("regions must be"));
   EXPECT_THAT(
+      error_of("[aws]\nregion = \"eu-west-1a\"\n"),
+      HasSubstr(":2: [aws] region: 'eu-west-1a' is not an AWS region: a region is written like eu-west-1; it "
+                "is a zone of the region eu-west-1"));
+  EXPECT_THAT(error_of("[aws]\nregions = [\"eu-west1\"]\n"), HasSubstr("write eu-west-1"));
+  EXPECT_THAT(error_of("[[account]]\nname = \"a\"\nregion = \"eu-west1\"\n"), HasSubstr("write eu-west-1"));
+  EXPECT_THAT(error_of("[aws]\nsts_region = \"moon\"\n"), HasSubstr("[aws] sts_region: 'moon'"));
+  EXPECT_THAT(error_of("[aws]\nexclude_regions = [\"us-east-1\"]\n"),
+              HasSubstr("goes with regions = \"all\""));
+  EXPECT_THAT(error_of("[aws]\nregions = \"all\"\nexclude_regions = [\"us-east1\"]\n"),
+              HasSubstr("write us-east-1"));
+  EXPECT_THAT(
       error_of("[[account]]\nname = \"a\"\nprofile = \"p\"\n[[account]]\nname = \"a\"\nprofile = \"q\"\n"),
       HasSubstr("defined twice"));
   EXPECT_THAT(error_of("[account]\nname = \"a\"\n"), HasSubstr("[[account]]"));
@@ -314,6 +325,34 @@ TEST(Config, ReadsDurations) {
   EXPECT_EQ(parse_duration("1d"), std::chrono::hours(24));
   for (const char* wrong : {"", "5", "s", "-5s", "5 s", "5w", "99999999999999999d"})
     EXPECT_FALSE(parse_duration(wrong)) << wrong;
+}
+
+TEST(Config, ExcludesRegionsByNameOrPattern) {
+  const auto config = parse_config(
+      "[aws]\nregions = \"all\"\nexclude_regions = [\"us-*\", \"ap-south-1\"]\nsts_region = \"eu-west-1\"\n",
+      "f");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(is_excluded(config->aws.regions, "us-east-1"));
+  EXPECT_TRUE(is_excluded(config->aws.regions, "ap-south-1"));
+  EXPECT_FALSE(is_excluded(config->aws.regions, "ap-south-2"));
+  EXPECT_EQ(config->aws.sts_region, "eu-west-1");
+}
+
+TEST(Config, NeverRepeatsAUrlThatMayHoldAPassword) {
+  for (const char* key : {"proxy", "endpoint_url"}) {
+    for (const char* url :
+         {"http://user:Hunter2#x@proxy:1", "http://user:Hunter2/x@proxy:1", "http://user:Hunter2",
+          "user:Hunter2@proxy:x", "http://user:Hunter2 x@proxy", "ftp://user:Hunter2@proxy"}) {
+      const auto config = parse_config(fmt::format("[aws]\n{} = \"{}\"\n", key, url), "f");
+      ASSERT_FALSE(config) << url;
+      EXPECT_THAT(config.error().message, HasSubstr(fmt::format("f:2: [aws] {}", key)));
+      EXPECT_EQ(config.error().message.find("Hunter2"), std::string::npos) << config.error().message;
+    }
+    const auto bare = parse_config(fmt::format("[aws]\n{} = http://user:Hunter2@proxy:1\n", key), "f");
+    ASSERT_FALSE(bare);
+    EXPECT_EQ(bare.error().message.find("Hunter2"), std::string::npos) << bare.error().message;
+  }
+  EXPECT_TRUE(parse_config("[aws]\nproxy = \"http://user:p%40ss@proxy:3128\"\n", "f"));
 }
 
 }  // namespace

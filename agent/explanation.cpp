@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/rare_metrics.h"
 #include "base/json.h"
 #include "base/time_text.h"
 #include "zabbix/reply.h"
@@ -213,6 +214,9 @@ void say_reading(Words& words, const SeriesFacts& series) {
     words.say("missing", "The last reading failed: {}{}", series.failure,
               series.retry != 0 ? fmt::format(" It is tried again {}.", words.coming(series.retry))
                                 : std::string());
+  } else if (const std::string rare = rare_metric_words(series.namespace_, series.metric, series.period);
+             series.window_end != 0 && series.point_clock == 0 && !rare.empty()) {
+    words.say("missing", "CloudWatch had no datapoint of it in these periods. {}", rare);
   } else if (series.window_end != 0 && series.point_clock == 0 && series.missing_is_zero) {
     words.say("reading",
               "CloudWatch had no datapoint of it in these periods, which counts as 0 (<missing> is zero).");

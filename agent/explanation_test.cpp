@@ -278,6 +278,21 @@ TEST(Explanation, OfAnItemWithoutAValueSinceTheStartTellsTheOneBefore) {
   EXPECT_THAT(said(facts, "value"), HasSubstr("the newest before was of 21:13:20 UTC (1 h ago)"));
 }
 
+TEST(Explanation, OfADailyMetricAskedInMinutesNamesThePeriod) {
+  const auto every = [](int32_t period) {
+    return with([period](DestinationFacts& zabbix, SeriesFacts& series) {
+      zabbix.put_at = 0;
+      series.namespace_ = "AWS/S3";
+      series.metric = "BucketSizeBytes";
+      series.period = period;
+      series.point_clock = 0;
+    });
+  };
+  EXPECT_THAT(said(every(300), "missing"),
+              HasSubstr("AWS publishes BucketSizeBytes once a day: write 86400 as period instead of 300."));
+  EXPECT_THAT(said(every(86400), "missing"), Not(HasSubstr("write 86400")));
+}
+
 TEST(Explanation, OfAMetricWithoutADatapoint) {
   const auto empty = [](DestinationFacts& zabbix, SeriesFacts& series) {
     zabbix.put_at = 0;

@@ -13,6 +13,7 @@
 #include "agent/services_alarm.h"
 #include "agent/services_ec2.h"
 #include "agent/spawn.h"
+#include "aws/denial.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -25,6 +26,10 @@ constexpr int kStaleIntervals = 3;
 constexpr std::chrono::seconds kReadingTakes{30};
 // After a failed reading the next try waits: doubled each time, up to the interval.
 constexpr std::chrono::seconds kFirstRetry{5};
+// ... where the credentials are to blame, which may be mended at any moment, up to this.
+constexpr std::chrono::seconds kCredentialsRetry{30};
+// A region that is closed is tried again so often.
+constexpr std::chrono::hours kClosedRetry{1};
 
 const std::array<Service, 2>& services() {
   static const std::array<Service, 2> kServices = {ec2_service(), alarm_service()};
@@ -212,6 +217,8 @@ bool Inventory::young_enough() const {
   return snapshot_ && (!failure_ || steady_clock::now() - read_ended_ < interval_ * kStaleIntervals);
 }
 
+bool Inventory::closed() const { return closed_ && target_.account->config.regions.all; }
+
 Inventory::Snap Inventory::now() {
   const auto asked = steady_clock::now();
   const bool was_idle = asked - last_asked_ >= interval_ * kIdleIntervals;
@@ -239,6 +246,7 @@ void Inventory::forget() {
   failures_in_row_ = 0;
   failed_until_ = next_ = {};
   last_early_.reset();
+  closed_ = false;
   renewed_ = true;
 }
 
@@ -293,6 +301,7 @@ asio::awaitable<void> Inventory::run_reading() {
     spdlog::debug("{} list of {}: the account was changed in the configuration meanwhile", service_.person,
                   target_.description());
   } else if (read) {
+    if (std::exchange(closed_, false)) spdlog::info("{} is read again", target_.description());
     snapshot_ = std::move(*read);
     renewed_ = true;
     failure_.reset();
@@ -305,11 +314,20 @@ asio::awaitable<void> Inventory::run_reading() {
     ++counters_.failures;
     failure_ =
         read.error().with_context(fmt::format("{} list of {}", service_.person, target_.description()));
-    const auto wait =
+    auto wait =
         std::min<steady_clock::duration>(kFirstRetry * (1 << std::min(failures_in_row_, 10)), interval_);
+    if (aws::blames_credentials(*failure_)) wait = std::min<steady_clock::duration>(wait, kCredentialsRetry);
+    const bool closed = target_.account->config.regions.all && aws::closes_region(*failure_);
+    if (closed) wait = kClosedRetry;
     ++failures_in_row_;
     failed_until_ = next_ = ended + wait;
-    spdlog::warn("{}", failure_->message);
+    if (!closed) {
+      spdlog::warn("{}", failure_->message);
+    } else if (!closed_) {
+      spdlog::warn("{}; lists over all regions go without it (exclude_regions says so for good)",
+                   failure_->message);
+    }
+    closed_ = closed;
   }
   const std::shared_ptr<Event> reading = std::move(reading_);
   reading_.reset();
@@ -338,6 +356,14 @@ Inventory& Inventories::of(const Service& service, const Target& target) {
         std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_, counters_);
   }
   return *inventory;
+}
+
+std::vector<const Inventory*> Inventories::closed() const {
+  std::vector<const Inventory*> closed;
+  for (const auto& [of, inventory] : inventories_) {
+    if (inventory->closed() && of.second->account->asleep.empty()) closed.push_back(inventory.get());
+  }
+  return closed;
 }
 
 std::vector<const Inventory*> Inventories::take_renewed() {

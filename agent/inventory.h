@@ -172,6 +172,11 @@ class Inventory {
   [[nodiscard]] const Snap& newest() const { return snapshot_; }
   /// Why the newest reading failed; nothing: it did not, or there was none.
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+  /// Whether AWS lets nobody of this account read it here (see aws::closes_region), where all regions are
+  /// meant: lists over all regions go without it.
+  [[nodiscard]] bool closed() const;
+  [[nodiscard]] const Service& service() const { return service_; }
+  [[nodiscard]] const Target& target() const { return target_; }
   /// For a name or id that `seen` does not hold: a snapshot read after `seen`, when an early reading is
   /// allowed now (one per interval); else `seen` itself. Errors: of the reading, timeout.
   [[nodiscard]] asio::awaitable<Result<Snap>> newer_than(Snap seen, Deadline deadline);
@@ -207,6 +212,7 @@ class Inventory {
   Snap snapshot_;
   bool renewed_ = false;
   std::optional<Error> failure_;    // of the newest reading; nothing when it succeeded
+  bool closed_ = false;             // the newest reading failed because the region is closed
   uint64_t forgotten_ = 0;          // times
   std::shared_ptr<Event> reading_;  // set when the reading under way has ended; null: none under way
   using Steady = std::chrono::steady_clock::time_point;
@@ -236,6 +242,8 @@ class Inventories {
   void configure(InventoryConfig config);
   /// Forgets what was read in the targets for which `of` says so.
   void forget(const std::function<bool(const Target&)>& of);
+  /// Those that lists over all regions go without, see Inventory::closed().
+  [[nodiscard]] std::vector<const Inventory*> closed() const;
   /// Those that have a new snapshot since the last call.
   [[nodiscard]] std::vector<const Inventory*> take_renewed();
   [[nodiscard]] const InventoryCounters& counters() const { return counters_; }

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "agent/discovery.h"
 #include "agent/explain.h"
 #include "agent/math_key.h"
 #include "agent/planner.h"
+#include "agent/rare_metrics.h"
 #include "agent/status.h"
 #include "base/json.h"
 #include "base/time_text.h"
@@ -398,6 +402,14 @@ Result<Found> Items::value_of(const Wanted& wanted) const {
     if (const auto span = parts_.collect.current_span(series)) lease = Lease{wanted, nullptr, *span};
     return Found(std::move(*text), lease);
   }
+  const std::string rare =
+      series.name->metric == nullptr
+          ? std::string()
+          : rare_metric_words(*series.group->namespace_, *series.name->metric, series.group->period);
+  if (!rare.empty()) {
+    return fail(ErrorKind::not_found, "CloudWatch has no datapoint of {} in {}. {}", series.description(),
+                series.group->target->description(), rare);
+  }
   if (parts_.existence.of(series) == Exists::absent) {
     const int64_t again = parts_.existence.looks_again(series);
     return fail(
@@ -436,9 +448,11 @@ Items::Value Items::discovery(Parameters parameters, std::string_view, Deadline 
   co_return discovery_json(*service, **snapshot, **target, *filter);
 }
 
-// All parts or an error: what a list lacks, Zabbix takes for gone, and deletes its hosts.
+// All parts or an error: what a list lacks, Zabbix takes for gone, and deletes its hosts. Of regions that
+// nobody in the account can read it is whole without them, unless these are all.
 Items::Value Items::discovery_of_all(const Service& service, std::string region, std::string account,
                                      const Filter& filter, Deadline deadline) {
+  const bool all_regions = region == "*";
   const auto targets = co_await parts_.targets.find_all(std::move(region), std::move(account), deadline);
   if (!targets) co_return fail(targets.error());
   for (const Target* const target : *targets) (void)parts_.inventories.of(service, *target).now_or_start();
@@ -446,8 +460,16 @@ Items::Value Items::discovery_of_all(const Service& service, std::string region,
   std::string failures;
   std::optional<ErrorKind> kind;
   size_t failed = 0;
+  std::map<const Account*, std::optional<Error>> closed;  // accounts without a region that could be read
+  std::set<const Account*> open;
   for (const Target* const target : *targets) {
+    const Inventory& inventory = parts_.inventories.of(service, *target);
     const auto snapshot = co_await parts_.inventories.of(service, *target).get(deadline);
+    if (all_regions && !snapshot && inventory.closed()) {
+      closed[target->account] = snapshot.error();
+      continue;
+    }
+    open.insert(target->account);
     if (!snapshot) {
       if (!kind) kind = snapshot.error().kind;
       if (failed++ < kMaxNamedInError)
@@ -456,6 +478,9 @@ Items::Value Items::discovery_of_all(const Service& service, std::string region,
     }
     tell_odd_macros(parts_.inventories.of(service, *target), *snapshot, service);
     append_discovery(json, service, **snapshot, *target, filter);
+  }
+  for (const auto& [one, error] : closed) {
+    if (!open.contains(one)) co_return fail(error->with_context("no region is open"));
   }
   if (kind) {
     co_return fail(*kind,

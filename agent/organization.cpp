@@ -8,11 +8,14 @@
 #include <utility>
 
 #include "agent/spawn.h"
+#include "aws/denial.h"
 #include "aws/organizations.h"
 #include "aws/sts.h"
 
 namespace bakusoku::agent {
 namespace {
+
+constexpr std::chrono::seconds kSoon{30};
 
 bool matches(const std::vector<std::string>& patterns, const aws::organizations::Account& account) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
@@ -78,7 +81,7 @@ asio::awaitable<Result<size_t>> Organization::list() {
     co_return fail(ErrorKind::invalid, "no region is known to ask AWS Organizations from");
   aws::Client& client = *source->client;
   const std::string region = source->default_region;
-  const auto caller = co_await aws::sts::get_caller_identity(client, region);
+  const auto caller = co_await aws::sts::get_caller_identity(client, source->sts_region());
   if (!caller) co_return fail(caller.error());
   auto accounts = co_await aws::organizations::list_accounts(client, aws::organizations::home_region(region));
   if (!accounts) co_return fail(accounts.error());
@@ -115,7 +118,9 @@ asio::awaitable<void> Organization::loop() {
     const std::shared_ptr<Event> changed = changed_;
     const auto pause = listed ? times_.again : wait;
     (void)co_await changed->wait(std::chrono::steady_clock::now() + pause);
-    if (!listed) wait = std::min(wait * 2, times_.again);
+    // Credentials that are refused may be mended at any moment.
+    const bool soon = !listed && aws::blames_credentials(listed.error());
+    if (!listed) wait = std::min(wait * 2, soon ? std::min(times_.again, kSoon) : times_.again);
   }
   changed_.reset();
 }

@@ -52,6 +52,7 @@ void compare_aws(const AwsConfig& a, const AwsConfig& b, std::vector<Change>& ch
       .key("profile", &AwsConfig::profile)
       .key("env_file", &AwsConfig::env_file)
       .key("endpoint_url", &AwsConfig::endpoint_url)
+      .key("sts_region", &AwsConfig::sts_region)
       .key("proxy", &AwsConfig::proxy)
       .key("ca_bundle", &AwsConfig::ca_bundle)
       .key("quota_share", &AwsConfig::quota_share)

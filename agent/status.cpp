@@ -77,6 +77,7 @@ std::string Status::json() const {
     json.add_raw("values", values.finish());
   }
   json.add_raw("aws", aws_json());
+  json.add_raw("left_out", left_out_json());
   json.add_raw("delays", delays_json());
   json.add_raw("bill", bill_json());
   json.add_raw("quotas", quotas_json());
@@ -158,6 +159,18 @@ std::string Status::aws_json() const {
   json.add("postponed_by", to_string(postponed.by));
   json.add_raw("datapoints_per_second", number(datapoints_.per_second()));
   return json.add("series", uint64_t{parts_.demand.series()}).add("billed", metrics.metrics_billed).finish();
+}
+
+// What lists over all regions go without.
+std::string Status::left_out_json() const {
+  JsonArray array;
+  for (const Inventory* const inventory : parts_.inventories.closed()) {
+    JsonObject json;
+    json.add("account", inventory->target().account->name).add("region", inventory->target().region);
+    json.add("service", inventory->service().name).add("why", inventory->failure()->message);
+    array.add_raw(json.finish());
+  }
+  return array.finish();
 }
 
 std::string Status::delays_json() const {

@@ -25,6 +25,7 @@ class Status {
   struct Parts {
     const Stats& stats;
     const Targets& targets;
+    const Inventories& inventories;
     const Demand& demand;
     const Collect& collect;
     const Bill& bill;
@@ -50,6 +51,7 @@ class Status {
   [[nodiscard]] uint64_t delivered() const;
   [[nodiscard]] std::string destinations_json(int64_t now) const;
   [[nodiscard]] std::string aws_json() const;
+  [[nodiscard]] std::string left_out_json() const;
   [[nodiscard]] std::string delays_json() const;
   [[nodiscard]] std::string bill_json() const;
   [[nodiscard]] std::string quotas_json() const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
+#include <iterator>
 #include <utility>
 
 #include "agent/spawn.h"
@@ -17,8 +18,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr size_t kMaxTargets = 20'000;  // accounts x regions; beyond it somebody is inventing regions
-constexpr std::chrono::hours kRegionsAgain{6};
-constexpr std::chrono::minutes kRegionsRetry{5};
+constexpr std::chrono::hours kRegionsAgain{1};
+constexpr std::chrono::minutes kRegionsRetry{1};
 
 Result<aws::Settings> settings_for(const AwsConfig& config, const Environment& environment,
                                    const std::string& profile) {
@@ -36,6 +37,7 @@ Result<aws::Settings> settings_for(const AwsConfig& config, const Environment& e
     settings->endpoints.service_urls.clear();
     settings->endpoints.ignore_configured = false;
   }
+  if (!config.sts_region.empty()) settings->sts_region = config.sts_region;
   if (!config.proxy.empty()) settings->http.proxy = config.proxy;
   if (!config.ca_bundle.empty()) settings->http.ca_bundle = config.ca_bundle;
   return settings;
@@ -46,8 +48,8 @@ std::string first_of(const Regions& regions) { return regions.names.empty() ? ""
 // Where the clients of all accounts come from; what differs in it rebuilds them.
 bool same_ways(const AwsConfig& a, const AwsConfig& b) {
   return a.region == b.region && a.profile == b.profile && a.env_file == b.env_file &&
-         a.endpoint_url == b.endpoint_url && a.proxy == b.proxy && a.ca_bundle == b.ca_bundle &&
-         first_of(a.regions) == first_of(b.regions);
+         a.endpoint_url == b.endpoint_url && a.sts_region == b.sts_region && a.proxy == b.proxy &&
+         a.ca_bundle == b.ca_bundle && first_of(a.regions) == first_of(b.regions);
 }
 
 // Nothing: as it is found out.
@@ -66,6 +68,12 @@ void add(aws::ClientCounters& sum, const aws::ClientCounters& counters) {
 }
 
 }  // namespace
+
+std::string Account::sts_region() const {
+  aws::Settings here = settings;
+  if (!default_region.empty()) here.region = default_region;
+  return aws::sts_region(here, aws::partition_of(default_region));
+}
 
 std::string Target::description() const {
   return account->name.empty() ? region : fmt::format("{} of account {}", region, account->name);
@@ -93,8 +101,8 @@ Result<Targets::Plan> Targets::plan(const Config& config) const {
           settings->region.value_or(""), found_default_region_}) {
       if (region.empty()) region = candidate;
     }
-    if (!region.empty() && !is_region_name(region)) {
-      return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", region);
+    if (!region.empty()) {
+      if (auto good = aws::check_region(region); !good) return fail(good.error());
     }
     plan.accounts.push_back(Plan::Planned{wanted, std::move(region), std::move(*settings)});
     return {};
@@ -297,12 +305,14 @@ asio::awaitable<Result<void>> Targets::find_default_region() {
   const aws::ChainContext context{io_, *http_, clock_};
   auto region = co_await aws::instance_region(context, first.settings);
   if (!region) {
+    no_region_ = region.error().message;
     co_return fail(
         region.error().kind,
         "no default region: set region in [aws] of bakusoku.toml or AWS_REGION, or name it in every item key "
         "({})",
-        region.error().message);
+        no_region_);
   }
+  no_region_.clear();
   found_default_region_ = *region;
   for (const auto& account : accounts_) {
     if (account->default_region.empty()) account->default_region = *region;
@@ -342,7 +352,8 @@ Result<Target*> Targets::target(Account& account, std::string_view region) {
   const std::string_view wanted = region.empty() ? std::string_view(account.default_region) : region;
   if (wanted.empty()) {
     return fail(ErrorKind::invalid,
-                "no region: name it in the item key, or set region in [aws] of bakusoku.toml or AWS_REGION");
+                "no region: name it in the item key, or set region in [aws] of bakusoku.toml or AWS_REGION{}",
+                no_region_.empty() ? std::string() : fmt::format(" ({})", no_region_));
   }
   std::string key(wanted);
   key += '\0';
@@ -350,8 +361,7 @@ Result<Target*> Targets::target(Account& account, std::string_view region) {
   if (account.member) key += '\0';  // one of the file may bear the same name
   const auto known = targets_.find(key);
   if (known != targets_.end()) return known->second.get();
-  if (!is_region_name(wanted))
-    return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", wanted);
+  if (auto good = aws::check_region(wanted); !good) return fail(good.error());
   if (targets_.size() >= kMaxTargets) {
     return fail(ErrorKind::invalid,
                 "more than {} accounts x regions were asked for; check the regions in the item keys",
@@ -407,7 +417,10 @@ asio::awaitable<Result<std::vector<Target*>>> Targets::find_all(std::string regi
         }
       }
       if (regions.names.empty() && regions.failure) co_return fail(*regions.failure);
-      names = regions.names;
+      names = found_regions_of(*one);
+      if (names.empty()) {
+        co_return fail(ErrorKind::invalid, "exclude_regions leaves no region of account '{}'", one->name);
+      }
     }
     auto found = targets_of(*one, names);
     if (!found) co_return fail(found.error());
@@ -423,12 +436,19 @@ std::vector<Target*> Targets::known() {
     std::vector<std::string> names = one->config.regions.names;
     if (one->config.regions.all) {
       look_for_regions(*one);
-      names = one->found_regions.names;
+      names = found_regions_of(*one);
+      if (names.empty() && !one->found_regions.names.empty()) continue;
     }
     const auto found = targets_of(*one, names);
     if (found) targets.insert(targets.end(), found->begin(), found->end());
   }
   return targets;
+}
+
+std::vector<std::string> Targets::found_regions_of(const Account& account) {
+  std::vector<std::string> names = account.found_regions.names;
+  std::erase_if(names, [&](const std::string& name) { return is_excluded(account.config.regions, name); });
+  return names;
 }
 
 void Targets::look_for_regions(Account& account) {
@@ -448,7 +468,13 @@ asio::awaitable<void> Targets::read_regions(Account& account) {
   if (names) {
     std::sort(names->begin(), names->end());
     if (*names != regions.names) {
-      spdlog::info("account '{}' has {} regions", account.name, names->size());
+      std::vector<std::string> gone;
+      std::set_difference(regions.names.begin(), regions.names.end(), names->begin(), names->end(),
+                          std::back_inserter(gone));
+      spdlog::info("account '{}' has {} regions{}", account.name, names->size(),
+                   gone.empty()
+                       ? std::string()
+                       : fmt::format("; no longer enabled, and left out: {}", fmt::join(gone, ", ")));
       regions.names = std::move(*names);
     }
     regions.failure.reset();

@@ -48,6 +48,8 @@ struct Account {
     std::chrono::steady_clock::time_point next{};
   } found_regions{};
 
+  /// The region whose STS its own calls ask.
+  [[nodiscard]] std::string sts_region() const;
   [[nodiscard]] aws::CredentialsProvider& provider() const {
     return credentials ? *credentials : lent_by->provider();
   }
@@ -147,6 +149,8 @@ class Targets {
   void name_accounts();
   [[nodiscard]] Result<Account*> find_account(std::string_view name) const;
   [[nodiscard]] Result<Target*> target(Account& account, std::string_view region);
+  /// Those that were found and are not excluded.
+  [[nodiscard]] static std::vector<std::string> found_regions_of(const Account& account);
   void look_for_regions(Account& account);
   [[nodiscard]] asio::awaitable<void> read_regions(Account& account);
   /// In every region that is configured; the default one when there is none.
@@ -172,6 +176,7 @@ class Targets {
   std::vector<std::pair<std::string, Account*>> aliases_;  // names of members that are there as others
   std::map<std::string, std::unique_ptr<Target>, std::less<>> targets_;  // "region" NUL "account"
   std::string found_default_region_;                                     // by the instance metadata
+  std::string no_region_;  // why the instance metadata named none
   std::string members_unknown_;
   aws::ClientCounters retired_calls_{};
   uint64_t revision_ = 0;

@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "ask/client.h"
 #include "aws/cloudwatch.h"
+#include "aws/denial.h"
 #include "aws/ec2.h"
 #include "aws/sts.h"
 #include "base/environment.h"
@@ -109,18 +110,24 @@ void add_protocol(Report& report, const agent::Account& account, const std::stri
 asio::awaitable<void> check_regions(const agent::Account& account, std::vector<std::string> regions,
                                     Report& report) {
   size_t allowed = 0;
+  size_t left_out = 0;
   for (const std::string& region : regions) {
     const std::string first_page;
     const auto instances = co_await aws::ec2::describe_instances(*account.client, region, first_page);
     if (instances) {
       ++allowed;
+    } else if (account.config.regions.all && aws::closes_region(instances.error())) {
+      ++left_out;
+      report.add(Verdict::warning, label(account, "region " + region),
+                 instances.error().message + "; lists over all regions go without it");
     } else {
       report.add(Verdict::failed, label(account, "region " + region), instances.error().message);
     }
   }
   if (allowed > 0)
     report.add(Verdict::ok, label(account, "regions"),
-               fmt::format("{} of {} answer", allowed, regions.size()));
+               fmt::format("{} of {} answer{}", allowed, regions.size(),
+                           left_out == 0 ? std::string() : fmt::format(", {} are left out", left_out)));
 }
 
 asio::awaitable<void> check_account(const agent::Account& account, Report& report) {
@@ -139,7 +146,7 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   const std::string region = account.default_region;
   report.add(Verdict::ok, label(account, "region"), region);
 
-  auto caller = co_await aws::sts::get_caller_identity(*account.client, region);
+  auto caller = co_await aws::sts::get_caller_identity(*account.client, account.sts_region());
   if (caller) {
     report.add(Verdict::ok, label(account, "identity"),
                fmt::format("{} (account {})", caller->arn, caller->account));
@@ -185,7 +192,11 @@ asio::awaitable<void> check_account(const agent::Account& account, Report& repor
   add_permission(report, account, Need::item, "cloudwatch:GetMetricData", data, "aws.metric");
   add_protocol(report, account, region);
   std::vector<std::string> others = account.config.regions.names;
-  if (all_regions && regions) others = *regions;
+  if (all_regions && regions) {
+    others = *regions;
+    std::erase_if(others,
+                  [&](const std::string& one) { return agent::is_excluded(account.config.regions, one); });
+  }
   std::erase(others, region);
   co_await check_regions(account, std::move(others), report);
 }

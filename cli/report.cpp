@@ -469,6 +469,10 @@ Result<std::vector<std::string>> status_lines(std::string_view json, size_t widt
   }
   for (std::string& line : quota_lines(root)) lines.push_back(std::move(line));
   for (std::string& line : delay_lines(root)) lines.push_back(std::move(line));
+  for (const element one : list(root, "left_out")) {
+    lines.push_back(
+        fmt::format("LEFT OUT  {} of {}: {}", text(one, "service"), place_text(one), text(one, "why")));
+  }
   const auto problems = list(root, "problems");
   if (!problems.empty()) {
     lines.emplace_back();

@@ -125,6 +125,15 @@ TEST(StatusLines, TellWhatTheAgentSaid) {
   EXPECT_THAT(*lines, Contains(HasSubstr("of 1 more nothing else")));
 }
 
+TEST(StatusLines, NameRegionsThatAreLeftOut) {
+  const auto lines = status_lines(
+      R"({"version":"1","now":0,"uptime":1,"memory":1,"cpu_percent":0,"problems":[],)"
+      R"("left_out":[{"account":"prod","region":"us-east-1","service":"ec2","why":"forbidden"}]})",
+      0);
+  ASSERT_TRUE(lines);
+  EXPECT_THAT(*lines, Contains("LEFT OUT  ec2 of us-east-1 of account prod: forbidden"));
+}
+
 TEST(StatusLines, OfDelaysNameWhatWasLearnt) {
   const auto lines = status_lines(
       R"({"version":"1","now":0,"uptime":1,"memory":1,"cpu_percent":0,"problems":[],)"

@@ -15,11 +15,13 @@ constexpr int64_t kDefaultSkewSeconds = 3600;
 constexpr int64_t kLongestSlowMs = 3'600'000;
 constexpr int64_t kLargestSkewSeconds = int64_t{10} * 365 * 86400;
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 20> kKinds{{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 22> kKinds{{
     {"throttle", FaultKind::throttle},
     {"500", FaultKind::internal_500},
     {"503", FaultKind::unavailable_503},
     {"denied", FaultKind::denied},
+    {"scp", FaultKind::scp},
+    {"off", FaultKind::off},
     {"expired", FaultKind::expired},
     {"hang", FaultKind::hang},
     {"cut", FaultKind::cut},

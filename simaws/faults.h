@@ -8,8 +8,8 @@
 //   WHEN   = PROBABILITY (a number with a point, 0.0 to 1.0) | COUNT (a whole number: the next COUNT
 //   requests, then
 //            never again); left out: always
-//   KIND   = throttle | 500 | 503 | denied | expired | hang | cut | reset | garbage | junk | slow[=MS] |
-//   skew[=SECONDS]
+//   KIND   = scp | off | throttle | 500 | 503 | denied | expired | hang | cut | reset | garbage | junk |
+//   slow[=MS] | skew[=SECONDS]
 //            | partial | internal | forbidden | nan | unequal | unasked | units | cutoff
 #pragma once
 
@@ -29,6 +29,8 @@ enum class FaultKind {
   internal_500,
   unavailable_503,
   denied,
+  scp,  // denied by a policy of the organization
+  off,  // the region is not enabled; STS is switched off there
   expired,
   hang,     // the request is read, nothing is ever answered
   cut,      // half of the reply, then the connection is closed

@@ -22,12 +22,13 @@ using namespace bakusoku::simaws;
 constexpr const char* kFooter = R"(Faults
   SPEC   = RULE[,RULE...]
   RULE   = ACTION[@ACCOUNT][@REGION]:KIND[=VALUE][:WHEN]
-  ACTION   an API action (DescribeInstances, GetMetricData, AssumeRole, ...), Metadata (IMDS), Container,
-           a service (ec2, monitoring, sts, organizations, imds), or * for everything
+  ACTION   an API action (DescribeInstances, GetMetricData, AssumeRole, ...), Metadata (IMDS), Token (its
+           PUT), Container, a service (ec2, monitoring, sts, organizations, imds), or * for everything
   ACCOUNT  the caller's, 12 digits; of AssumeRole the role's
   WHEN     0.25 (a probability, written with a point) or 3 (the next 3 requests); left out: always
   KIND     throttle       AWS's throttling error            500, 503     AWS's error bodies with that status
            denied         AWS's refusal, naming the permission            expired      expired credentials
+           scp            denied by the organization's policy             off          region not enabled
            hang           never answers                     slow=MS      answers late (default 1000)
            cut            half a reply, then closes         reset        closes without a reply
            garbage        200 with a body that is no XML or JSON          junk         bytes that are not HTTP
@@ -43,6 +44,7 @@ At run time
   curl http://127.0.0.1:PORT/simaws/stats                              what was asked, and what AWS would bill
   curl --data 'GetMetricData:hang:1' http://127.0.0.1:PORT/simaws/faults   replaces the faults
   curl --data 'AWS/EC2=90,late=0.1:300' http://127.0.0.1:PORT/simaws/publication   as --publish, --late, --revise
+  curl --data 'ID SECRET' http://127.0.0.1:PORT/simaws/key             replaces the long-lived key
   curl --data 60 http://127.0.0.1:PORT/simaws/instances                how many there are from now on
   curl --data 404 http://127.0.0.1:PORT/simaws/cbor                    as --no-cbor; 'spoken': CBOR again
   curl --data 'ALARM simaws-math' http://127.0.0.1:PORT/simaws/alarms  an alarm's state ('OK *': of all)
@@ -147,6 +149,7 @@ void add_options(CLI::App& app, Options& options) {
                  "temporary credentials (STS, IMDS, container) live at most this long")
       ->check(CLI::Range(1, 43200))
       ->type_name("S");
+  app.add_flag("--imds-v1", options.simulator.imds_v1, "instance metadata answers without a token too");
   app.add_flag("--print-env", options.print_env, "print the export lines for a shell, and end");
 }
 

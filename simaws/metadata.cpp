@@ -53,7 +53,8 @@ Reply Metadata::get(const Request& request, int64_t now) {
   if (request.method != "GET" && request.method != "HEAD") return html(405);
   const auto* token = request.header("X-aws-ec2-metadata-token");
   const auto known = token == nullptr ? tokens_.end() : tokens_.find(*token);
-  if (known == tokens_.end() || known->second <= now) return html(401);
+  const bool good = token == nullptr ? v1_ : known != tokens_.end() && known->second > now;
+  if (!good) return html(401);
   const std::string_view path = request.path();
   const std::string& region = world_.regions.front();
   if (path == kRolePath || path == kRolePath.substr(0, kRolePath.size() - 1)) return text(kInstanceRole);

@@ -1,5 +1,5 @@
-// The simulated instance metadata service (IMDSv2 only) and a container credentials endpoint. Pure but for
-// the credentials and tokens they remember; one per simulator, one thread.
+// The simulated instance metadata service (IMDSv2; version 1 if wanted) and a container credentials endpoint.
+// Pure but for the credentials and tokens they remember; one per simulator, one thread.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ inline constexpr const char* kInstanceRole = "simaws-role";
 
 class Metadata {
  public:
-  Metadata(const World& world, Vault& vault, int64_t lifetime_cap)
-      : world_(world), vault_(vault), lifetime_cap_(lifetime_cap) {}
+  Metadata(const World& world, Vault& vault, int64_t lifetime_cap, bool v1)
+      : world_(world), vault_(vault), lifetime_cap_(lifetime_cap), v1_(v1) {}
 
   /// Nothing when the path is not one of metadata's.
   [[nodiscard]] std::optional<Reply> answer(const Request& request, int64_t now);
@@ -34,6 +34,7 @@ class Metadata {
   const World& world_;
   Vault& vault_;
   int64_t lifetime_cap_;
+  bool v1_;
   std::map<std::string, int64_t> tokens_;  // token -> when it ends
   std::string instance_key_;
   std::string container_key_;

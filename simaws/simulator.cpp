@@ -16,8 +16,9 @@ constexpr int64_t kAllowedSkew = int64_t{5} * 60;
 constexpr std::string_view kRpcPrefix = "/service/";
 constexpr std::string_view kRpcOperation = "operation/";
 // Errors that do not mean that the call broke a limit.
-const std::vector<std::string> kNotTheCallersFault{"Throttling", "InternalFailure", "ServiceUnavailable",
-                                                   "ExpiredToken", "AccessDenied"};
+const std::vector<std::string> kNotTheCallersFault{
+    "Throttling",   "InternalFailure",      "ServiceUnavailable",     "ExpiredToken",
+    "AccessDenied", "InvalidClientTokenId", "RegionDisabledException"};
 constexpr size_t kMaxCountedActions = 1000;  // action names are the asker's: the table of counters is bounded
 
 const char* permission_prefix(std::string_view service) {
@@ -149,7 +150,7 @@ Simulator::Simulator(SimulatorOptions options, Clock clock)
     : options_(std::move(options)),
       clock_([this, clock = std::move(clock)] { return clock() + clock_offset_; }),
       vault_(options_.access_key, options_.secret_key),
-      metadata_(options_.world, vault_, options_.credential_seconds),
+      metadata_(options_.world, vault_, options_.credential_seconds, options_.imds_v1),
       faults_(options_.world.seed),
       usage_(options_.quotas) {}
 
@@ -166,7 +167,9 @@ Outcome Simulator::handle(Request request) {
   }
   if (path.starts_with("/latest/") || path == kContainerPath) {
     outcome.service = "imds";
-    outcome.action = path == kContainerPath ? "Container" : "Metadata";
+    outcome.action = path == kContainerPath        ? "Container"
+                     : path == "/latest/api/token" ? "Token"
+                                                   : "Metadata";
     auto reply = metadata_.answer(request, now);
     outcome.reply = reply ? *std::move(reply) : Reply{404};
     const auto faults = faults_.decide(outcome.service, outcome.action, "", "");
@@ -239,12 +242,30 @@ Outcome Simulator::handle_api(Request& request) {
     body = refuse("ServiceUnavailable", "The server is overloaded and can't handle the request.", 503);
   } else if (faults.contains(FaultKind::expired)) {
     body = refuse("ExpiredToken", "The security token included in the request is expired", 403);
-  } else if (faults.contains(FaultKind::denied)) {
+  } else if (faults.contains(FaultKind::off)) {
+    // EC2 and CloudWatch know no key in a region that is not enabled.
+    body =
+        call.service == "sts"
+            ? refuse("RegionDisabledException",
+                     fmt::format("STS is not activated in this region for account:{}. Your "
+                                 "account administrator can activate STS in this region using "
+                                 "the IAM Console.",
+                                 call.account),
+                     403)
+            : refuse("InvalidClientTokenId", "The security token included in the request is invalid.", 403);
+  } else if (faults.contains(FaultKind::denied) || faults.contains(FaultKind::scp)) {
     const std::string who = *authenticated == nullptr ? "anonymous" : (*authenticated)->identity.arn;
     const std::string permission = fmt::format("{}:{}", permission_prefix(call.service), call.action);
-    std::string words = fmt::format(
-        "User: {} is not authorized to perform: {} because no identity-based policy allows the {} action",
-        who, permission, permission);
+    std::string words =
+        faults.contains(FaultKind::scp)
+            ? fmt::format(
+                  "User: {} is not authorized to perform: {} with an explicit deny in a service control "
+                  "policy",
+                  who, permission)
+            : fmt::format(
+                  "User: {} is not authorized to perform: {} because no identity-based policy allows the {} "
+                  "action",
+                  who, permission, permission);
     if (call.protocol == Protocol::ec2) words = "You are not authorized to perform this operation. " + words;
     body = refuse("AccessDenied", std::move(words), 403);
   } else {
@@ -498,6 +519,13 @@ Reply Simulator::control(const Request& request) {
     if (!spec.empty()) states.insert_or_assign(std::move(set->first), std::move(set->second));
     return {200, "application/json", fmt::format("{{\"alarms\":{}}}\n", states.size())};
   }
+  if (path == "/simaws/key" && request.method == "POST") {
+    const size_t blank = spec.find(' ');
+    if (blank == std::string::npos || blank < 16 || spec.size() - blank < 17)
+      return {400, "application/json", "{\"error\":\"write an id and a secret, with a blank between\"}\n"};
+    vault_.replace_key(spec.substr(0, blank), Secret(spec.substr(blank + 1)));
+    return {200, "application/json", "{\"key\":" + json_string(spec.substr(0, blank)) + "}\n"};
+  }
   if (path == "/simaws/clock" && request.method == "POST") {
     const auto seconds = parse_integer(spec);
     if (!seconds || *seconds < -kMaxClockOffset || *seconds > kMaxClockOffset)
@@ -520,7 +548,7 @@ Reply Simulator::control(const Request& request) {
   }
   return {404, "application/json",
           "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
-          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock, /simaws/cbor\"}\n"};
+          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock, /simaws/cbor, /simaws/key\"}\n"};
 }
 
 std::string Simulator::stats_json() const {

@@ -42,6 +42,7 @@ struct SimulatorOptions {
   Secret secret_key{kDefaultSecretKey};
   std::string no_cbor{};  // how CloudWatch's CBOR is answered by what does not know it; empty: it is spoken
   int64_t credential_seconds = 0;  // at most this long live temporary credentials; 0: as asked for
+  bool imds_v1 = false;            // instance metadata answers without a token too
 };
 
 /// How the reply goes out.

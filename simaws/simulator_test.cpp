@@ -233,6 +233,22 @@ TEST_F(Simulated, TemporaryCredentialsNeedTheirTokenAndEnd) {
   EXPECT_THAT(ask(ec2("DescribeRegions", mine)).body, HasSubstr("RequestExpired"));
 }
 
+TEST_F(Simulated, AReplacedKeyIsUnknownFromThenOn) {
+  EXPECT_EQ(ask(sts("GetCallerIdentity")).status, 200);
+  EXPECT_EQ(ask({"POST", "/simaws/key", {}, "short keys"}).status, 400);
+  EXPECT_EQ(ask({"POST", "/simaws/key", {}, "AKIASIMAWSROTATED000 another/secret/of/nobody\n"}).status, 200);
+  EXPECT_THAT(ask(sts("GetCallerIdentity")).body, HasSubstr("InvalidClientTokenId"));
+  EXPECT_THAT(ask(ec2("DescribeRegions")).body, HasSubstr("AuthFailure"));
+}
+
+TEST_F(Simulated, RegionsMayBeForbiddenOrOff) {
+  EXPECT_EQ(ask({"POST", "/simaws/faults", {}, "ec2:scp,sts:off,monitoring:off"}).status, 200);
+  EXPECT_THAT(ask(ec2("DescribeRegions")).body,
+              HasSubstr("ec2:DescribeRegions with an explicit deny in a service control policy"));
+  EXPECT_THAT(ask(sts("GetCallerIdentity")).body, HasSubstr("<Code>RegionDisabledException</Code>"));
+  EXPECT_THAT(ask(json("ListMetrics", "{}")).body, HasSubstr("UnrecognizedClientException"));
+}
+
 TEST_F(Simulated, RolesAreCheckedAsAwsDoes) {
   const std::string arn = "AssumeRole&RoleSessionName=test&RoleArn=arn:aws:iam::111122223333:role/";
   EXPECT_THAT(ask(sts(arn + "r&DurationSeconds=899")).body, HasSubstr("ValidationError"));

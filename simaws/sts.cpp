@@ -184,14 +184,20 @@ ApiResult<std::string> assume_role_with_web_identity(Vault& vault, const Call& c
 
 std::string random_text(size_t size) { return random_of(size, kBase64); }
 
-Vault::Vault(std::string access_key, Secret secret_key) : long_lived_(access_key) {
+Vault::Vault(std::string access_key, Secret secret_key) {
+  replace_key(std::move(access_key), std::move(secret_key));
+}
+
+void Vault::replace_key(std::string access_key, Secret secret_key) {
+  issued_.erase(long_lived_);
+  long_lived_ = access_key;
   Issued issued{
       access_key,
       std::move(secret_key),
       Secret(),
       0,
       {kAccount, fmt::format("arn:aws:iam::{}:user/simaws-simulator", kAccount), "AIDASIMAWS0000000000"}};
-  issued_.emplace(std::move(access_key), std::move(issued));
+  issued_.insert_or_assign(std::move(access_key), std::move(issued));
 }
 
 const Issued& Vault::issue(Identity identity, int64_t expires) {

@@ -45,6 +45,8 @@ class Vault {
 
   /// New temporary credentials, random bytes from OpenSSL.
   const Issued& issue(Identity identity, int64_t expires);
+  /// From now on this is the long-lived key; the one before is deleted.
+  void replace_key(std::string access_key, Secret secret_key);
   /// Nothing for a key never issued (or forgotten: the newest kRemembered are kept).
   [[nodiscard]] const Issued* find(std::string_view access_key) const;
   [[nodiscard]] const std::string& long_lived_key() const { return long_lived_; }
