@@ -1,7 +1,10 @@
 #include "agent/ledger.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -139,6 +142,16 @@ uint64_t hash_of(std::string_view host, std::string_view key) {
   return XXH3_64bits_withSeed(key.data(), key.size(), XXH3_64bits(host.data(), host.size()));
 }
 
+// SQLite would let everybody read it. What lies beside it takes its mode. No file that is there is opened
+// here: closing it would free SQLite's locks on it.
+void keep_from_others(const std::string& path) {
+  const int made = ::open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0640);
+  if (made >= 0) ::close(made);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 0027) != 0)
+    ::chmod(path.c_str(), info.st_mode & 0750);
+}
+
 }  // namespace
 
 Month month_of(int64_t day) {
@@ -189,6 +202,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Cloc
 
 Result<void> Ledger::open_file(const std::string& path) {
   const std::string name = path.empty() ? ":memory:" : path;
+  if (!path.empty()) keep_from_others(path);
   if (sqlite3_open_v2(name.c_str(), &database_,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                       nullptr) != SQLITE_OK) {

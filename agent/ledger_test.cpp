@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,30 @@ TEST_F(LedgerTest, AddsUpByDayAndWhatItWasFor) {
   EXPECT_EQ(ledger->today().at(ec2_), 400u);
   EXPECT_EQ(ledger->month().at(ec2_), 400u) << "December has begun";
   EXPECT_EQ(ledger->month().size(), 1u);
+}
+
+TEST_F(LedgerTest, IsNotForEverybodyToRead) {
+  const mode_t before = ::umask(0);
+  const auto mode = [&](const std::string& file) {
+    struct stat info {};
+    EXPECT_EQ(::stat(file.c_str(), &info), 0) << file;
+    return info.st_mode & 0777;
+  };
+  {
+    const auto ledger = open(path());
+    ledger->add(ec2_, 1);
+    EXPECT_TRUE(ledger->write());
+    EXPECT_EQ(mode(path()), 0640u);
+    EXPECT_EQ(mode(path() + "-wal"), 0640u);
+  }
+  // One that an older version made.
+  ::chmod(path().c_str(), 0644);
+  EXPECT_EQ(units(*open(path())), 1u);
+  EXPECT_EQ(mode(path()), 0640u);
+  ::chmod(path().c_str(), 0600);
+  EXPECT_EQ(units(*open(path())), 1u);
+  EXPECT_EQ(mode(path()), 0600u) << "who wants more closed has it so";
+  ::umask(before);
 }
 
 TEST_F(LedgerTest, MonthsAreThoseOfTheCalendar) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 
@@ -60,6 +61,7 @@ TEST(Endpoint, EqualsBotocoresRulesForEveryRegionAndVariant) {
     text.append(buffer.data(), got);
   const int status = ::pclose(oracle);
   if (WIFEXITED(status) && WEXITSTATUS(status) != 0 && text.find("Traceback") == std::string::npos) {
+    ASSERT_EQ(std::getenv("CI"), nullptr) << "python3-botocore is not installed";
     GTEST_SKIP() << "python3-botocore is not installed";
   }
   ASSERT_EQ(status, 0) << text;

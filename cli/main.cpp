@@ -1,3 +1,5 @@
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -45,10 +47,18 @@ void suggest(const CLI::App& app, std::string_view word) {
 
 }  // namespace
 
+// Keys and tokens are in memory: no core dump, and no other process of this user reads them there.
+static void keep_memory_private() {
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  const rlimit none{};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
 }  // namespace bakusoku::cli
 
 int main(int argc, char** argv) {
   using namespace bakusoku;
+  cli::keep_memory_private();
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{
       "Bakusoku, the Zabbix agent for AWS.\n\n"

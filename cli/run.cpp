@@ -66,6 +66,9 @@ int run_agent(const Options& options) {
   allow_many_connections();
   // A file-size limit is an error like a full disk, which the spool gets over.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Zabbix's daemons take these for commands; by itself either would end a process.
+  std::signal(SIGUSR1, SIG_IGN);
+  std::signal(SIGUSR2, SIG_IGN);
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);
   asio::signal_set hang_up(io, SIGHUP);

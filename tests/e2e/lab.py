@@ -209,6 +209,9 @@ class Agent(Process):
         self.socket = folder / "agent.sock"
         self.port = free_port()
         self.config_file = folder / "bakusoku.toml"
+        if "state_dir" not in sections:  # never in that of the machine's own agent
+            own = f'[zabbix]\nstate_dir = "{folder}/state"\n'
+            sections = sections.replace("[zabbix]\n", own, 1) if "[zabbix]\n" in sections else f"{sections}\n{own}"
         self.config_file.write_text(
             f'[agent]\nsocket = "{self.socket}"\nlisten = "127.0.0.1:{self.port}"\nallow = {allow}\n{config}\n'
             f'[aws]\nregion = "{REGION}"\n{sections}\n')
@@ -341,7 +344,12 @@ def state_of(pid):
 
 
 def memory_kilobytes(pid, kind):
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except PermissionError:  # the agent's memory is root's to look at; everybody is told this much
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+        kind = {"Pss": "VmRSS", "Private_Dirty": "RssAnon"}[kind]
+    for line in lines:
         if line.startswith(f"{kind}:"):
             return int(line.split()[1])
     raise ValueError(f"no {kind} of {pid}")
@@ -359,6 +367,12 @@ def own_kilobytes(pid):
 
 def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def connections(port):
+    """How many connections to a local port are open on its side."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(1 for row in rows if row[1].endswith(f":{port:04X}") and row[3] in ("01", "08"))
 
 
 class Lab:

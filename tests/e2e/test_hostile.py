@@ -9,7 +9,7 @@ import struct
 import time
 import unittest
 
-from lab import LabTestCase, frame, open_files, pss_kilobytes, wait_for
+from lab import LabTestCase, connections, frame, open_files, pss_kilobytes, wait_for
 
 SEED = 20170401
 MEMORY_MAY_GROW_KILOBYTES = 40_000  # bounded by the limits on one packet and on connections, not by what is claimed
@@ -156,7 +156,8 @@ class Hostile(LabTestCase):
         self.assertAnswering()
 
     def test_a_flood_of_connections(self):
-        files = open_files(self.bakusoku.pid)
+        before = connections(self.bakusoku.port)
+        files = open_files(self.bakusoku.pid) if os.geteuid() == 0 else None
         for opener in (self.tcp, self.unix):
             held = []
             try:
@@ -172,7 +173,10 @@ class Hostile(LabTestCase):
                     connection.close()
             wait_for("the flood is over", lambda: self._answers_once(), 15)
             self.assertAnswering()
-        wait_for("all connections are closed", lambda: open_files(self.bakusoku.pid) <= files + 4, 15)
+        # Of those over the socket only the agent's own descriptors tell, which nobody but root may look at.
+        wait_for("all connections are closed", lambda: connections(self.bakusoku.port) <= before + 4, 15)
+        if files is not None:
+            wait_for("all descriptors are closed", lambda: open_files(self.bakusoku.pid) <= files + 4, 15)
 
     def _answers_once(self):
         try:
