@@ -286,6 +286,27 @@ TEST_F(BillTest, GoesOnAfterARestart) {
   EXPECT_TRUE(agent_->bill().seen().on_disk);
 }
 
+TEST_F(BillTest, ALedgerThatIsRemovedIsMadeAgain) {
+  start();
+  std::vector<Series*> all{&series("CPUUtilization"), &series("NetworkIn")};
+  read(all);
+  agent_->bill().tick();
+  const double spent = agent_->bill().seen().month_usd;
+  EXPECT_GT(spent, 0);
+  std::filesystem::remove_all(folder_);
+  agent_->bill().tick();
+  EXPECT_EQ(agent_->bill().seen().month_usd, spent);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "ledger.sqlite"));
+  later_ += seconds(600);
+  read(all);
+  agent_->bill().tick();
+  const double more = agent_->bill().seen().month_usd;
+  EXPECT_GT(more, spent);
+  agent_.reset();
+  start();
+  EXPECT_EQ(agent_->bill().seen().month_usd, more);
+}
+
 TEST_F(BillTest, WhatWasLearntOfDelaysSurvivesARestart) {
   later_ = seconds((700 - unix_seconds(clock()()) % 300) % 300);  // 100 s after a period's end
   start("[metrics]\nlist = 0\n");
@@ -354,6 +375,18 @@ TEST_F(BillTest, TheBudgetStretchesAndSaysSo) {
   EXPECT_TRUE(agent_->collect().is_current(*all[0])) << "an hour has not passed";
   later_ += seconds(3600);
   EXPECT_FALSE(agent_->collect().is_current(*all[0]));
+  // So does a reload, whatever else of the budget it changes.
+  BudgetConfig budget = agent_->config().budget;
+  for (const double usd : {budget.usd_per_month, budget.usd_per_month * 2}) {
+    budget.usd_per_month = usd;
+    auto prices = Prices::load(budget.prices);
+    ASSERT_TRUE(prices);
+    agent_->bill().configure(budget, std::move(*prices));
+    EXPECT_EQ(agent_->bill().seen().factors[1], 12) << usd;
+    EXPECT_EQ(agent_->collect().stretch(*all[0]), 12) << usd;
+    agent_->bill().tick();
+    EXPECT_EQ(agent_->collect().stretch(*all[0]), 12) << usd;
+  }
   // A restart in the same month goes on so.
   agent_.reset();
   start("[budget]\nusd_per_month = 0.00001\n");
