@@ -240,9 +240,9 @@ void Agent::start() {
   // What a moment's readings take goes back to the system after it. glibc would raise the bound by itself.
   mallopt(M_MMAP_THRESHOLD, kMappedFrom);
   organization_.start();
-  spawn(io_, "looking for the region", region_loop());
-  spawn(io_, "reading ahead", tick_loop());
-  spawn(io_, "web server logs", weblog_loop());
+  spawn_loop(io_, "looking for the region", region_loop());
+  spawn_loop(io_, tick_heart_.of(), tick_loop());
+  spawn_loop(io_, weblog_heart_.of(), weblog_loop());
   if (reporting_) reporting_->start();
 }
 
@@ -265,7 +265,11 @@ asio::awaitable<void> Agent::region_loop() {
 asio::awaitable<void> Agent::weblog_loop() {
   asio::steady_timer timer(io_);
   for (;;) {
-    while (weblogs_.step()) co_await asio::post(io_, asio::use_awaitable);
+    weblog_heart_.beat();
+    while (weblogs_.step()) {
+      weblog_heart_.beat();
+      co_await asio::post(io_, asio::use_awaitable);
+    }
     timer.expires_after(kWeblogPause);
     asio::error_code stopped;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
@@ -294,6 +298,8 @@ asio::awaitable<void> Agent::wait_for_tick() {
 asio::awaitable<void> Agent::tick_loop() {
   for (unsigned ticks = 1;; ++ticks) {
     co_await wait_for_tick();
+    tick_heart_.beat();
+    flush_log();
     try {
       if (accounts_seen_ != targets_->revision()) look_again();
       items_.keep_board();

@@ -43,6 +43,7 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/result.h"
+#include "base/watchdog.h"
 #include "weblog/logs.h"
 
 namespace bakusoku::agent {
@@ -90,6 +91,8 @@ class Agent {
   [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
   [[nodiscard]] Bill& bill() { return bill_; }
   [[nodiscard]] const Config& config() const { return config_; }
+  /// Of the loops that turn for ever from start() on.
+  [[nodiscard]] std::vector<const Heart*> hearts() const { return {&tick_heart_, &weblog_heart_}; }
 
  private:
   Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock);
@@ -107,6 +110,8 @@ class Agent {
   Organization organization_;
   uint64_t accounts_seen_ = 0;  // the revision of the targets that everything follows
   bool started_ = false;
+  Heart tick_heart_{"reading ahead"};
+  Heart weblog_heart_{"web server logs"};
   asio::steady_timer beat_;
   std::chrono::steady_clock::time_point hurried_until_{};  // somebody waits for the first values of new items
   Stats stats_;

@@ -161,7 +161,7 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
     inode_ = existing.st_ino;
   }
   listener_ = fd;
-  spawn(io_, "the socket's accept loop", accept_loop());
+  spawn_loop(io_, "the socket's accept loop", accept_loop());
   return {};
 }
 

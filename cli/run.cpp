@@ -6,12 +6,14 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
+#include <exception>
 #include <memory>
 
 #include "agent/agent.h"
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "base/watchdog.h"
 #include "cli/command.h"
 
 namespace bakusoku::cli {
@@ -89,9 +91,16 @@ int run_agent(const Options& options) {
   spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
                running.agent.listen.empty() ? "" : " and ", running.agent.listen,
                running.file.empty() ? "defaults" : running.file);
-  io.run();
+  int status = kOk;
+  try {
+    const Watchdog watchdog((*agent)->hearts(), Watchdog::settings_of(Environment::of_process()));
+    io.run();
+  } catch (const std::exception& exception) {
+    spdlog::error("{}; the agent ends, so that the service manager starts it again", exception.what());
+    status = kFailed;
+  }
   (*agent)->write_ledger();
-  return kOk;
+  return status;
 }
 
 }  // namespace
