@@ -50,7 +50,7 @@ Active::Active(Parts parts)
 void Active::start() {
   for (int asker = 0; asker < kAskers; ++asker) {
     ++running_;
-    spawn(parts_.io, "active checks", loop(), [this] { --running_; });
+    spawn_loop(parts_.io, "active checks", loop(), [this] { --running_; });
   }
 }
 

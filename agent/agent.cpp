@@ -10,6 +10,7 @@
 #include <asio/use_awaitable.hpp>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -45,14 +46,15 @@ Collect::Listed listed_by(Existence& existence) {
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config,
-                                             const Environment& environment, Clock clock) {
+                                             const Environment& environment, Clock clock,
+                                             SteadyClock steady) {
   if (auto good = check(config.inventory); !good) return fail(good.error());
-  auto targets = Targets::create(io, config, environment, clock);
+  auto targets = Targets::create(io, config, environment, clock, steady);
   if (!targets) return fail(targets.error());
   auto prices = Prices::load(config.budget.prices);
   if (!prices) return fail(prices.error());
-  return std::unique_ptr<Agent>(
-      new Agent(io, std::move(config), std::move(*targets), std::move(*prices), std::move(clock)));
+  return std::unique_ptr<Agent>(new Agent(io, std::move(config), std::move(*targets), std::move(*prices),
+                                          std::move(clock), std::move(steady)));
 }
 
 Result<void> Agent::open_reporting() {
@@ -74,7 +76,7 @@ Result<void> Agent::open_reporting() {
 }
 
 Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices,
-             Clock clock)
+             Clock clock, SteadyClock steady)
     : io_(io),
       config_(std::move(config)),
       clock_(clock),
@@ -82,7 +84,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       organization_(io, *targets_, config_.organization),
       accounts_seen_(targets_->revision()),
       beat_(io),
-      inventories_(io, config_.inventory, clock),
+      inventories_(io, config_.inventory, clock, std::move(steady)),
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
       collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
@@ -100,9 +102,11 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
   collect_.on_billed = [this](const Batch& batch, const std::vector<Share>& shares) {
     bill_.note_billed(batch, shares);
   };
+  collect_.may_begin = [this](const Series& series) { return bill_.may_begin(series); };
   collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
   collect_.set_longest_stretched(config_.budget.longest_interval.count());
   bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };
+  planner_.waits = [this](const Series& series) { return bill_.waits(series); };
   planner_.exists = [this](const Series& series) { return existence_.of(series); };
   bill_.items_of = [this](const Series& series, const Bill::UseItem& use) {
     if (reporting_) reporting_->checks().each_item_of(series, use);
@@ -195,11 +199,30 @@ void Agent::look_again() {
 void Agent::forget_unasked() {
   items_.keep_board();  // what was read from the board is not unasked
   if (reporting_) reporting_->tick();
-  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
-    board_.withdraw(series);
-    collect_.forget(series);
-    bill_.forget(series);
-  });
+  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) { part_from(series); });
+  collect_.forget_idle();
+  inventories_.forget_idle([this](const Inventory& inventory) { board_.withdraw(inventory); });
+  std::set<const Target*> used;
+  const auto use = [&used](const Target& target) { used.insert(&target); };
+  for (const auto& group : demand_.groups()) use(*group->target);
+  collect_.each_target(use);
+  existence_.each_target(use);
+  inventories_.each_target(use);
+  targets_->forget(used);
+  board_.shrink();
+}
+
+void Agent::forget_crowd() {
+  if (!demand_.may_be_crowded()) return;
+  items_.keep_board();
+  if (reporting_) reporting_->tick();
+  demand_.forget_crowd([this](Series& series) { part_from(series); });
+}
+
+void Agent::part_from(Series& series) {
+  board_.withdraw(series);
+  collect_.forget(series);
+  bill_.forget(series);
 }
 
 void Agent::open_weblogs() {
@@ -246,9 +269,9 @@ void Agent::start() {
   // What a moment's readings take goes back to the system after it. glibc would raise the bound by itself.
   mallopt(M_MMAP_THRESHOLD, kMappedFrom);
   organization_.start();
-  spawn(io_, "looking for the region", region_loop());
-  spawn(io_, "reading ahead", tick_loop());
-  spawn(io_, "web server logs", weblog_loop());
+  spawn_loop(io_, "looking for the region", region_loop());
+  spawn_loop(io_, tick_heart_.of(), tick_loop());
+  spawn_loop(io_, weblog_heart_.of(), weblog_loop());
   if (reporting_) reporting_->start();
 }
 
@@ -271,7 +294,11 @@ asio::awaitable<void> Agent::region_loop() {
 asio::awaitable<void> Agent::weblog_loop() {
   asio::steady_timer timer(io_);
   for (;;) {
-    while (weblogs_.step()) co_await asio::post(io_, asio::use_awaitable);
+    weblog_heart_.beat();
+    while (weblogs_.step()) {
+      weblog_heart_.beat();
+      co_await asio::post(io_, asio::use_awaitable);
+    }
     timer.expires_after(kWeblogPause);
     asio::error_code stopped;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
@@ -296,6 +323,8 @@ asio::awaitable<void> Agent::wait_for_tick() {
 asio::awaitable<void> Agent::tick_loop() {
   for (unsigned ticks = 1;; ++ticks) {
     co_await wait_for_tick();
+    tick_heart_.beat();
+    flush_log();
     if (accounts_seen_ != targets_->revision()) look_again();
     items_.keep_board();
     inventories_.tick();
@@ -305,6 +334,7 @@ asio::awaitable<void> Agent::tick_loop() {
     socket_entrance_.tick();
     status_.tick();
     bill_.tick();
+    forget_crowd();
     if (ticks % kTicksBetweenForgetting == 0) {
       forget_unasked();
       keep_delays();

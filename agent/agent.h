@@ -43,6 +43,7 @@
 #include "base/clock.h"
 #include "base/environment.h"
 #include "base/result.h"
+#include "base/watchdog.h"
 #include "weblog/logs.h"
 
 namespace bakusoku::agent {
@@ -52,7 +53,8 @@ class Agent {
   /// Reads the AWS tools' configuration; sends nothing yet. `io` outlives the agent. Errors: invalid, denied.
   [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& io, Config config,
                                                              const Environment& environment,
-                                                             Clock clock = system_clock());
+                                                             Clock clock = system_clock(),
+                                                             SteadyClock steady = steady_time());
 
   /// Opens the entrances. Errors: invalid, denied, io.
   [[nodiscard]] Result<void> open_entrances();
@@ -75,8 +77,10 @@ class Agent {
   /// Errors: invalid, denied, io.
   [[nodiscard]] Result<void> reload(Config next);
 
-  /// Forgets the metrics nobody asked for; start() does it once a minute.
+  /// Forgets what nobody asked for; start() does it once a minute.
   void forget_unasked();
+  /// Forgets metrics before their time when there are too many without a value; start() looks once a second.
+  void forget_crowd();
   /// Writes what was learnt of publication delays, if it has changed; start() does it once a minute.
   void keep_delays();
 
@@ -90,11 +94,15 @@ class Agent {
   [[nodiscard]] const Reporting* reporting() const { return reporting_.get(); }
   [[nodiscard]] Bill& bill() { return bill_; }
   [[nodiscard]] const Config& config() const { return config_; }
+  /// Of the loops that turn for ever from start() on.
+  [[nodiscard]] std::vector<const Heart*> hearts() const { return {&tick_heart_, &weblog_heart_}; }
 
  private:
-  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock);
+  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock,
+        SteadyClock steady);
   void use_accounts(Targets::Plan plan);
   void look_again();
+  void part_from(Series& series);
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
   [[nodiscard]] asio::awaitable<void> wait_for_tick();
@@ -107,6 +115,8 @@ class Agent {
   Organization organization_;
   uint64_t accounts_seen_ = 0;  // the revision of the targets that everything follows
   bool started_ = false;
+  Heart tick_heart_{"reading ahead"};
+  Heart weblog_heart_{"web server logs"};
   asio::steady_timer beat_;
   std::chrono::steady_clock::time_point hurried_until_{};  // somebody waits for the first values of new items
   Stats stats_;

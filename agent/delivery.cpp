@@ -33,7 +33,7 @@ Delivery::Delivery(Parts parts)
 void Delivery::start() {
   put_ = std::make_shared<Event>(parts_.io);
   running_ = true;
-  spawn(parts_.io, "delivery", loop(), [this] { running_ = false; });
+  spawn_loop(parts_.io, "delivery", loop(), [this] { running_ = false; });
 }
 
 void Delivery::stop() {

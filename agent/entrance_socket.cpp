@@ -169,7 +169,7 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
   asio::error_code closed;
   if (listener_) listener_->close(closed);
   listener_ = std::make_shared<Listener>(io_, fd);
-  spawn(io_, "the socket's accept loop", accept_loop(listener_));
+  spawn_loop(io_, "the socket's accept loop", accept_loop(listener_));
   return {};
 }
 

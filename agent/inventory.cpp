@@ -30,6 +30,8 @@ constexpr std::chrono::seconds kFirstRetry{5};
 constexpr std::chrono::seconds kCredentialsRetry{30};
 // A region that is closed is tried again so often.
 constexpr std::chrono::hours kClosedRetry{1};
+// No question takes longer, so that nobody holds one that is forgotten.
+constexpr std::chrono::hours kForgetIdle{1};
 
 const std::array<Service, 2>& services() {
   static const std::array<Service, 2> kServices = {ec2_service(), alarm_service()};
@@ -108,8 +110,10 @@ const Resource* Snapshot::only_by_name(std::string_view name) const {
 
 const Snapshot::Sorted* Snapshot::sorted_by(const std::string& field) const {
   const auto known = sorted_.find(field);
-  if (known != sorted_.end()) return &known->second;
-  if (sorted_.size() == kMaxSorted) return nullptr;
+  if (known != sorted_.end()) {
+    known->second.used = ++questions_;
+    return &known->second.values;
+  }
   Sorted sorted;
   for (uint32_t at = 0; at < resources_.size(); ++at) {
     if (resources_[at].gone) continue;
@@ -117,15 +121,24 @@ const Snapshot::Sorted* Snapshot::sorted_by(const std::string& field) const {
   }
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  return &sorted_.emplace(field, std::move(sorted)).first->second;
+  if (sorted.empty()) {
+    static const Sorted kNone;
+    return &kNone;
+  }
+  if (sorted_.size() == kMaxSorted) {
+    sorted_.erase(std::min_element(sorted_.begin(), sorted_.end(), [](const auto& a, const auto& b) {
+      return a.second.used < b.second.used;
+    }));
+  }
+  return &sorted_.emplace(field, SortedField{std::move(sorted), ++questions_}).first->second.values;
 }
 
 std::vector<const Resource*> Snapshot::matching(const Filter& filter) const {
   // Of the conditions the one that the fewest fit says which resources are looked at.
   std::optional<std::span<const Sorted::value_type>> fewest;
-  for (const Condition& condition : filter) {
+  for (size_t number = 0; number < std::min(filter.size(), kMaxSorted); ++number) {
+    const Condition& condition = filter[number];
     const Sorted* const sorted = sorted_by(condition.field);
-    if (sorted == nullptr) continue;
     const auto [first, last] =
         std::equal_range(sorted->begin(), sorted->end(), Sorted::value_type(condition.value, 0),
                          [](const auto& left, const auto& right) { return left.first < right.first; });
@@ -205,22 +218,24 @@ std::string service_names() {
 }
 
 Inventory::Inventory(asio::io_context& io, const Service& service, const Target& target,
-                     std::chrono::seconds interval, Clock clock, InventoryCounters& counters)
+                     std::chrono::seconds interval, Clock clock, InventoryCounters& counters,
+                     SteadyClock steady)
     : io_(io),
       service_(service),
       target_(target),
       interval_(interval),
       clock_(std::move(clock)),
+      steady_(std::move(steady)),
       counters_(counters) {}
 
 bool Inventory::young_enough() const {
-  return snapshot_ && (!failure_ || steady_clock::now() - read_ended_ < interval_ * kStaleIntervals);
+  return snapshot_ && (!failure_ || steady_() - read_ended_ < interval_ * kStaleIntervals);
 }
 
 bool Inventory::closed() const { return closed_ && target_.account->config.regions.all; }
 
 Inventory::Snap Inventory::now() {
-  const auto asked = steady_clock::now();
+  const auto asked = steady_();
   const bool was_idle = asked - last_asked_ >= interval_ * kIdleIntervals;
   last_asked_ = asked;
   // After an idle spell the snapshot may be of any age: the asker waits for a new one.
@@ -230,7 +245,7 @@ Inventory::Snap Inventory::now() {
 
 Inventory::Snap Inventory::now_or_start() {
   Snap snapshot = now();
-  if (!snapshot && !reading_ && (!failure_ || steady_clock::now() >= failed_until_)) start_reading();
+  if (!snapshot && !reading_ && (!failure_ || steady_() >= failed_until_)) start_reading();
   return snapshot;
 }
 
@@ -252,14 +267,14 @@ void Inventory::forget() {
 
 asio::awaitable<Result<Inventory::Snap>> Inventory::get(Deadline deadline) {
   if (Snap snapshot = now()) co_return snapshot;
-  if (!reading_ && failure_ && steady_clock::now() < failed_until_) co_return fail(*failure_);
+  if (!reading_ && failure_ && steady_() < failed_until_) co_return fail(*failure_);
   co_return co_await read_and_wait(deadline);
 }
 
 asio::awaitable<Result<Inventory::Snap>> Inventory::newer_than(Snap seen, Deadline deadline) {
   if (snapshot_ != seen && young_enough()) co_return snapshot_;
   if (!reading_) {
-    const auto asked = steady_clock::now();
+    const auto asked = steady_();
     const bool allowed = !last_early_ || asked - *last_early_ >= interval_;
     if (!allowed) co_return seen;
     last_early_ = asked;
@@ -295,7 +310,7 @@ asio::awaitable<void> Inventory::run_reading() {
   const uint64_t forgotten = forgotten_;
   Result<std::shared_ptr<Snapshot>> read = co_await service_.read(target_);
   if (read) (*read)->finish(clock_());
-  const auto ended = steady_clock::now();
+  const auto ended = steady_();
   if (forgotten != forgotten_) {
     // Of the account as it was before a reload: neither list nor failure, and who waits has it read again.
     spdlog::debug("{} list of {}: the account was changed in the configuration meanwhile", service_.person,
@@ -335,7 +350,7 @@ asio::awaitable<void> Inventory::run_reading() {
 }
 
 Span Inventory::current_span() const {
-  const auto at = steady_clock::now();
+  const auto at = steady_();
   auto left = std::max(next_ - at, steady_clock::duration::zero()) + kReadingTakes;
   if (failure_) left = std::min(left, read_ended_ + interval_ * kStaleIntervals - at);
   const int64_t now = unix_seconds(clock_());
@@ -344,16 +359,21 @@ Span Inventory::current_span() const {
 }
 
 void Inventory::tick() {
-  const auto now = steady_clock::now();
+  const auto now = steady_();
   if (reading_ || now < next_ || now - last_asked_ >= interval_ * kIdleIntervals) return;
   start_reading();
+}
+
+bool Inventory::is_idle() const {
+  return !reading_ &&
+         steady_() - last_asked_ >= std::max<Steady::duration>(kForgetIdle, interval_ * kIdleIntervals);
 }
 
 Inventory& Inventories::of(const Service& service, const Target& target) {
   auto& inventory = inventories_[{&service, &target}];
   if (!inventory) {
-    inventory =
-        std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_, counters_);
+    inventory = std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_,
+                                            counters_, steady_);
   }
   return *inventory;
 }
@@ -383,6 +403,18 @@ void Inventories::tick() {
 void Inventories::configure(InventoryConfig config) {
   config_ = std::move(config);
   for (auto& [of, inventory] : inventories_) inventory->set_interval(interval_of(*of.first, config_));
+}
+
+void Inventories::forget_idle(const std::function<void(const Inventory&)>& farewell) {
+  std::erase_if(inventories_, [&](const auto& entry) {
+    if (!entry.second->is_idle()) return false;
+    farewell(*entry.second);
+    return true;
+  });
+}
+
+void Inventories::each_target(const std::function<void(const Target&)>& use) const {
+  for (const auto& [of, inventory] : inventories_) use(*of.second);
 }
 
 void Inventories::forget(const std::function<bool(const Target&)>& of) {

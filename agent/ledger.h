@@ -53,8 +53,11 @@ class Ledger {
 
   /// Stands for an item; good until the next call of write_items().
   using ItemId = uint32_t;
-  /// An item of a host; the host is empty where nobody named one. Beyond a million all are one.
+  /// An item of a host; the host is empty where nobody named one. Beyond a million all are
+  /// one, and beyond half a million those without a host.
   [[nodiscard]] ItemId item(std::string_view host, std::string_view key);
+  /// Whether the item has cost anything in the last five weeks.
+  [[nodiscard]] bool knows(std::string_view host, std::string_view key) const;
   void add_shares(ItemId item, uint32_t sixtieths);
 
   /// Writes the sums that changed and some of the names of new items. Errors: io; nothing is lost by them.
@@ -125,6 +128,7 @@ class Ledger {
   bool on_disk_ = false;
   KeptFile file_;
   int64_t day_ = 0;
+  int64_t believed_ = 0;  // the day by which things are old: a clock that jumps far is believed a day later
   int64_t since_ = 0;
   Charges today_;
   Charges yesterday_;

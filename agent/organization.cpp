@@ -53,7 +53,7 @@ void Organization::say_unknown(const std::string& why) {
 void Organization::start() {
   if (!config_.used || changed_) return;
   changed_ = std::make_shared<Event>(io_);
-  spawn(io_, "listing the organization", loop());
+  spawn_loop(io_, "listing the organization", loop());
 }
 
 void Organization::change(OrganizationConfig config) {

@@ -62,7 +62,7 @@ Result<void> Port::open(Settings settings, Serve serve, std::function<void()> re
     }
     close();
     acceptor_ = std::move(acceptor);
-    spawn(io_, "an accept loop", accept_loop(acceptor_));
+    spawn_loop(io_, "an accept loop", accept_loop(acceptor_));
   }
   settings_ = std::move(settings);
   serve_ = std::move(serve);

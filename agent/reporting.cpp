@@ -224,7 +224,7 @@ void Reporting::set_own_hosts() {
 void Reporting::start() {
   started_ = true;
   changed_ = std::make_shared<Event>(parts_.io);
-  spawn(parts_.io, "the list of hosts", discover_loop());
+  spawn_loop(parts_.io, "the list of hosts", discover_loop());
   for (const auto& destination : destinations_) start(*destination);
 }
 

@@ -7,6 +7,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <exception>
 #include <new>
 #include <string_view>
@@ -39,6 +40,22 @@ void spawn(asio::io_context& io, std::string_view what, asio::awaitable<void> co
 
 inline void spawn(asio::io_context& io, std::string_view what, asio::awaitable<void> coroutine) {
   spawn(io, what, std::move(coroutine), [] {});
+}
+
+/// A loop that the agent cannot be without: an exception that ends it ends io_context::run() too, so that the
+/// process ends and is started again. Without it the agent would go on, and nobody would see what it lacks.
+template <typename Ended>
+void spawn_loop(asio::io_context& io, std::string_view what, asio::awaitable<void> coroutine, Ended ended) {
+  asio::co_spawn(io, std::move(coroutine),
+                 [&io, what, ended = std::move(ended)](const std::exception_ptr& failure) mutable {
+                   log_exception(what, failure);
+                   ended();
+                   if (failure) asio::post(io, [failure] { std::rethrow_exception(failure); });
+                 });
+}
+
+inline void spawn_loop(asio::io_context& io, std::string_view what, asio::awaitable<void> coroutine) {
+  spawn_loop(io, what, std::move(coroutine), [] {});
 }
 
 }  // namespace bakusoku::agent

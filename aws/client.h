@@ -104,6 +104,8 @@ class Client {
   /// Where calls to a service go: its endpoint's URL; empty when there is none.
   [[nodiscard]] std::string endpoint_of(std::string_view service, std::string_view region) const;
   [[nodiscard]] int64_t now() const;  // unix seconds
+  /// Nobody asks for that region any more: what is kept of its pace goes, unless a call is under way.
+  void forget_region(std::string_view region);
 
  private:
   struct State;

@@ -35,6 +35,9 @@ std::string_view advice(std::string_view words) {
   return "if a proxy or a private CA signs it, name that CA's file in AWS_CA_BUNDLE";
 }
 
+// An answer may be inflated to so many times what came, and this much more: XML shrinks to a thirtieth.
+constexpr size_t kMostInflated = 100;
+constexpr size_t kAlwaysInflated = 1u << 20;
 constexpr size_t kMaxHeaders = 256;
 constexpr size_t kMaxHeaderBytes = 128u << 10;
 constexpr long kBufferBytes = 64L << 10;  // a request of 500 metrics and its answer have about as much
@@ -72,6 +75,8 @@ struct Transfer {
   size_t max_body_bytes = 0;
   size_t header_bytes = 0;
   bool body_too_long = false;
+  bool inflates_too_far = false;
+  int codings = 0;  // in which the body is compressed, one inside the other
   bool headers_too_long = false;
   bool headers_complete = false;
   bool finished = false;
@@ -143,6 +148,16 @@ size_t on_body(char* data, size_t size, size_t count, void* user) noexcept {
   auto& transfer = *static_cast<Transfer*>(user);
   const size_t bytes = size * count;
   std::string& body = transfer.reply.body;
+  // A few kilobytes may stand for gigabytes, and inflating them holds up everything else.
+  if (transfer.codings > 0) {
+    curl_off_t came = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_DOWNLOAD_T, &came);
+    if (body.size() + bytes >
+        kAlwaysInflated + static_cast<size_t>(std::max<curl_off_t>(came, 0)) * kMostInflated) {
+      transfer.inflates_too_far = true;
+      return 0;
+    }
+  }
   if (bytes > transfer.max_body_bytes - body.size()) {
     transfer.body_too_long = true;
     return 0;
@@ -155,11 +170,30 @@ size_t on_body(char* data, size_t size, size_t count, void* user) noexcept {
   return bytes;
 }
 
+bool is_header(const HttpHeader& header, const char* name) {
+  return curl_strequal(header.name.c_str(), name) != 0;
+}
+
+// Of Content-Encoding or Transfer-Encoding, which curl undoes in turn.
+int codings_in(std::string_view value) {
+  int codings = 0;
+  while (!value.empty()) {
+    const size_t end = std::min(value.find(','), value.size());
+    const std::string one(trimmed(value.substr(0, end)));
+    value.remove_prefix(std::min(end + 1, value.size()));
+    const bool is_none = one.empty() || curl_strequal(one.c_str(), "identity") != 0 ||
+                         curl_strequal(one.c_str(), "chunked") != 0;
+    if (!is_none) ++codings;
+  }
+  return codings;
+}
+
 void read_header(Transfer& transfer, std::string_view line) {
   HttpReply& reply = transfer.reply;
   if (line.starts_with("HTTP/")) {  // a new reply: after "100 Continue", for one
     reply.headers.clear();
     transfer.headers_complete = false;
+    transfer.codings = 0;
     return;
   }
   if (trimmed(line).empty()) transfer.headers_complete = true;
@@ -167,7 +201,10 @@ void read_header(Transfer& transfer, std::string_view line) {
   if (colon == std::string_view::npos) return;
   HttpHeader header{std::string(trimmed(line.substr(0, colon))),
                     std::string(trimmed(line.substr(colon + 1)))};
-  if (header.name.size() == 14 && curl_strequal(header.name.c_str(), "content-length") != 0) {
+  if (is_header(header, "content-encoding") || is_header(header, "transfer-encoding")) {
+    transfer.codings += codings_in(header.value);
+  }
+  if (is_header(header, "content-length")) {
     size_t length = 0;
     const auto [end, error] =
         std::from_chars(header.value.data(), header.value.data() + header.value.size(), length);
@@ -187,6 +224,11 @@ size_t on_header(char* data, size_t size, size_t count, void* user) noexcept {
   try {
     read_header(transfer, std::string_view(data, bytes));
   } catch (...) {
+    return 0;
+  }
+  // What is compressed twice may stand for a million times as much, without a byte of it arriving here.
+  if (transfer.codings > 1) {
+    transfer.inflates_too_far = true;
     return 0;
   }
   return bytes;
@@ -570,6 +612,13 @@ struct Http::State : std::enable_shared_from_this<Http::State> {
     if (transfer.body_too_long) {
       return error(ErrorKind::corrupt,
                    fmt::format("the reply is longer than {} bytes", settings.max_body_bytes));
+    }
+    if (transfer.inflates_too_far) {
+      return error(
+          ErrorKind::corrupt,
+          fmt::format("the reply is compressed further than any answer of AWS's (more than {} times, or "
+                      "twice over); check what answers there",
+                      kMostInflated));
     }
     if (transfer.headers_too_long)
       return error(ErrorKind::corrupt, "the reply has too many or too long headers");

@@ -225,6 +225,45 @@ TEST_F(HttpTest, refuses_a_gzip_bomb) {
   EXPECT_NE(got.error().message.find("longer than 1048576 bytes"), std::string::npos) << got.error().message;
 }
 
+// 64 MB within the limit of the reply's length would be inflated in one turn of the loop, from what one read
+// of the socket brings.
+TEST_F(HttpTest, stops_inflating_long_before_the_limit_of_its_length) {
+  const std::string packed = gzip(std::string(60 << 20, 'a'));
+  bool asked_for_none = false;
+  ScriptedServer server([&](const SeenRequest& request) {
+    asked_for_none = request.headers.at("accept-encoding") == "identity";
+    return reply(200, packed, {"Content-Encoding: gzip"});
+  });
+  HttpRequest request = get(server);
+  request.headers.push_back({"Accept-Encoding", "identity"});
+  const Result<HttpReply> got = send(std::move(request));
+  EXPECT_TRUE(asked_for_none);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, ErrorKind::corrupt);
+  EXPECT_NE(got.error().message.find("more than 100 times"), std::string::npos) << got.error().message;
+}
+
+// 40 KB of it are 40 MB of gzip, which are 40 GB of nothing.
+TEST_F(HttpTest, does_not_undo_two_compressions) {
+  const std::string packed = gzip(gzip(std::string(1000, 'a')));
+  for (const std::vector<std::string>& headers :
+       std::vector<std::vector<std::string>>{{"Content-Encoding: gzip, gzip"},
+                                             {"Content-Encoding: gzip", "Content-Encoding: gzip"},
+                                             {"Content-Encoding: gzip,deflate"},
+                                             {"content-encoding: gzip", "Transfer-Encoding: gzip"}}) {
+    ScriptedServer server([&](const SeenRequest&) { return reply(200, packed, headers); });
+    const Result<HttpReply> got = send(get(server));
+    ASSERT_FALSE(got) << headers.front();
+    EXPECT_EQ(got.error().kind, ErrorKind::corrupt);
+    EXPECT_NE(got.error().message.find("twice over"), std::string::npos) << got.error().message;
+  }
+  ScriptedServer plain(
+      [&](const SeenRequest&) { return reply(200, "whole", {"Content-Encoding: identity"}); });
+  const Result<HttpReply> got = send(get(plain));
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->body, "whole");
+}
+
 TEST_F(HttpTest, a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not) {
   ScriptedServer server([&](const SeenRequest& request) {
     return reply(200, std::string(std::stoul(request.target.substr(1)), 'b'));

@@ -1,13 +1,14 @@
 #include "base/log.h"
 
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <memory>
 
+#include "base/log_output.h"
 #include "base/utf8.h"
 
 namespace bakusoku {
@@ -77,7 +78,7 @@ Result<spdlog::level::level_enum> level_of(std::string_view level) {
 Result<void> set_up_log(std::string_view level, bool plain) {
   const auto value = level_of(level);
   if (!value) return fail(value.error());
-  auto output = std::make_shared<spdlog::sinks::stderr_color_sink_st>();
+  auto output = std::make_shared<LogOutput>(STDERR_FILENO);
   auto problems = std::make_shared<ProblemSink>();
   output->set_level(*value);
   problems->set_level(spdlog::level::warn);
@@ -110,10 +111,22 @@ void set_log_level(std::string_view level) {
 }
 
 std::vector<Problem> recent_problems() {
+  std::vector<Problem> all;
+  uint64_t lost = 0;
   for (const auto& sink : spdlog::default_logger()->sinks()) {
-    if (const auto* problems = dynamic_cast<const ProblemSink*>(sink.get())) return problems->problems();
+    if (const auto* problems = dynamic_cast<const ProblemSink*>(sink.get())) all = problems->problems();
+    if (const auto* output = dynamic_cast<const LogOutput*>(sink.get())) lost = output->lost();
   }
-  return {};
+  if (lost != 0) {
+    const WallTime now = std::chrono::system_clock::now();
+    all.push_back(Problem{now, now, 1, true,
+                          fmt::format("{} lines of the log were lost since the start: whoever reads it "
+                                      "(standard error) did not take them",
+                                      lost)});
+  }
+  return all;
 }
+
+void flush_log() { spdlog::default_logger()->flush(); }
 
 }  // namespace bakusoku

@@ -33,4 +33,7 @@ struct Problem {
 /// The latest problems that were logged, whatever the log's level, the newest last.
 [[nodiscard]] std::vector<Problem> recent_problems();
 
+/// Writes what waits for a reader that did not take it at once; once a second.
+void flush_log();
+
 }  // namespace bakusoku

@@ -6,6 +6,7 @@
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
+#include <exception>
 #include <memory>
 #include <new>
 
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/version.h"
+#include "base/watchdog.h"
 #include "cli/command.h"
 
 namespace bakusoku::cli {
@@ -106,9 +108,16 @@ int run_agent(const Options& options) {
   spdlog::info("bakusoku {} answers on {}{}{}; configuration: {}", kVersion, running.agent.socket,
                running.agent.listen.empty() ? "" : " and ", running.agent.listen,
                running.file.empty() ? "defaults" : running.file);
-  io.run();
+  int status = kOk;
+  try {
+    const Watchdog watchdog((*agent)->hearts(), Watchdog::settings_of(Environment::of_process()));
+    io.run();
+  } catch (const std::exception& exception) {
+    spdlog::error("{}; the agent ends, so that the service manager starts it again", exception.what());
+    status = kFailed;
+  }
   (*agent)->write_ledger();
-  return kOk;
+  return status;
 }
 
 }  // namespace
