@@ -53,7 +53,12 @@ def main():
             if not any((SOURCE / "fuzz/corpus" / name).glob("*")):
                 wrong.append(f"{path.relative_to(SOURCE)}: fuzz/corpus/{name} is empty, so nothing is replayed")
     scripts = sorted((SOURCE / "tests/e2e").glob("test_*.py"))
-    listed = set(re.findall(r"^ *bakusoku_e2e\((\w+)", (SOURCE / "tests/CMakeLists.txt").read_text(encoding="utf-8"), re.M))
+    listing = (SOURCE / "tests/CMakeLists.txt").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^ *bakusoku_e2e\((\w+)", listing, re.M))
+    for name, classes in re.findall(r"^ *bakusoku_e2e\((\w+)[^)]*\bCLASSES ([\w ]+)", listing, re.M):
+        text = (SOURCE / f"tests/e2e/test_{name}.py").read_text(encoding="utf-8")
+        theirs = {each for each, body in re.findall(r"^class (\w+)(.*?)(?=^class |\Z)", text, re.M | re.S) if "    def test_" in body}
+        wrong += [f"tests/e2e/test_{name}.py: {each} is not among its CLASSES" for each in sorted(theirs - set(classes.split()))]
     # Some run in plain builds only, so the list itself is what counts.
     wrong += [f"{path.relative_to(SOURCE)}: in no bakusoku_e2e(...)" for path in scripts if path.stem[5:] not in listed]
     if not units or not scripts or not suites:
