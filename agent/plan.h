@@ -27,6 +27,7 @@ struct PlannedSeries {
   int64_t period = 300;
   int64_t interval = 300;  // between two readings that the item wants
   Exists exists = Exists::unknown;
+  bool zero = false;  // what is missing counts as 0
 };
 
 struct PlanTerms {
@@ -42,6 +43,7 @@ struct Plan {
   size_t series = 0;  // distinct ones
   size_t there = 0;   // metrics that CloudWatch lists
   size_t absent = 0;  // metrics that it does not list: they are not asked for
+  size_t zero = 0;    // of those, metrics that count as 0
   size_t unknown = 0;
   double calls_per_minute = 0;
   double usd_per_month = 0;
