@@ -32,12 +32,13 @@ static_assert(kPlannedAtOnce >= 50 * kMaxQueriesPerCall);
 // Nothing with a common start that far back shares a call.
 constexpr int64_t kLongestUnit = 7 * 86400;
 
-using MetricIdentity = std::tuple<const std::string*, const std::string*, const std::string*,
-                                  const std::vector<aws::cloudwatch::NamedQuery>*, const Dimensions*>;
+using MetricIdentity =
+    std::tuple<const std::string*, const std::string*, const std::string*,
+               const std::vector<aws::cloudwatch::NamedQuery>*, const std::string*, const Dimensions*>;
 
 MetricIdentity metric_of(const Series& series) {
   const MetricName& name = *series.name;
-  return {name.namespace_, name.metric, name.account_id, name.inputs, series.dimensions.get()};
+  return {name.namespace_, name.metric, name.account_id, name.inputs, name.unit, series.dimensions.get()};
 }
 
 size_t queries_of(const Series& series) {
@@ -50,7 +51,7 @@ int64_t period_of(const Due& due) { return due.series->group->period; }
 // minute, or five where the datapoints may be older than 15 days, or an hour where older than 63 days, which
 // the period tells. Source: Amazon CloudWatch API Reference, GetMetricData, StartTime.
 int64_t start_unit(int64_t period) {
-  if (period == 5 || period == 10 || period == 30) return period;
+  if (period == 5 || period == 10 || period == 20 || period == 30) return period;
   return std::lcm(period, int64_t{period < 300 ? 60 : period < 3600 ? 300 : 3600});
 }
 

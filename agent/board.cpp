@@ -23,7 +23,7 @@ namespace {
 
 constexpr uint32_t kFewestSlots = 1024;
 constexpr uint32_t kMostSlots = 1u << 22;
-constexpr uint32_t kPostedBits = (1u << 23) - 1;  // of Series::posted
+constexpr uint32_t kPostedBits = (1u << 22) - 1;  // of Series::posted
 
 // Linear probing is still quick when seven slots of eight are taken.
 constexpr size_t room(uint32_t slots) { return size_t{slots} / 8 * 7; }

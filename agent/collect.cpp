@@ -30,8 +30,11 @@ constexpr std::chrono::seconds kLongestHold{300};
 constexpr std::chrono::seconds kLongestCredentialsHold{30};  // they may be mended at any moment
 // A call that failed while others were answered: its series are read again after this long.
 constexpr std::chrono::seconds kCallHold{10};
-// A single series' own failure (an internal error of CloudWatch, access forbidden) is answered for this long.
+// A single series' own failure (an internal error of CloudWatch, access forbidden) is answered for this long
+// ...
 constexpr std::chrono::seconds kSeriesHold{30};
+// ... and doubled each time, up to this or the series' interval: what fails costs as much as what does not.
+constexpr std::chrono::seconds kLongestSeriesHold{300};
 // ... and when CloudWatch finds its query invalid, which only a change of the item key mends.
 constexpr std::chrono::seconds kRefusedHold{300};
 // A new series that waits for the month's budget is looked at again after this long.
@@ -53,8 +56,11 @@ constexpr std::chrono::seconds kPatience{30};
 constexpr std::chrono::seconds kLongestWait{10};  // of a call for its place in the spread
 // Of a namespace and class of periods: enough to tell one late datapoint in a hundred within a few periods.
 constexpr size_t kSampledSeries = 48;
+constexpr int64_t kZerosToldEvery = 60;
 constexpr std::string_view kInternalError = "InternalError";
 constexpr std::string_view kForbidden = "Forbidden";
+constexpr std::string_view kDamaged = "Damaged";
+constexpr std::string_view kMultipleUnits = "MultipleUnits";
 
 // True when CloudWatch found a query of the call invalid; one such query fails the whole call.
 bool is_refusal(const Error& error) {
@@ -68,7 +74,20 @@ std::chrono::seconds hold_of(const Series& series) {
   const Error& failure = *series.failure();
   if (is_refusal(failure)) return kRefusedHold;
   if (failure.code == kWaitsForBudget) return kBudgetHold;
-  return failure.code == kInternalError || failure.code == kForbidden ? kSeriesHold : kCallHold;
+  const bool of_series = failure.code == kInternalError || failure.code == kForbidden ||
+                         failure.code == kDamaged || failure.code == kMultipleUnits;
+  const std::chrono::seconds first = of_series ? kSeriesHold : kCallHold;
+  const uint32_t times = series.own_failures();
+  if (times <= 1) return first;
+  const std::chrono::seconds interval(
+      std::max(static_cast<int64_t>(series.ask_gap), int64_t{series.group->period}));
+  return std::min(first * (1 << std::min(times - 1, 16u)), std::max(kLongestSeriesHold, interval));
+}
+
+bool has_unit(const MetricName& name) {
+  if (name.inputs == nullptr) return name.unit != nullptr;
+  return std::none_of(name.inputs->begin(), name.inputs->end(),
+                      [](const auto& input) { return input.unit.empty(); });
 }
 
 Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) {
@@ -77,6 +96,13 @@ Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) 
                  fmt::format("cloudwatch:GetMetricData in {}: {}", target.description(), data.message),
                  std::string(kForbidden)};
   }
+  if (data.status == aws::cloudwatch::SeriesStatus::damaged) {
+    return Error{
+        ErrorKind::corrupt,
+        fmt::format("cloudwatch:GetMetricData in {}: what came of this metric is no list of datapoints: {}",
+                    target.description(), data.message),
+        std::string(kDamaged)};
+  }
   const bool denied = data.status == aws::cloudwatch::SeriesStatus::forbidden;
   const std::string_view why =
       denied ? "access to this metric is forbidden" : "CloudWatch reports an internal error for this metric";
@@ -84,6 +110,18 @@ Error failure_of(const aws::cloudwatch::SeriesData& data, const Target& target) 
                fmt::format("cloudwatch:GetMetricData in {}: {}{}{}", target.description(), why,
                            data.message.empty() ? "" : ": ", data.message),
                std::string(denied ? kForbidden : kInternalError)};
+}
+
+// CloudWatch gives the values of one of the units, and does not say of which.
+Error multiple_units(const Series& series, const std::string& said) {
+  return Error{
+      ErrorKind::invalid,
+      fmt::format("cloudwatch:GetMetricData in {}: this metric is published in several units, and "
+                  "CloudWatch gives the values of one of them only ({}); name the unit {}, such as Count",
+                  series.group->target->description(), said,
+                  series.name->inputs == nullptr ? "in the key (parameter 9)"
+                                                 : "of each metric in the key (their part 5)"),
+      std::string(kMultipleUnits)};
 }
 
 // Series of which something is lost. One that has no datapoints now and then looks the same.
@@ -145,6 +183,9 @@ struct Collect::Found {
   double value = 0;
   bool answered = false;
   bool partial = false;
+  size_t brought = 0;  // datapoints, also those that were not asked for
+  size_t dropped = 0;  // that had no number or no time
+  std::string said{};  // by AWS
   std::shared_ptr<const Error> failure;
   std::vector<Point> points;  // where more than the newest is wanted
 };
@@ -209,7 +250,9 @@ int64_t Collect::due(const Series& series, int64_t at) const {
   int64_t when = due_at(pace_of(series), progress, delay(series), at);
   if (series.paced == 0 && gap > period) {
     if (series.answered == 0 && series.read_until != 0) return kNever;
-    when = std::max({when, series.last_asked + gap - period, series.last_read + interval - gap});
+    // Neither can be later than now, unless the clock has been set back.
+    when = std::max({when, std::min<int64_t>(series.last_asked, at) + gap - period,
+                     std::min<int64_t>(series.last_read, at) + interval - gap});
   }
   if (series.failure())
     when = std::max(when, std::min<int64_t>(series.last_read, at) + hold_of(series).count());
@@ -318,6 +361,14 @@ void Collect::look(Group& group, int64_t at, std::vector<Series*>& into) {
   if (at < group.next_look && group.next_look - at <= group.period) return;
   int64_t next = newest_final(at, group.period, delay) + group.period + delay;
   for (Series* series : group.members) {
+    // What is of later than now was noted before the clock was set back.
+    const auto no_later = [at](Seconds32& time, int64_t otherwise) {
+      if (time > at) time = static_cast<Seconds32>(otherwise);
+    };
+    no_later(series->last_read, at);
+    no_later(series->last_asked, at);
+    no_later(series->absent_since, at);
+    no_later(series->wanted_from, 0);
     if (series->reading) continue;
     const int64_t when = due(*series, at);
     if (when <= at) {
@@ -377,7 +428,9 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
     const Group& group = *series->group;
     const int64_t period = group.period;
     const int64_t end = newest_final(at, period, delay(*series));
-    const int64_t from = series->fed ? std::min<int64_t>(series->wanted_from, end) : 0;
+    // Beyond now it is of a clock that has been set back since.
+    const bool knows_from = series->fed != 0 && series->wanted_from <= at;
+    const int64_t from = knows_from ? std::min<int64_t>(series->wanted_from, end) : 0;
     const bool missed = is_catching_up(from, end, pace_of(*series), config_.look_back);
     Due due{series, reading_window(end, period, config_.look_back, from, at)};
     if (missed) {
@@ -401,6 +454,7 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
         unknown.push_back(series);
         continue;
       }
+      if (is == Exists::there) series->absent_since = 0;
     }
     if (series->readings == 0 && may_begin) {
       if (auto waits = may_begin(*series)) {
@@ -688,14 +742,18 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
         if (all) slot.points.push_back(point);
       }
       slot.failure.reset();
+      slot.brought += data.points.size();
+      slot.dropped += data.dropped;
+      if (!data.message.empty()) slot.said = data.message;
       slot.partial = data.status == aws::cloudwatch::SeriesStatus::partial;
-      if (data.status == aws::cloudwatch::SeriesStatus::internal_error ||
-          data.status == aws::cloudwatch::SeriesStatus::forbidden ||
-          data.status == aws::cloudwatch::SeriesStatus::several) {
+      if (data.status != aws::cloudwatch::SeriesStatus::complete && !slot.partial) {
         slot.failure = std::make_shared<const Error>(failure_of(data, target));
+      } else if (slot.said.find(kMultipleUnits) != std::string::npos && !has_unit(*due.series->name)) {
+        slot.failure = std::make_shared<const Error>(multiple_units(*due.series, slot.said));
       }
     }
     if (!page->message.empty()) said = page->message;
+    if (page->unasked > 0) said = fmt::format("it has {} results that were not asked for", page->unasked);
     if (page->next_token.empty()) break;
     if (pages == kMaxPages || page->next_token == token) {
       co_return bakusoku::fail(ErrorKind::corrupt, "cloudwatch:GetMetricData in {} never came to a last page",
@@ -703,10 +761,20 @@ asio::awaitable<Result<std::vector<Collect::Found>>> Collect::read_once(Lane& la
     }
     token = page->next_token;
   }
-  // Left out, or begun and not completed, is not the same as empty.
+  // Left out, or begun and not completed, is not the same as empty. What came of one that is not completed is
+  // kept: metric math ends so at its limits.
   std::shared_ptr<const Error> left_out;
   for (Found& slot : found) {
-    if (slot.answered && !slot.partial) continue;
+    if (slot.failure) continue;
+    if (slot.answered && slot.brought == 0 && slot.dropped > 0) {
+      slot.failure = std::make_shared<const Error>(
+          Error{ErrorKind::corrupt,
+                fmt::format("cloudwatch:GetMetricData in {}: none of the {} values that came is a number{}{}",
+                            target.description(), slot.dropped, slot.said.empty() ? "" : ": ", slot.said),
+                std::string(kDamaged)});
+      continue;
+    }
+    if (slot.answered && (!slot.partial || slot.brought > 0)) continue;
     if (!left_out) {
       left_out = std::make_shared<const Error>(
           Error{ErrorKind::corrupt,
@@ -733,6 +801,15 @@ void Collect::tell_lag(const Batch& batch) const {
   if (worst) on_lag(*worst);
 }
 
+std::string Collect::remark_of(const Found& found) {
+  if (found.failure) return {};
+  std::string remark = found.said;
+  const auto add = [&remark](std::string text) { remark += (remark.empty() ? "" : "; ") + std::move(text); };
+  if (found.partial) add("PartialData: older datapoints may be missing");
+  if (found.dropped > 0) add(fmt::format("{} values that are no numbers were left out", found.dropped));
+  return remark;
+}
+
 void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found) {
   tell_lag(batch);
   const int64_t at = now();
@@ -743,15 +820,25 @@ void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::v
     const Due& due = batch.due[number];
     Series& series = *due.series;
     Found& slot = found[number];
-    if (slot.failure && slot.failure->code == kInternalError && taken.tries < kMostTries) {
+    // What keeps failing is not tried at once: each time costs as much as a reading.
+    if (slot.failure && slot.failure->code == kInternalError && taken.tries < kMostTries &&
+        series.own_failures() == 0) {
       again.push_back(due);
       continue;
     }
     series.read_until = static_cast<Seconds32>(due.window.end);
     series.point_clock = static_cast<Seconds32>(slot.clock);
     series.point_value = slot.value;
-    series.set_failure(slot.failure);
-    if (!slot.failure && !taken.missed) learn_delay(series, due.window, slot.points);
+    if (slot.failure) {
+      series.set_own_failure(slot.failure);
+    } else {
+      series.set_failure(nullptr);
+    }
+    series.set_remark(remark_of(slot));
+    // A value that is no number is neither late nor corrected when it is one.
+    if (!slot.failure && slot.dropped == 0 && !taken.missed) {
+      learn_delay(series, due.window, slot.points);
+    }
     series.group->next_look = std::min(series.group->next_look, this->due(series, at));
     if (series.fed == 0) continue;
     // Until the feeds say where they have got to: however late they do, nothing is passed over.
@@ -783,6 +870,11 @@ void Collect::settle_absent(const Due& due) {
   series.answered = 0;
   series.point_clock = 0;
   series.set_failure(nullptr);
+  series.set_remark({});
+  if (series.absent_since == 0 || series.absent_since > now()) {
+    series.absent_since = static_cast<Seconds32>(now());
+    if (series.zero != 0) tell_zero(series);
+  }
   read_.push_back(&series);
   if (series.fed != 0) readings_.push_back(Reading{&series, due.window, {}, nullptr, due.cut, true});
 }
@@ -794,6 +886,22 @@ void Collect::settle_waiting(Series& series, std::shared_ptr<const Error> why) {
   read_.push_back(&series);
 }
 
+// A mistake in the key looks like a counter that never counted.
+void Collect::tell_zero(const Series& series) {
+  if (zeros_++ == 0)
+    zero_ = fmt::format("{} in {}", series.description(), series.group->target->description());
+}
+
+void Collect::tell_zeros(int64_t at) {
+  if (zeros_ == 0 || (zeros_told_ <= at && at - zeros_told_ < kZerosToldEvery)) return;
+  spdlog::info(
+      "{} metrics that CloudWatch does not list count as 0 (<missing> is zero), such as {}: nothing was "
+      "counted so far, or the key is mistaken; bakusoku explain says since when",
+      zeros_, zero_);
+  zeros_ = 0;
+  zeros_told_ = at;
+}
+
 void Collect::note_failure(Series& series, std::shared_ptr<const Error> failure) {
   series.set_failure(std::move(failure));
   if (series.fed != 0) readings_.push_back(Reading{&series, {}, {}, series.failure(), false, false});
@@ -802,14 +910,19 @@ void Collect::note_failure(Series& series, std::shared_ptr<const Error> failure)
 // While other calls are answered it is the call's `own`; else it is the target's.
 void Collect::settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own) {
   const auto failure = std::make_shared<const Error>(error);
-  for (const Due& one : due) note_failure(*one.series, failure);
+  std::chrono::seconds longest{0};
+  for (const Due& one : due) {
+    if (own) one.series->set_own_failure(failure);
+    note_failure(*one.series, failure);
+    longest = std::max(longest, hold_of(*one.series));
+  }
   const int64_t again = now() + kCallHold.count();
   for (const Due& one : due) {
     one.series->group->next_look = own ? std::min(one.series->group->next_look, again) : 0;
   }
   if (own) {
     spdlog::warn("{} (asked for {} metrics; they are read again in {} s, others were answered)",
-                 error.message, due.size(), kCallHold.count());
+                 error.message, due.size(), longest.count());
     return;
   }
   lane.failure = failure;
@@ -916,7 +1029,7 @@ int64_t Collect::held_until(const Series& series) const {
     const auto left = std::chrono::ceil<std::chrono::seconds>(lane->failed_until - steady_clock::now());
     return now() + std::max<int64_t>(left.count(), 0);
   }
-  return series.last_read + hold_of(series).count();
+  return std::min<int64_t>(series.last_read, now()) + hold_of(series).count();
 }
 
 void Collect::forgive() {
@@ -1011,7 +1124,7 @@ void Collect::postpone_stale(Lane& lane, int64_t at) {
                                    [](const Queued& entry) { return entry.postponed; });
     if (lane.overloaded_since == 0 || waits) return;
     spdlog::info("metrics in {} are read in time again, after {} s", lane.target->description(),
-                 at - lane.overloaded_since);
+                 std::max<int64_t>(at - lane.overloaded_since, 0));
     lane.overloaded_since = 0;
     lane.overloaded_by = Limit::none;
     return;
@@ -1048,6 +1161,7 @@ void Collect::tick() {
   }
   look_at_all(at, nullptr);
   for (auto& [target, lane] : lanes_) start_workers(lane);
+  tell_zeros(at);
   last_tick_ = at;
 }
 

@@ -229,8 +229,11 @@ class Collect {
   void settle(Lane& lane, const Queued& taken, const Batch& batch, std::vector<Found> found);
   void read_again(Lane& lane, const Queued& taken, std::vector<Due> due);
   void tell_lag(const Batch& batch) const;
+  [[nodiscard]] static std::string remark_of(const Found& found);
   void settle_absent(const Due& due);
   void settle_waiting(Series& series, std::shared_ptr<const Error> why);
+  void tell_zero(const Series& series);
+  void tell_zeros(int64_t at);
   void settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own);
   void settle_missed(const std::vector<Due>& due, const Error& error);
   void settle_refusal(const std::vector<Due>& due, const Error& error);
@@ -253,6 +256,9 @@ class Collect {
   std::vector<Series*> read_;
   std::vector<Reading> readings_;
   std::unordered_map<const Series*, Sample> samples_;
+  size_t zeros_ = 0;  // series that came to count as 0 and are not listed, since that was told
+  std::string zero_;  // the first of them
+  int64_t zeros_told_ = 0;
 };
 
 }  // namespace bakusoku::agent

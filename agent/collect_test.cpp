@@ -7,6 +7,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
+#include <thread>
 
 #include "agent/agent.h"
 #include "agent/simulator_fixture.h"
@@ -27,12 +28,16 @@ class CollectTest : public testing::Test {
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
     auto config = parse_config("[metrics]\n" + metrics, "");
     ASSERT_TRUE(config);
-    auto agent = Agent::create(io_, std::move(*config), simulator_->environment());
+    auto agent = Agent::create(io_, std::move(*config), simulator_->environment(), clock());
     ASSERT_TRUE(agent) << agent.error().message;
     agent_ = std::move(*agent);
   }
 
   Collect& collect() { return agent_->collect(); }
+  Clock clock() {
+    return [this] { return std::chrono::system_clock::now() + later_; };
+  }
+  int64_t now() { return unix_seconds(clock()()); }
 
   /// A series somebody wants every datapoint of.
   Series& feed(const std::string& metric, const std::string& statistic = "Average", int period = 60) {
@@ -57,6 +62,30 @@ class CollectTest : public testing::Test {
     ASSERT_GE(readings_.size(), wanted) << "not read in time";
   }
 
+  /// So many times 15 s pass until a reading that succeeds; 20 when there is none.
+  int steps_to_a_reading() {
+    for (int steps = 0; steps < 20; ++steps) {
+      const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+      collect().forgive();
+      bool well = false;
+      for (int idle = 0; idle < 5 && std::chrono::steady_clock::now() < deadline; ++idle) {
+        io_.restart();
+        io_.run_for(milliseconds(5));
+        std::this_thread::sleep_for(milliseconds(2));  // what was missed is read at a pace of its own
+        collect().tick();
+        if (collect().calls_in_flight() > 0 || collect().series_gathered() > 0) idle = 0;
+        for (Collect::Reading& reading : collect().take_readings()) {
+          well = well || reading.failure == nullptr;
+          if (reading.failure == nullptr) readings_.push_back(std::move(reading));
+        }
+      }
+      if (well) return steps;
+      later_ += seconds(15);
+    }
+    return 20;
+  }
+
+  seconds later_{0};
   std::unique_ptr<Simulator> simulator_;
   asio::io_context io_;
   std::unique_ptr<Agent> agent_;
@@ -242,6 +271,94 @@ TEST_F(CollectTest, PrioritiesChangeWithTheConfiguration) {
   EXPECT_EQ(of(cpu), Priority::normal);
   EXPECT_EQ(of(network), Priority::low);
   EXPECT_EQ(of(feed("NetworkOut")), Priority::low) << "and those to come";
+}
+
+constexpr seconds kJumps[] = {std::chrono::hours(3), std::chrono::hours(24), std::chrono::hours(24 * 3653)};
+
+TEST_F(CollectTest, AClockThatWasAheadOrBehindForAWhileHoldsUpNoReading) {
+  start("list = 0");
+  Series& series = feed("CPUUtilization");
+  series.paced = 1;
+  series.ask_gap = 60;
+  collect().want(series, true);
+  run_until(1);
+  for (const seconds jump : kJumps) {
+    for (const seconds off : {jump, -jump}) {
+      later_ += off;
+      (void)steps_to_a_reading();  // AWS may refuse it, as its clock is another
+      later_ -= off;
+      readings_.clear();
+      EXPECT_LE(steps_to_a_reading(), 8) << "two minutes: " << off.count();
+      ASSERT_FALSE(readings_.empty()) << off.count();
+      const Window back = readings_.back().window;
+      EXPECT_LE(back.end, now()) << off.count();
+      EXPECT_GT(back.end, now() - 60 - collect().delay(series) - 60) << off.count();
+      EXPECT_LE(steps_to_a_reading(), 8) << "and it goes on: " << off.count();
+      EXPECT_GT(readings_.back().window.end, back.end) << off.count();
+    }
+  }
+}
+
+TEST_F(CollectTest, WhatWasNotedByAClockThatWasAheadIsSetBack) {
+  start("list = 0");
+  Series& series = feed("CPUUtilization");
+  series.paced = 1;
+  series.ask_gap = 60;
+  collect().want(series, true);
+  run_until(1);
+  for (const seconds jump : kJumps) {
+    const auto future = static_cast<Seconds32>(now() + jump.count());
+    series.last_read = series.last_asked = series.read_until = series.wanted_from = series.absent_since =
+        future;
+    series.group->next_look = future;
+    collect().tick();
+    EXPECT_LE(series.last_read, now()) << jump.count();
+    EXPECT_LE(series.last_asked, now());
+    EXPECT_LE(series.wanted_from, now());
+    EXPECT_LE(series.absent_since, now());
+    run_until(1);
+    EXPECT_LE(series.read_until, now()) << jump.count();
+    EXPECT_EQ(readings_.back().window.start, readings_.back().window.end - 5 * 60) << "as every reading";
+
+    // A failure is tried again after its own time, not after the jump.
+    series.set_failure(std::make_shared<const Error>(Error{ErrorKind::denied, "no", "Forbidden"}));
+    series.last_read = static_cast<Seconds32>(now() + jump.count());
+    series.group->next_look = series.last_read;
+    collect().tick();
+    EXPECT_LE(collect().held_until(series), now() + 30) << jump.count();
+    later_ += seconds(90);
+    run_until(1);
+    EXPECT_EQ(series.failure(), nullptr) << jump.count();
+  }
+}
+
+TEST_F(CollectTest, WhoAskedByAClockThatWasAheadIsAnsweredAndForgottenInTime) {
+  start("list = 0");
+  const std::string key = "aws.metric[AWS/EC2,CPUUtilization,,Average,60]";
+  Demand demand(agent_->targets());
+  const auto wanted = demand.add(
+      key,
+      *series_meant("aws.metric", std::vector<std::string>{"AWS/EC2", "CPUUtilization", "", "Average", "60"})
+           .value());
+  ASSERT_TRUE(wanted);
+  Series& series = *wanted->series;
+  const int64_t at = now();
+  const auto ignored = [](Series&) {};
+  for (const seconds jump : kJumps) {
+    Demand::note_asked(series, at + jump.count());
+    demand.forget_unasked(at, ignored);
+    EXPECT_LE(series.last_asked, at);
+    Demand::note_asked(series, at + 300);
+    EXPECT_EQ(series.ask_gap, 300u) << "the jump is no interval: " << jump.count();
+    series.last_asked = static_cast<Seconds32>(at);
+    // Back in time: what was asked is in the future, and its interval stays.
+    Demand::note_asked(series, at - jump.count());
+    EXPECT_EQ(series.ask_gap, 300u) << jump.count();
+    EXPECT_EQ(series.last_asked, static_cast<Seconds32>(at - jump.count()));
+    series.last_asked = static_cast<Seconds32>(at);
+  }
+  demand.forget_unasked(at + 3601, ignored);
+  EXPECT_EQ(demand.series(), 0u);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ std::string dimensions_text(const Dimensions& dimensions) {
 std::string inputs_text(const std::vector<aws::cloudwatch::NamedQuery>& inputs) {
   std::string text;
   for (const auto& input : inputs) {
-    for (const std::string* part : {&input.name, &input.namespace_, &input.metric, &input.statistic}) {
+    for (const std::string* part :
+         {&input.name, &input.namespace_, &input.metric, &input.statistic, &input.unit}) {
       text += *part;
       text += '\0';
     }
@@ -80,6 +81,7 @@ aws::cloudwatch::MetricQuery Series::query() const {
   query.metric = *name->metric;
   query.dimensions = *dimensions;
   query.statistic = *name->statistic;
+  if (name->unit != nullptr) query.unit = *name->unit;
   return query;
 }
 
@@ -88,6 +90,7 @@ std::string Series::description() const {
   if (name->inputs == nullptr) {
     append_metric(text, *name->namespace_, *name->metric, *dimensions);
     text += fmt::format(" {}", *name->statistic);
+    if (name->unit != nullptr) text += fmt::format(" in {}", *name->unit);
   } else {
     text = *name->metric;
     std::string_view separator = ", where ";
@@ -117,17 +120,36 @@ std::string_view to_string(Priority priority) {
 
 const std::shared_ptr<const Error>& Series::failure() const {
   static const std::shared_ptr<const Error> kNone;
-  return failure_ ? *failure_ : kNone;
+  return odd_ ? odd_->failure : kNone;
 }
 
 void Series::set_failure(std::shared_ptr<const Error> failure) {
-  if (!failure) {
-    failure_.reset();
-  } else if (failure_) {
-    *failure_ = std::move(failure);
-  } else {
-    failure_ = std::make_unique<std::shared_ptr<const Error>>(std::move(failure));
-  }
+  if (!failure && !odd_) return;
+  if (!odd_) odd_ = std::make_unique<Odd>();
+  odd_->failure = std::move(failure);
+  if (!odd_->failure) odd_->own_failures = 0;
+  tidy();
+}
+
+void Series::set_own_failure(std::shared_ptr<const Error> failure) {
+  set_failure(std::move(failure));
+  ++odd_->own_failures;
+}
+
+const std::string& Series::remark() const {
+  static const std::string kNone;
+  return odd_ ? odd_->remark : kNone;
+}
+
+void Series::set_remark(std::string remark) {
+  if (remark.empty() && !odd_) return;
+  if (!odd_) odd_ = std::make_unique<Odd>();
+  odd_->remark = std::move(remark);
+  tidy();
+}
+
+void Series::tidy() {
+  if (!odd_->failure && odd_->remark.empty()) odd_.reset();
 }
 
 Demand::Demand(Targets& targets, DemandLimits limits)
@@ -174,7 +196,9 @@ const Series* Demand::find(const MetricKey& meaning) const {
   const std::string& region = meaning.region.empty() ? account->default_region : meaning.region;
   const auto is_meant = [&](const MetricName& name) {
     const std::string_view linked = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
-    return *name.metric == meaning.metric && *name.statistic == meaning.statistic && linked == of.linked &&
+    const std::string_view unit = name.unit == nullptr ? "" : std::string_view(*name.unit);
+    return *name.metric == meaning.metric && *name.statistic == meaning.statistic && unit == meaning.unit &&
+           linked == of.linked &&
            (name.inputs == nullptr ? meaning.inputs.empty() : *name.inputs == meaning.inputs);
   };
   for (const auto& group : groups_) {
@@ -222,6 +246,7 @@ Result<Wanted> Demand::add(const MetricKey& meaning) {
     series_.insert(series);
     series->group->members.push_back(series);
   }
+  if (meaning.missing_is_zero) series->zero = 1;
   return Wanted{series, meaning.missing_is_zero};
 }
 
@@ -262,6 +287,7 @@ Group& Demand::group_of(const Target& target, const std::string* name_space, int
 const MetricName* Demand::intern(const MetricKey& meaning, std::string_view linked) {
   const auto kept = [this](std::string_view text) { return &*texts_.emplace(text).first; };
   MetricName name{kept(meaning.namespace_), kept(meaning.metric), kept(meaning.statistic), kept(linked)};
+  if (!meaning.unit.empty()) name.unit = kept(meaning.unit);
   if (!meaning.inputs.empty())
     name.inputs = &inputs_.try_emplace(inputs_text(meaning.inputs), meaning.inputs).first->second;
   return &*names_.insert(name).first;

@@ -48,6 +48,7 @@ struct MetricName {
   const std::string* statistic = nullptr;   // of metric math: empty
   const std::string* account_id = nullptr;  // a linked account; null or empty: the target's own
   const std::vector<aws::cloudwatch::NamedQuery>* inputs = nullptr;  // of metric math; null: a metric
+  const std::string* unit = nullptr;  // values of which are meant; null: of any
 
   friend auto operator<=>(const MetricName&, const MetricName&) = default;
 };
@@ -72,7 +73,8 @@ struct Series {
   uint64_t ask_gap : 20 = 0;  // seconds between the last two questions, kLongestGap at most; 0: asked once
   uint64_t paced : 1 = 0;     // ask_gap is the interval of an item that wants every datapoint
   uint64_t answered : 1 = 0;  // the newest reading has been given to somebody
-  uint64_t posted : 23 = 0;   // one more than its slot on the board; 0: not there
+  uint64_t posted : 22 = 0;   // one more than its slot on the board; 0: not there
+  uint64_t zero : 1 = 0;      // somebody takes what is missing for 0
   uint64_t fed : 1 = 0;       // somebody wants every datapoint of it, not only the newest
   uint64_t sampled : 1 = 0;   // its datapoints are looked at twice, to learn the publication delay
   uint64_t priority : 2 = 1;  // Priority
@@ -81,6 +83,8 @@ struct Series {
   uint32_t readings = 0;      // that AWS counted, of this series
   uint32_t place = 0;         // a hash of its metric, the same for all statistics of it and at each start
   Seconds32 wanted_from = 0;  // start of the oldest period that a feed has not seen; 0: as every reading
+  Seconds32 absent_since =
+      0;  // CloudWatch lists no such metric, looked at first then; 0: it does, or nobody looked
 
   Feeder* feeders = nullptr;  // the first of those for whom it is fed; theirs to keep
 
@@ -89,13 +93,27 @@ struct Series {
   /// Why the newest reading failed; null: it succeeded.
   [[nodiscard]] const std::shared_ptr<const Error>& failure() const;
   void set_failure(std::shared_ptr<const Error> failure);
+  /// How often in a row it has failed by itself, not with its account and region.
+  [[nodiscard]] uint32_t own_failures() const { return odd_ ? odd_->own_failures : 0; }
+  void set_own_failure(std::shared_ptr<const Error> failure);
+  /// What is to be said of the newest reading beside its datapoints; empty: nothing.
+  [[nodiscard]] const std::string& remark() const;
+  void set_remark(std::string remark);
 
   [[nodiscard]] aws::cloudwatch::MetricQuery query() const;
   /// "AWS/EC2 CPUUtilization (InstanceId=i-1) Average", for messages.
   [[nodiscard]] std::string description() const;
 
  private:
-  std::unique_ptr<std::shared_ptr<const Error>> failure_;  // which few series have
+  // What few series have.
+  struct Odd {
+    std::shared_ptr<const Error> failure;
+    uint32_t own_failures = 0;
+    std::string remark;
+  };
+  void tidy();
+
+  std::unique_ptr<Odd> odd_;
 };
 
 /// Somebody who wants every datapoint of a series.

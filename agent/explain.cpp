@@ -172,6 +172,8 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   }
   facts.delay = parts_.collect.delay(series);
   facts.readings = series.readings;
+  facts.remark = series.remark();
+  facts.zero = series.zero != 0;
   facts.last_read = series.last_read;
   if (series.read_until != 0) {
     facts.window_end = series.read_until;
@@ -196,6 +198,7 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
     facts.behind_from = behind;
   if (parts_.existence.of(series) == Exists::absent) {
     facts.absent = true;
+    facts.absent_since = series.absent_since;
     facts.looks_again = parts_.existence.looks_again(series);
   }
   if (const double stretch = parts_.collect.stretch(series); stretch > 1) {

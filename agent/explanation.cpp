@@ -181,6 +181,14 @@ void say_reading(Words& words, const SeriesFacts& series) {
         "under exactly these dimensions?{}",
         words.coming(series.looks_again),
         series.missing_is_zero ? " Until then it counts as 0 (<missing> is zero)." : "");
+    if (series.absent_since != 0) {
+      words.say("missing", "Nothing was seen of it since {}, for {}{}: {}.", words.clock(series.absent_since),
+                duration_text(std::max<int64_t>(words.now() - series.absent_since, 0)),
+                series.readings == 0 ? ", as long as the agent knows it" : "",
+                series.missing_is_zero || series.zero
+                    ? "a 0 may mean that nothing was counted yet, or that the key is mistaken"
+                    : "it may have had no datapoint yet, or the key is mistaken");
+    }
     return;
   }
   if (series.last_read != 0) {
@@ -235,6 +243,8 @@ void say_reading(Words& words, const SeriesFacts& series) {
     words.say("reading", "The newest datapoint there was {} of {}.", series.point_value,
               words.moment(series.point_clock));
   }
+  if (!series.remark.empty())
+    words.say("reading", "CloudWatch said of the newest reading: {}.", series.remark);
   if (series.behind_from != 0) {
     words.say("reading", "Its datapoints from {} on have not been read yet; the next reading starts there.",
               words.clock(series.behind_from));
@@ -432,6 +442,8 @@ std::string series_json(const SeriesFacts& series) {
   if (series.postponed_since != 0)
     json.add("postponed_since", series.postponed_since).add("postponed_by", to_string(series.postponed_by));
   if (series.absent) json.add("absent", true).add("looks_again", series.looks_again);
+  if (series.absent_since != 0) json.add("absent_since", series.absent_since);
+  if (!series.remark.empty()) json.add("remark", series.remark);
   if (!series.failure.empty()) json.add("failure", series.failure).add("retry", series.retry);
   return json.add("last_asked", series.last_asked).finish();
 }

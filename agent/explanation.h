@@ -63,6 +63,9 @@ struct SeriesFacts {
   std::string priority{};          // "normal"
   int64_t next_reading = 0;        // about; 0: nobody wants one
   int64_t behind_from = 0;         // the next one begins there; 0: as usual
+  int64_t absent_since = 0;        // that CloudWatch lists no such metric was first seen then
+  bool zero = false;               // somebody takes what is missing for 0
+  std::string remark{};            // of the newest reading: what CloudWatch said beside its datapoints
   std::string failure{};           // of the newest reading
   bool waits_for_budget = false;   // the failure says why
   int64_t retry = 0;               // then it is tried again

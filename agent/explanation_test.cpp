@@ -90,6 +90,34 @@ TEST(Explanation, OfAMetricThatCloudWatchDoesNotList) {
   EXPECT_THAT(json, Not(HasSubstr("last asked")));
 }
 
+TEST(Explanation, TellsSinceWhenNothingWasSeenOfAMetricThatCountsAsZero) {
+  ItemFacts facts = healthy();
+  facts.series->absent = true;
+  facts.series->looks_again = kNow + 300;
+  facts.series->point_clock = 0;
+  facts.series->readings = 0;
+  facts.series->missing_is_zero = facts.series->zero = true;
+  facts.series->absent_since = kNow - 7200;
+  EXPECT_THAT(said(facts, "missing"),
+              AllOf(HasSubstr("counts as 0"), HasSubstr("Nothing was seen of it since "),
+                    HasSubstr("for 2 h, as long as the agent knows it: a 0 may mean that "
+                              "nothing was counted yet, or that the key is mistaken.")));
+  EXPECT_THAT(explanation_json(facts), HasSubstr(fmt::format("\"absent_since\":{}", kNow - 7200)));
+  facts.series->missing_is_zero = facts.series->zero = false;
+  facts.series->readings = 3;
+  EXPECT_THAT(said(facts, "missing"),
+              HasSubstr("for 2 h: it may have had no datapoint yet, or the key is mistaken."));
+}
+
+TEST(Explanation, TellsWhatCloudWatchSaidBesideTheDatapoints) {
+  ItemFacts facts = healthy();
+  EXPECT_THAT(said(facts, "reading"), Not(HasSubstr("CloudWatch said")));
+  facts.series->remark = "ArithmeticError: one of the values";
+  EXPECT_THAT(said(facts, "reading"),
+              HasSubstr("CloudWatch said of the newest reading: ArithmeticError: one of the values."));
+  EXPECT_THAT(explanation_json(facts), HasSubstr("\"remark\":\"ArithmeticError: one of the values\""));
+}
+
 TEST(Explanation, OfADeliveredValueTellsItsWholeWay) {
   const ItemFacts facts = healthy();
   EXPECT_EQ(state_of(facts), ItemState::delivered);

@@ -104,12 +104,13 @@ std::optional<std::string> text_of(const Wanted& wanted) {
 Lease lease_of(Inventory& inventory) { return Lease{{}, &inventory, inventory.current_span()}; }
 
 // What was read from the board counts as asked and answered.
-void note_read(Series& series, int64_t at) {
-  if (at <= series.last_asked) return;
+void note_read(Series& series, int64_t at, int64_t now) {
+  // Asked later than now: the clock has been set back since.
+  if (at <= series.last_asked && series.last_asked <= now) return;
   Demand::note_asked(series, at);
   if (at >= series.last_read) series.answered = 1;
 }
-void note_read(Inventory& inventory, int64_t) { inventory.note_asked(); }
+void note_read(Inventory& inventory, int64_t, int64_t) { inventory.note_asked(); }
 
 }  // namespace
 
@@ -146,9 +147,10 @@ std::span<const Items::Row> Items::table() {
       {"agent.hostname", "", "the name of the agent's own host", 0, &Items::hostname, true},
       {"aws.ec2.name2id", "[<Name tag>,<region>,<account>]", "id of the EC2 instance of that name", 3,
        &Items::name_to_id, false, 1},
-      {"aws.metric", "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>]",
+      {"aws.metric",
+       "[<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>,<unit>]",
        "newest final value of a CloudWatch metric", kAnyNumber, &Items::metric, false, 5},
-      {"aws.math", "[<expression>,<name>=<namespace>,<metric>,<dimensions>,<statistic>,...]",
+      {"aws.math", "[<expression>,<name>=<namespace>,<metric>,<dimensions>,<statistic>,<unit>,...]",
        "newest final value of metric math over CloudWatch metrics", kAnyNumber, &Items::math, false,
        kNamedRegion},
       {"aws.discovery", "[<service>,<region>,<account>,<filter>]",
@@ -224,8 +226,8 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, s
 
 void Items::keep_board() {
   parts_.board.beat();
-  parts_.board.take_marks(unix_seconds(parts_.clock()),
-                          [](auto& owner, int64_t asked_at) { note_read(owner, asked_at); });
+  const int64_t now = unix_seconds(parts_.clock());
+  parts_.board.take_marks(now, [now](auto& owner, int64_t asked_at) { note_read(owner, asked_at, now); });
   for (Series* series : parts_.collect.take_read()) {
     const Wanted wanted = parts_.board.posted(*series);
     if (wanted.series == nullptr) continue;

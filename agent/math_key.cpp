@@ -13,7 +13,7 @@ using aws::cloudwatch::NamedQuery;
 constexpr int kDeepest = 64;          // parentheses within parentheses
 constexpr size_t kMaxNameBytes = 64;  // of a metric in the expression
 constexpr std::string_view kNamed[] = {"period", "region", "account", "missing"};
-constexpr std::string_view kMetricForm = "<name>=<namespace>,<metric>,<dimensions>,<statistic>";
+constexpr std::string_view kMetricForm = "<name>=<namespace>,<metric>,<dimensions>,<statistic>,<unit>";
 
 // What a part of an expression stands for.
 enum class Kind { number, series, array, word, unknown };
@@ -338,7 +338,7 @@ std::vector<std::string> split(std::string_view text) {
 }
 
 Result<NamedQuery> parse_input(std::string_view name, std::string_view text) {
-  constexpr size_t kParts = 4;
+  constexpr size_t kParts = 5;
   const std::vector<std::string> parts = split(text);
   if (parts.size() > kParts) {
     return fail(ErrorKind::invalid,
@@ -358,10 +358,13 @@ Result<NamedQuery> parse_input(std::string_view name, std::string_view text) {
   if (!dimensions) return fail(dimensions.error());
   auto statistic = parse_statistic(part(3), fmt::format("metric {}: statistic", name));
   if (!statistic) return fail(statistic.error());
+  auto unit = parse_unit(part(4), fmt::format("metric {}: unit", name));
+  if (!unit) return fail(unit.error());
   input.namespace_ = std::move(*namespace_);
   input.metric = std::move(*metric);
   input.dimensions = std::move(*dimensions);
   input.statistic = std::move(*statistic);
+  input.unit = std::move(*unit);
   return input;
 }
 

@@ -12,8 +12,8 @@
 
 namespace bakusoku::agent {
 
-/// The parameters <expression>, then in any order <name>=<namespace>,<metric>,<dimensions>,<statistic> for
-/// each metric, and period=, region=, account=, missing=. A comma inside a metric's name or dimension is
+/// The parameters <expression>, then in any order <name>=<namespace>,<metric>,<dimensions>,<statistic>,<unit>
+/// for each metric, and period=, region=, account=, missing=. A comma inside a metric's name or dimension is
 /// written `\,`. Errors: invalid, naming the parameter and what it may be.
 [[nodiscard]] Result<MetricKey> parse_math_key(std::span<const std::string> parameters);
 

@@ -13,8 +13,36 @@ using aws::cloudwatch::Dimension;
 
 constexpr size_t kMaxNameBytes = 255;        // CloudWatch: namespace, metric and dimension names
 constexpr size_t kMaxDimensionBytes = 1024;  // CloudWatch: a dimension's value
-constexpr int64_t kMaxPeriodSeconds = 86400;
-constexpr size_t kMaxParameters = 8;
+constexpr int64_t kMaxPeriodSeconds = 455 * int64_t{86400};  // as long as CloudWatch keeps datapoints
+constexpr size_t kMaxParameters = 9;
+// Source: Amazon CloudWatch API Reference, MetricStat, Unit.
+constexpr std::string_view kUnits[] = {"None",
+                                       "Count",
+                                       "Percent",
+                                       "Seconds",
+                                       "Milliseconds",
+                                       "Microseconds",
+                                       "Bytes",
+                                       "Kilobytes",
+                                       "Megabytes",
+                                       "Gigabytes",
+                                       "Terabytes",
+                                       "Bits",
+                                       "Kilobits",
+                                       "Megabits",
+                                       "Gigabits",
+                                       "Terabits",
+                                       "Count/Second",
+                                       "Bytes/Second",
+                                       "Kilobytes/Second",
+                                       "Megabytes/Second",
+                                       "Gigabytes/Second",
+                                       "Terabytes/Second",
+                                       "Bits/Second",
+                                       "Kilobits/Second",
+                                       "Megabits/Second",
+                                       "Gigabits/Second",
+                                       "Terabits/Second"};
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -84,14 +112,24 @@ Result<int32_t> parse_period(std::string_view text, std::string_view what) {
   const auto duration = parse_duration(digits ? std::string(text) + "s" : std::string(text));
   const int64_t seconds = duration ? duration->count() / 1000 : 0;
   const bool whole = duration && duration->count() % 1000 == 0;
-  const bool allowed =
-      seconds == 1 || seconds == 5 || seconds == 10 || seconds == 30 || (seconds > 0 && seconds % 60 == 0);
+  const bool allowed = seconds == 1 || seconds == 5 || seconds == 10 || seconds == 20 || seconds == 30 ||
+                       (seconds > 0 && seconds % 60 == 0);
   if (!whole || !allowed || seconds > kMaxPeriodSeconds) {
-    return fail(ErrorKind::invalid,
-                "{} '{}' must be 1, 5, 10, 30 or a multiple of 60 seconds up to a day, such as 300 or 5m",
-                what, text);
+    return fail(
+        ErrorKind::invalid,
+        "{} '{}' must be 1, 5, 10, 20, 30 or a multiple of 60 seconds up to 455 days, such as 300 or 5m",
+        what, text);
   }
   return static_cast<int32_t>(seconds);
+}
+
+Result<std::string> parse_unit(std::string_view text, std::string_view what) {
+  if (text.empty()) return std::string();
+  const auto found = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                  [&](std::string_view unit) { return equal_ignoring_case(text, unit); });
+  if (found != std::end(kUnits)) return std::string(*found);
+  return fail(ErrorKind::invalid, "{} '{}' is not one of CloudWatch's units: {}", what, text,
+              fmt::join(kUnits, ", "));
 }
 
 Result<bool> parse_missing(std::string_view text, std::string_view what) {
@@ -165,7 +203,7 @@ Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
     return fail(ErrorKind::invalid,
                 "{} parameters, at most {}: "
                 "<namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,"
-                "<missing>; quote dimensions that hold commas",
+                "<missing>,<unit>; quote dimensions that hold commas",
                 parameters.size(), kMaxParameters);
   }
   const auto parameter = [&](size_t at) -> std::string_view {
@@ -184,6 +222,8 @@ Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
   if (!period) return fail(period.error());
   const auto missing = parse_missing(parameter(7), "missing (parameter 8)");
   if (!missing) return fail(missing.error());
+  auto unit = parse_unit(parameter(8), "unit (parameter 9)");
+  if (!unit) return fail(unit.error());
   key.namespace_ = std::move(*namespace_);
   key.metric = std::move(*metric);
   key.dimensions = std::move(*dimensions);
@@ -192,6 +232,7 @@ Result<MetricKey> parse_metric_key(std::span<const std::string> parameters) {
   key.region = parameter(5);
   key.account = parameter(6);
   key.missing_is_zero = *missing;
+  key.unit = std::move(*unit);
   return key;
 }
 

@@ -24,6 +24,7 @@ struct MetricKey {
   std::string account{};  // empty: default
   bool missing_is_zero = false;
   std::vector<aws::cloudwatch::NamedQuery> inputs{};  // of metric math, sorted by name
+  std::string unit{};                                 // "Count"; empty: of any unit
 };
 
 /// The account parameter: a configured account, or one that is linked to it (CloudWatch's cross-account
@@ -36,8 +37,8 @@ struct LinkedAccount {
 /// Nothing: `text` is no linked account.
 [[nodiscard]] std::optional<LinkedAccount> parse_linked_account(std::string_view text);
 
-/// The parameters <namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>; all
-/// but the first two may be empty or left out. Errors: invalid, naming the parameter and what it may be.
+/// The parameters <namespace>,<metric>,<dimensions>,<statistic>,<period>,<region>,<account>,<missing>,<unit>;
+/// all but the first two may be empty or left out. Errors: invalid, naming the parameter and what it may be.
 [[nodiscard]] Result<MetricKey> parse_metric_key(std::span<const std::string> parameters);
 
 /// "Name=Value;Name=Value", in that order; `\;` and `\\` stand for themselves inside a value. Errors:
@@ -53,6 +54,8 @@ struct LinkedAccount {
 [[nodiscard]] Result<std::string> parse_metric_name(std::string_view text, std::string_view what);
 /// As CloudWatch writes it; "Average" when empty. Errors: invalid.
 [[nodiscard]] Result<std::string> parse_statistic(std::string_view text, std::string_view what);
+/// As CloudWatch writes it ("Count", "Bytes/Second"); empty when empty. Errors: invalid.
+[[nodiscard]] Result<std::string> parse_unit(std::string_view text, std::string_view what);
 /// In seconds; five minutes when empty. Errors: invalid.
 [[nodiscard]] Result<int32_t> parse_period(std::string_view text, std::string_view what);
 /// Whether "zero" and not "skip" or nothing. Errors: invalid.

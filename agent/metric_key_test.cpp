@@ -52,15 +52,23 @@ TEST(MetricKey, AcceptsTheStatisticsCloudWatchKnows) {
 }
 
 TEST(MetricKey, AcceptsOnlyPeriodsCloudWatchHas) {
-  for (const char* period : {"1", "5", "10", "30", "60", "300", "5m", "1h", "86400", "1d"}) {
+  for (const char* period :
+       {"1", "5", "10", "20", "30", "60", "300", "5m", "1h", "86400", "1d", "2d", "7d", "86460", "455d"}) {
     EXPECT_TRUE(parse({"N", "M", "", "", period})) << period;
   }
   for (const char* period :
-       {"0", "2", "59", "90", "-60", "x", "2d", "99999999999999999999", "500ms", "1500ms"}) {
+       {"0", "2", "59", "90", "-60", "x", "456d", "86401", "99999999999999999999", "500ms", "1500ms"}) {
     const auto key = parse({"N", "M", "", "", period});
     ASSERT_FALSE(key) << period;
     EXPECT_THAT(key.error().message, HasSubstr("parameter 5"));
   }
+}
+
+TEST(MetricKey, TakesCloudWatchsUnits) {
+  EXPECT_EQ(parse({"N", "M"})->unit, "");
+  EXPECT_EQ(parse({"N", "M", "", "", "", "", "", "", "Count"})->unit, "Count");
+  EXPECT_EQ(parse({"N", "M", "", "", "", "", "", "", "bytes/second"})->unit, "Bytes/Second")
+      << "as CloudWatch writes it";
 }
 
 TEST(MetricKey, NamesTheParameterThatIsWrong) {
@@ -70,7 +78,9 @@ TEST(MetricKey, NamesTheParameterThatIsWrong) {
   EXPECT_THAT(parse({"N", "M", "A=1;A=2"}).error().message, HasSubstr("given twice"));
   EXPECT_THAT(parse({"N", "M", "A=1;"}).error().message, HasSubstr("Name=Value"));
   EXPECT_THAT(parse({"N", "M", "", "", "", "", "", "maybe"}).error().message, HasSubstr("parameter 8"));
-  EXPECT_THAT(parse({"1", "2", "3=3", "", "", "", "", "", "9"}).error().message, HasSubstr("at most 8"));
+  EXPECT_THAT(parse({"1", "2", "3=3", "", "", "", "", "", "", "10"}).error().message, HasSubstr("at most 9"));
+  EXPECT_THAT(parse({"N", "M", "", "", "", "", "", "", "Counts"}).error().message,
+              HasSubstr("unit (parameter 9) 'Counts' is not one of CloudWatch's units: None, Count"));
   EXPECT_FALSE(parse({std::string(256, 'n'), "M"}));
 }
 

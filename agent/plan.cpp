@@ -186,6 +186,14 @@ Plan make_plan(std::span<const PlannedSeries> wanted, const Prices& prices, cons
   plan.there = metrics[Exists::there].size();
   plan.absent = metrics[Exists::absent].size();
   plan.unknown = metrics[Exists::unknown].size();
+  std::set<
+      std::tuple<std::string_view, std::string_view, std::string_view, std::string_view, std::string_view>>
+      zeros;
+  for (const PlannedSeries& of : wanted) {
+    if (of.zero && of.exists == Exists::absent)
+      zeros.insert({of.account, of.region, of.namespace_, of.metric, of.dimensions});
+  }
+  plan.zero = zeros.size();
 
   Sums sums = cost_of(read, 0);
   const double of_metrics = prices.usd_of_month(sums.rounded());
@@ -231,6 +239,7 @@ std::string plan_json(const Plan& plan, const std::string& source, double budget
   json.add("items", uint64_t{plan.items}).add("series", uint64_t{plan.series});
   JsonObject metrics;
   metrics.add("there", uint64_t{plan.there}).add("absent", uint64_t{plan.absent});
+  metrics.add("zero", uint64_t{plan.zero});
   json.add_raw("metrics", metrics.add("unknown", uint64_t{plan.unknown}).finish());
   json.add_raw("calls_per_minute", number(plan.calls_per_minute));
   json.add_raw("usd_per_month", money(plan.usd_per_month));

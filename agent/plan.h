@@ -28,6 +28,7 @@ struct PlannedSeries {
   int64_t interval = 300;  // between two readings that the item wants
   Exists exists = Exists::unknown;
   bool waits = false;  // for the month's budget, and is not read until then
+  bool zero = false;  // what is missing counts as 0
 };
 
 struct PlanTerms {
@@ -43,6 +44,7 @@ struct Plan {
   size_t series = 0;  // distinct ones
   size_t there = 0;   // metrics that CloudWatch lists
   size_t absent = 0;  // metrics that it does not list: they are not asked for
+  size_t zero = 0;    // of those, metrics that count as 0
   size_t unknown = 0;
   size_t waiting = 0;  // series that are wanted and wait for the budget; counted as if they were read
   double calls_per_minute = 0;

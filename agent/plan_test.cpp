@@ -79,10 +79,16 @@ TEST(Plan, WhatDoesNotExistIsNotPaidFor) {
   const Plan made = plan(wanted);
   EXPECT_EQ(made.there, 1u);
   EXPECT_EQ(made.absent, 1u);
+  EXPECT_EQ(made.zero, 0u);
   EXPECT_NEAR(made.usd_per_month, 0.08766, 1e-5);
   EXPECT_NEAR(made.usd_of_absent, 0.08766, 1e-5);
   ASSERT_EQ(made.rows.size(), 1u);
   EXPECT_EQ(made.rows[0].absent, 1u);
+  // Two statistics of one metric, and one that is there, count as 0 where they are missing.
+  for (PlannedSeries& one : wanted) one.zero = true;
+  wanted.push_back(wanted[1]);
+  wanted.back().statistic = "Maximum";
+  EXPECT_EQ(plan(wanted).zero, 1u) << "a metric that CloudWatch does not list";
 }
 
 TEST(Plan, NamesTheLargestSavingsFirst) {

@@ -115,6 +115,7 @@ void PlannedItems::add(std::string_view key, std::string_view interval) {
   row.region = (*target)->region;
   row.period = meaning.period_seconds;
   row.interval = *seconds;
+  row.zero = meaning.missing_is_zero;
   const std::string_view owner = linked ? linked->linked : std::string_view();
   if (meaning.inputs.empty()) {
     add(row, owner, meaning.namespace_, meaning.metric, meaning.dimensions, meaning.statistic);
@@ -170,6 +171,7 @@ void PlannedItems::add(const Series& series, int64_t interval, Exists exists, bo
   row.interval = interval;
   row.exists = exists;
   row.waits = waits;
+  row.zero = series.zero != 0;
   const std::string_view owner = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
   if (name.inputs == nullptr) {
     add(std::move(row), owner, *name.namespace_, *name.metric, *series.dimensions, *name.statistic);

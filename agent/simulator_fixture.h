@@ -47,6 +47,10 @@ class Simulator {
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
 
+  /// It answers nothing until it goes on, and loses nothing that is asked meanwhile.
+  void pause() const { ::kill(pid_, SIGSTOP); }
+  void go_on() const { ::kill(pid_, SIGCONT); }
+
   /// Empty when it did not start.
   [[nodiscard]] const std::string& url() const { return url_; }
   /// What an agent needs to ask it.

@@ -1,5 +1,6 @@
-// CloudWatch's GetMetricData in AWS JSON 1.0 as fast as it gets, to compare CBOR with: plain metrics, without metric
-// math, linked accounts and messages. The agent's own JSON shares its code with CBOR (aws/cloudwatch_codec.h). Pure.
+// CloudWatch's GetMetricData in AWS JSON 1.0 as fast as it gets, to compare CBOR with: plain metrics, without
+// metric math, linked accounts and messages. The agent's own JSON shares its code with CBOR
+// (aws/cloudwatch_codec.h). Pure.
 #pragma once
 
 #include <string>

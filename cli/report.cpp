@@ -367,6 +367,12 @@ Result<std::string> plan_text(std::string_view json, size_t width) {
           : "",
       integer(metrics, "unknown") > 0 ? fmt::format(", of {} it is not known", integer(metrics, "unknown"))
                                       : ""));
+  if (integer(metrics, "zero") > 0) {
+    lines.push_back(fmt::format(
+        "{} of those that are not listed count as 0 (<missing> is zero): nothing was counted yet, "
+        "or their keys are mistaken",
+        integer(metrics, "zero")));
+  }
   lines.emplace_back();
   const double budget = real(root, "budget");
   const double usd = real(root, "usd_per_month");

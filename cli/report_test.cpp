@@ -167,6 +167,11 @@ TEST(PlanText, TellsWhatTheAgentSaid) {
   EXPECT_THAT(
       *text, HasSubstr("30 metrics are listed by CloudWatch, 4 are not and will not be asked for (that would "
                        "cost US$0.35 a month more), of 1 it is not known\n"));
+  EXPECT_THAT(*text, Not(HasSubstr("count as 0")));
+  std::string with_zeros(kPlan);
+  with_zeros.replace(with_zeros.find("\"unknown\""), 9, "\"zero\":3,\"unknown\"");
+  EXPECT_THAT(*plan_text(with_zeros, 0),
+              HasSubstr("3 of those that are not listed count as 0 (<missing> is zero)"));
   EXPECT_THAT(*text,
               HasSubstr("US$2.98 a month, 0.2 calls a minute\nThat is more than the budget of US$2.00"));
   EXPECT_THAT(*text, HasSubstr("eu-west-1 of account prod  31"));

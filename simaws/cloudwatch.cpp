@@ -798,7 +798,8 @@ std::string write_xml(const Page& page, const Call& call) {
     append_element(out, "Label", label_of(result));
     append_element(out, "StatusCode", result.status);
     if (!result.message.empty()) {
-      out += "<Messages><member><Code>Forbidden</Code>";
+      out += "<Messages><member>";
+      append_element(out, "Code", result.code);
       append_element(out, "Value", result.message);
       out += "</member></Messages>";
     }
