@@ -70,7 +70,7 @@ Heard heard(int status, std::string_view body, std::string_view content_type,
   // A throttle, a denial and a signature that is refused are answered before anybody looks at the protocol.
   const RetryClass retry = classify(code, status);
   const ErrorKind kind = kind_of(code, status);
-  if (retry == RetryClass::throttled || retry == RetryClass::expired_credentials ||
+  if (retry == RetryClass::throttled || retry == RetryClass::refused_credentials ||
       retry == RetryClass::clock_skew || kind == ErrorKind::denied) {
     return Heard::nothing;
   }
