@@ -141,6 +141,7 @@ Result<void> Alternatives::follow(std::string_view host, const Endpoint& from, c
         to_string(from), host, redirect.address, redirect.revision, to_string(known->second.endpoint),
         known->second.revision);
   }
+  redirects_ = true;
   routes_.insert_or_assign(std::string(host), Route{*endpoint, redirect.revision});
   if (failed_lately(*endpoint, now)) {
     return fail(

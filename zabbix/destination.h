@@ -74,8 +74,9 @@ class Alternatives {
   /// moment ago.
   [[nodiscard]] Result<void> follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
                                     Time now);
-  /// Whether any host has been redirected: then packets may hold values of one host only.
-  [[nodiscard]] bool redirects() const { return !routes_.empty(); }
+  /// Whether any host has ever been redirected: then packets may hold values of one host only, and of the
+  /// common endpoints some may not know a host that others know.
+  [[nodiscard]] bool redirects() const { return redirects_; }
   /// `host` is not asked for any more, or what was known of its place is not right.
   void forget(std::string_view host);
 
@@ -92,6 +93,7 @@ class Alternatives {
   std::vector<Endpoint> endpoints_;
   std::chrono::milliseconds longest_;
   std::map<std::string, Route, std::less<>> routes_;
+  bool redirects_ = false;
   std::map<std::string, Failure> failures_;  // by to_string()
 };
 
