@@ -212,10 +212,10 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
     co_return fail(settled.error());
   sending_.outcomes().note_acknowledged(up_to, unix_seconds(parts_.clock()));
   sure_until_ = steady_clock::now() + kSure;
-  if (!witness_.has_item()) {
-    const auto taken = std::find_if(packet->values.begin(), packet->values.end(),
+  if (!witness_.has_item() && parts_.spool.resend_window().count() > 0) {
+    const auto taken = std::find_if(packet->values.rbegin(), packet->values.rend(),
                                     [this](const Value& value) { return sending_.takes(value); });
-    if (taken == packet->values.end()) co_return true;
+    if (taken == packet->values.rend()) co_return true;
     witness_.choose(sending_.question_of(*taken, false));
     // Without an answer it looks when the next values go.
     (void)co_await look(true);

@@ -37,8 +37,8 @@ asio::awaitable<Result<Memory>> Witness::begin(Sending& sending, std::optional<z
   if (!again) co_return fail(again.error());
   if (*taken == 2 && *again == 2) co_return Memory::forgetful;
   if (*taken != 2 || *again != 1) {
-    forget();
-    co_return Memory::lost;
+    forget();  // Zabbix does not take the item any more; the next one's turn
+    co_return Memory::begun;
   }
   sessions_.push_back(std::move(session));
   co_await add(sending, std::move(only));

@@ -21,7 +21,7 @@ namespace bakusoku::agent {
 
 enum class Memory {
   whole,      // it has been there since the last look
-  begun,      // nobody had looked before
+  begun,      // nobody had looked before, or could now
   lost,       // it has been started anew, or nobody can tell
   forgetful,  // it has no sessions: looking tells nothing
 };
