@@ -176,6 +176,7 @@ asio::awaitable<milliseconds> Active::ask(std::string name) {
 
 // All hosts of a destination that is away fail alike: then the asker pauses instead of trying the next one.
 asio::awaitable<milliseconds> Active::no_answer(const std::string& name, const std::string& why) {
+  ++parts_.peer.signs;
   if (answered_at_ && steady_clock::now() - *answered_at_ <= kAwayPause) {
     co_return leave_for_now(name, why);
   }
@@ -214,6 +215,9 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
     host.from = from;
     return milliseconds(0);
   }
+  // One that has not been started anew since would have said that nothing has changed.
+  if (reply.config_revision != 0 && reply.config_revision == host.config_revision && from == host.from)
+    ++parts_.peer.signs;
   parts_.peer.dialect = reply.config_revision != 0 ? zabbix::Dialect::v7 : zabbix::Dialect::v6;
   host.config_revision = reply.config_revision;
   host.from = from;
@@ -245,7 +249,9 @@ asio::awaitable<void> Active::send_heartbeat(std::string name) {
                                               zabbix::encode_request_frame(zabbix::encode_heartbeat(
                                                   name, parts_.config.heartbeat, zabbix::kSpokenVersion)),
                                               steady_clock::now() + kSentWithin, zabbix::Expect::nothing);
-  if (!sent) spdlog::debug("heartbeat of {}: {}", name, sent.error().message);
+  if (sent) co_return;
+  ++parts_.peer.signs;
+  spdlog::debug("heartbeat of {}: {}", name, sent.error().message);
 }
 
 }  // namespace bakusoku::agent

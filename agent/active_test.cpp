@@ -247,7 +247,7 @@ TEST_F(ActiveTest, AnOlderRedirectAndSequentialOnesLeaveTheItemsAsTheyAre) {
   size_t asked = own.count();
   ASSERT_TRUE(comes_to([&] { return own.count() > asked; }));
   run_for(io_, 100ms);
-  EXPECT_EQ(first.count(), 1u) << "an older one is not followed";
+  EXPECT_GE(first.count(), 2u) << "an older one is not followed: the configured address is asked";
   own.now_answers([&](const std::string&) { return redirect(6, first.address()); });
   asked = first.count();
   ASSERT_TRUE(comes_to([&] { return first.count() > asked; }));

@@ -16,11 +16,18 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using std::chrono::steady_clock;
 
 constexpr seconds kLongestPause{5};  // between tries: once Zabbix is back, live values must not wait longer
 constexpr seconds kUploadDisabled{60};
 constexpr seconds kDialectWithin{5};
 constexpr milliseconds kLook{100};
+/// No server is killed and back in this time.
+constexpr milliseconds kSure{200};
+/// How often the witness is asked while nothing is delivered and what was acknowledged may not be stored yet.
+constexpr seconds kLookEvery{10};
+/// So many looks without an answer, while packets have theirs: values go without.
+constexpr int kMostUnanswered = 5;
 
 }  // namespace
 
@@ -54,7 +61,7 @@ asio::awaitable<void> Delivery::pause(milliseconds time) {
 
 // What is sent again is recognised only in the form it was sent in before.
 asio::awaitable<void> Delivery::wait_for_dialect() {
-  if (parts_.peer == nullptr) co_return;
+  if (parts_.peer == nullptr || parts_.kind != zabbix::DataKind::agent) co_return;
   const auto until = std::chrono::steady_clock::now() + kDialectWithin;
   while (!stopping_ && !parts_.peer->dialect && std::chrono::steady_clock::now() < until)
     co_await pause(kLook);
@@ -68,6 +75,7 @@ asio::awaitable<void> Delivery::wait_for_upload() {
 }
 
 asio::awaitable<void> Delivery::loop() {
+  sending_.begin(parts_.spool.last_id());
   co_await wait_for_dialect();
   // A start is like an outage of ours: the server may have died meanwhile.
   if (const auto begun = begin_again(); !begun) spdlog::error("{}", begun.error().message);
@@ -84,8 +92,9 @@ asio::awaitable<void> Delivery::loop() {
         spdlog::warn("values wait for Zabbix: {}", trouble_);
       }
       wait = std::clamp<milliseconds>(wait * 2, seconds(1), kLongestPause);
-      if (travels_by_host_ || sending_.upload_disabled()) continue;
-      if (const auto begun = begin_again(); !begun) spdlog::error("{}", begun.error().message);
+      sure_until_ = {};
+      if (travels_by_host_ || sending_.upload_disabled() || (witness_.has_item() && !forgetful_)) continue;
+      if (const auto begun = begin_again_if_few(); !begun) spdlog::error("{}", begun.error().message);
       continue;
     }
     if (!trouble_.empty()) spdlog::info("Zabbix takes values again");
@@ -100,40 +109,93 @@ asio::awaitable<void> Delivery::loop() {
 }
 
 Result<void> Delivery::begin_again() {
-  const auto pending = parts_.spool.next(kSpoolDestination, 1, 1);
-  if (!pending) return fail(pending.error());
-  uint64_t fresh = pending->ids.empty() ? 0 : pending->ids.front();
-  if (auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound) return rewound;
-  // With nothing pending, all that is offered now was acknowledged before.
-  for (uint64_t after = 0; fresh == 0;) {
-    const auto old = parts_.spool.next(kSpoolDestination, kPacketValues, kPacketBytes, after);
-    if (!old) return fail(old.error());
-    if (old->ids.empty()) {
-      fresh = after + 1;
-    } else {
-      after = old->ids.back();
-    }
+  fresh_from_ = std::max(fresh_from_, parts_.spool.acknowledged(kSpoolDestination) + 1);
+  return parts_.spool.rewind(kSpoolDestination);
+}
+
+Result<bool> Delivery::begin_again_if_few() {
+  const uint64_t values = parts_.spool.in_window(kSpoolDestination);
+  if (values == 0 || sent_again_ + values > sending_.counters().delivered) return false;
+  sent_again_ += values;
+  if (auto begun = begin_again(); !begun) return fail(begun.error());
+  return true;
+}
+
+uint64_t Delivery::signs() const {
+  return sending_.counters().failures + (parts_.peer != nullptr ? parts_.peer->signs : 0);
+}
+
+bool Delivery::has_to_look() const { return steady_clock::now() >= sure_until_ || signs() != seen_signs_; }
+
+asio::awaitable<Result<bool>> Delivery::look(bool sure) {
+  const uint64_t signs_before = signs();
+  if (forgetful_) {
+    if (signs_before == seen_signs_) co_return false;
+    seen_signs_ = signs_before;
+    forgetful_ = false;  // it may be another one
+    auto begun = begin_again_if_few();
+    co_return begun;
   }
-  fresh_from_ = std::max(fresh_from_, fresh);
-  return {};
+  if (!witness_.has_item()) co_return false;
+  const auto memory = co_await witness_.look(sending_, std::nullopt);
+  if (!memory) {
+    if (sending_.upload_disabled() || ++unanswered_ < kMostUnanswered) co_return fail(memory.error());
+    co_return false;
+  }
+  unanswered_ = 0;
+  seen_signs_ = signs_before;
+  const auto at = steady_clock::now();
+  sure_until_ = at + kSure;
+  look_at_ = at + kLookEvery;
+  forgetful_ = *memory == Memory::forgetful;
+  const uint64_t values = parts_.spool.in_window(kSpoolDestination);
+  if (*memory == Memory::whole || forgetful_ || (*memory == Memory::begun && sure) || values == 0)
+    co_return false;
+  spdlog::info("Zabbix may have been started anew: the {} values that it took lately are sent again", values);
+  if (auto begun = begin_again(); !begun) co_return fail(begun.error());
+  co_return true;
+}
+
+bool Delivery::places_are_known(const SpoolPacket& packet) const {
+  return std::all_of(packet.values.begin(), packet.values.end(),
+                     [this](const Value& value) { return parts_.peer->asked(std::string(value.host)); });
 }
 
 asio::awaitable<Result<bool>> Delivery::deliver() {
   if (!travels_by_host_ && parts_.alternatives.redirects()) {
     spdlog::info("Zabbix redirects hosts to the proxies of a group: each host's values travel by themselves");
     travels_by_host_ = true;
+    // What one proxy took of all hosts may belong to others.
+    if (!starting_) {
+      by_host_.begin();
+      if (auto begun = begin_again(); !begun) co_return fail(begun.error());
+    }
   }
   if (travels_by_host_) co_return co_await by_host_.deliver(fresh_from_);
   auto next = parts_.spool.next(kSpoolDestination, kPacketValues, kPacketBytes);
   if (!next) co_return fail(next.error());
   const auto packet = std::make_shared<const SpoolPacket>(std::move(*next));
+  // A group of proxies shows itself host by host. 6.0 has none.
+  if (starting_) {
+    const bool asks = parts_.peer != nullptr && parts_.kind == zabbix::DataKind::agent;
+    starting_ = asks && !(by_host_.settled() &&
+                          (parts_.peer->dialect == zabbix::Dialect::v6 || places_are_known(*packet)));
+    if (starting_) co_return co_await by_host_.deliver(fresh_from_);
+    if (asks) parts_.peer->forget_asked();
+  }
   if (packet->ids.empty()) {
     if (packet->up_to != 0) {
       if (auto passed = parts_.spool.acknowledge(kSpoolDestination, packet->up_to); !passed)
         co_return fail(passed.error());
       co_return true;
     }
-    co_return false;
+    const bool waits = signs() == seen_signs_ && steady_clock::now() < look_at_;
+    if (waits || parts_.spool.in_window(kSpoolDestination) == 0) co_return false;
+    co_return co_await look(false);
+  }
+  if (has_to_look()) {
+    const auto begun = co_await look(false);
+    if (!begun || *begun) co_return begun;
   }
   // Of what was acknowledged before, a refusal tells nothing: the server has it. So the two kinds travel
   // apart.
@@ -149,6 +211,15 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   if (auto settled = parts_.spool.acknowledge(kSpoolDestination, up_to); !settled)
     co_return fail(settled.error());
   sending_.outcomes().note_acknowledged(up_to, unix_seconds(parts_.clock()));
+  sure_until_ = steady_clock::now() + kSure;
+  if (!witness_.has_item() && parts_.spool.resend_window().count() > 0) {
+    const auto taken = std::find_if(packet->values.rbegin(), packet->values.rend(),
+                                    [this](const Value& value) { return sending_.takes(value); });
+    if (taken == packet->values.rend()) co_return true;
+    witness_.choose(sending_.question_of(*taken, false));
+    // Without an answer it looks when the next values go.
+    (void)co_await look(true);
+  }
   co_return true;
 }
 

@@ -1,8 +1,10 @@
 // Delivery: brings what is in a spool to one destination, oldest first, and keeps account of what became of
 // it. Many hosts travel in one packet; once a proxy of a group has redirected a host, each host's values
-// travel by themselves (agent/delivery_by_host.h). What a server acknowledged shortly before it went away is
-// sent again under the same session and ids, so that one that lived drops it and one that died takes it. One
-// coroutine per destination, on the agent's thread.
+// travel by themselves (agent/delivery_by_host.h). Before values go, and from time to time while what was
+// acknowledged may not be stored yet, a witness is asked whether the server has been there all the time; when
+// it was started anew, what it had acknowledged lately is sent again under the same session and ids. After a
+// start of ours that is done without asking: a server that lived drops it. One coroutine per destination, on
+// the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -17,6 +19,7 @@
 #include "agent/peer.h"
 #include "agent/sending.h"
 #include "agent/spool.h"
+#include "agent/witness.h"
 #include "base/clock.h"
 #include "zabbix/destination.h"
 #include "zabbix/exchange.h"
@@ -66,18 +69,37 @@ class Delivery {
   [[nodiscard]] asio::awaitable<void> wait_for_upload();
   /// Sends what is next; false when there is nothing.
   [[nodiscard]] asio::awaitable<Result<bool>> deliver();
+  /// Asks the witness; true when what was acknowledged lately is offered again. `sure`: the server was there
+  /// a moment ago.
+  [[nodiscard]] asio::awaitable<Result<bool>> look(bool sure);
+  /// The next packet, when it is time to look before it goes.
+  [[nodiscard]] bool has_to_look() const;
+  [[nodiscard]] uint64_t signs() const;
   /// Offers again what was acknowledged lately.
   [[nodiscard]] Result<void> begin_again();
+  /// The same where nobody can tell whether that is necessary: no more is sent again than was ever sent once.
+  [[nodiscard]] Result<bool> begin_again_if_few();
+  /// Whether every host with values in the packet has been asked for: else they may belong to several
+  /// proxies.
+  [[nodiscard]] bool places_are_known(const SpoolPacket& packet) const;
 
   Parts parts_;
   Sending sending_;
   DeliveryByHost by_host_;
   bool travels_by_host_ = false;
+  bool starting_ = true;  // hosts with values from before the start may not have been asked for yet
   bool stopping_ = false;
   bool running_ = false;
   std::shared_ptr<Event> put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
-  std::string trouble_;      // why nothing is delivered at the moment, logged last; empty: it is
+  Witness witness_;
+  bool forgetful_ = false;  // the server has no sessions: the witness tells nothing
+  int unanswered_ = 0;      // looks, in a row
+  uint64_t seen_signs_ = 0;
+  uint64_t sent_again_ = 0;  // without knowing whether it was necessary
+  std::chrono::steady_clock::time_point sure_until_{};
+  std::chrono::steady_clock::time_point look_at_{};  // although there is nothing to deliver
+  std::string trouble_;  // why nothing is delivered at the moment, logged last; empty: it is
   int64_t trouble_since_ = 0;
 };
 

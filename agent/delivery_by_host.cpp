@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -15,10 +16,40 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+/// No proxy is killed and back in this time.
+constexpr milliseconds kSure{200};
+
 }  // namespace
 
-std::string DeliveryByHost::endpoint_of(const std::string& host) const {
-  return zabbix::to_string(parts_.alternatives.endpoints(host, steady_clock::now()).front());
+bool DeliveryByHost::settled() const {
+  return catching_up_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [](const auto& each) {
+           return each.second.state == State::settled;
+         });
+}
+
+void DeliveryByHost::begin() {
+  front_ = 0;
+  hosts_.clear();
+}
+
+zabbix::Endpoint DeliveryByHost::place_of(const std::string& name, const Host& host) const {
+  const auto now = steady_clock::now();
+  auto first = parts_.alternatives.endpoints(name, now).front();
+  const bool keeps = parts_.alternatives.route(name) == nullptr && !host.taken.empty() &&
+                     !parts_.alternatives.failed_lately(host.to, now);
+  return keeps ? host.to : first;
+}
+
+std::string DeliveryByHost::endpoint_of(const std::string& name) const {
+  const auto host = hosts_.find(name);
+  static const Host kNone{};
+  return zabbix::to_string(place_of(name, host == hosts_.end() ? kNone : host->second));
+}
+
+void DeliveryByHost::forget_old(Host& host) const {
+  const int64_t at = now();
+  std::erase_if(host.taken,
+                [&](const auto& each) { return each.first < at - parts_.spool.resend_window().count(); });
 }
 
 asio::awaitable<Result<bool>> DeliveryByHost::deliver(uint64_t fresh_from) {
@@ -67,9 +98,9 @@ asio::awaitable<void> DeliveryByHost::send_lane(Sending::PacketPtr packet, std::
   for (const Share& share : lane->shares) {
     bool done = false;
     if (answers && steady_clock::now() < until) {
-      const auto outcome = co_await send_share(packet, share, until);
-      done = !outcome.failed;
-      if (outcome.failed && !outcome.of_host) {
+      const Sent sent = co_await send_share(packet, share, until);
+      done = sent == Sent::yes;
+      if (sent == Sent::away) {
         answers = false;
         away_.insert(lane->endpoint);
       }
@@ -80,10 +111,60 @@ asio::awaitable<void> DeliveryByHost::send_lane(Sending::PacketPtr packet, std::
   }
 }
 
-asio::awaitable<Sending::Outcome> DeliveryByHost::send_share(Sending::PacketPtr packet, const Share& share,
-                                                             std::optional<Deadline> until) {
+asio::awaitable<Result<bool>> DeliveryByHost::look(zabbix::Endpoint endpoint, bool sure) {
+  Proxy& proxy = proxies_[zabbix::to_string(endpoint)];
+  if (!proxy.witness.has_item() || proxy.forgetful) co_return false;
+  const auto memory = co_await proxy.witness.look(parts_.sending, endpoint);
+  if (!memory) co_return fail(memory.error());
+  proxy.sure_until = steady_clock::now() + kSure;
+  proxy.forgetful = *memory == Memory::forgetful;
+  if (*memory == Memory::whole || proxy.forgetful || (*memory == Memory::begun && sure)) co_return false;
+  if (!go_back(endpoint)) co_return false;
+  spdlog::info("Zabbix at {} may have been started anew: what it took lately is sent again",
+               zabbix::to_string(endpoint));
+  co_return true;
+}
+
+asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::find(Host& host, const Value& value) {
+  auto question = parts_.sending.question_of(value, true);
+  const std::array<uint64_t, 2> ids{1, 2};
+  const auto told = co_await parts_.sending.ask(std::move(question), ids, Sending::random_session(), {});
+  if (!told) co_return Sent::away;
+  if (told->elsewhere) {
+    host.not_before = steady_clock::now() + parts_.patience.astray;
+    co_return Sent::astray;
+  }
+  co_return told->from == host.to ? Sent::yes : Sent::again;
+}
+
+asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::PacketPtr packet,
+                                                                 const Share& share,
+                                                                 std::optional<Deadline> until) {
   Host& host = hosts_.at(share.host);  // stays where it is while it is being sent
-  const auto before = parts_.alternatives.endpoints(share.host, steady_clock::now()).front();
+  // Another one's look has found out that it has to: nothing newer may go before that.
+  if (host.go_back) co_return Sent::again;
+  forget_old(host);
+  const zabbix::Endpoint place = place_of(share.host, host);
+  if (!host.taken.empty() && host.to != place) {
+    // One that did not answer a moment ago may still be the right one.
+    const bool asks = parts_.alternatives.failed_lately(host.to, steady_clock::now());
+    const auto sent = asks ? co_await find(host, packet->values[share.rows.back()]) : Sent::again;
+    if (sent != Sent::yes) {
+      host.go_back = sent == Sent::again;
+      co_return sent;
+    }
+  }
+  if (steady_clock::now() >= proxies_[zabbix::to_string(place)].sure_until) {
+    const auto back = co_await look(place, false);
+    if (!back) {
+      if (const auto left_out = log_limit_.may_log()) {
+        spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", share.host,
+                     back.error().message, *left_out);
+      }
+      co_return Sent::away;
+    }
+    if (host.go_back) co_return Sent::again;
+  }
   const auto boundary = std::find_if(share.rows.begin(), share.rows.end(),
                                      [&](size_t at) { return packet->ids[at] >= host.fresh; });
   Sending::Outcome outcome;
@@ -93,49 +174,62 @@ asio::awaitable<Sending::Outcome> DeliveryByHost::send_share(Sending::PacketPtr 
     if (rows.empty()) continue;
     const uint64_t first = packet->ids[rows.front()];
     const uint64_t last = packet->ids[rows.back()];
-    outcome = co_await parts_.sending.settle(packet, std::move(rows), again, share.host, until);
-    if (outcome.failed) break;
+    std::optional<zabbix::Endpoint> only;
+    if (!host.taken.empty()) only = host.to;
+    outcome = co_await parts_.sending.settle(packet, std::move(rows), again, share.host, until, only);
+    if (outcome.failed || outcome.moved) break;
     host.to = outcome.from;
     host.from = last + 1;
-    const int64_t at = now();
-    std::erase_if(host.taken,
-                  [&](const auto& each) { return each.first < at - parts_.spool.resend_window().count(); });
-    host.taken.emplace_back(at, first);
-  }
-  if (outcome.failed && outcome.of_host) host.not_before = steady_clock::now() + parts_.patience.astray;
-  if (outcome.failed) {
-    if (const auto left_out = log_limit_.may_log()) {
-      spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", share.host,
-                   outcome.failed->message, *left_out);
+    host.taken.emplace_back(now(), first);
+    Proxy& proxy = proxies_[zabbix::to_string(outcome.from)];
+    proxy.sure_until = steady_clock::now() + kSure;
+    const Value& value = packet->values[share.rows.back()];
+    if (!proxy.witness.has_item() && parts_.sending.takes(value)) {
+      proxy.witness.choose(parts_.sending.question_of(value, true));
+      // Without an answer it looks when the next values go.
+      (void)co_await look(outcome.from, true);
+      if (host.go_back) co_return Sent::again;
     }
   }
-  if ((outcome.failed || outcome.from != before) &&
-      parts_.alternatives.failed_lately(before, steady_clock::now())) {
-    go_back(before);
+  if (outcome.moved) {
+    host.go_back = true;
+    co_return Sent::again;
   }
-  co_return outcome;
+  if (!outcome.failed) co_return Sent::yes;
+  if (outcome.of_host) host.not_before = steady_clock::now() + parts_.patience.astray;
+  proxies_[zabbix::to_string(place)].sure_until = {};
+  if (const auto left_out = log_limit_.may_log()) {
+    spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", share.host,
+                 outcome.failed->message, *left_out);
+  }
+  co_return outcome.of_host ? Sent::astray : Sent::away;
 }
 
-void DeliveryByHost::finish(Host& host, bool done) const {
+void DeliveryByHost::finish(Host& host, bool done) {
   host.state = done && host.from > front_ ? State::settled : State::held;
-  if (host.go_back) (void)go_back(host);
-  host.go_back = false;
+  if (std::exchange(host.go_back, false) && go_back(host)) {
+    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
+      spdlog::error("{}", rewound.error().message);
+  }
 }
 
-void DeliveryByHost::go_back(const zabbix::Endpoint& endpoint) {
+bool DeliveryByHost::go_back(const zabbix::Endpoint& endpoint) {
   bool any = false;
+  bool now = false;
   for (auto& [name, host] : hosts_) {
     if (host.to != endpoint || host.taken.empty()) continue;
+    any = true;
     if (host.state == State::sending) {
       host.go_back = true;
-      any = true;
     } else {
-      any = go_back(host) || any;
+      now = go_back(host) || now;
     }
   }
-  if (!any) return;
-  if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
-    spdlog::error("{}", rewound.error().message);
+  if (now) {
+    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
+      spdlog::error("{}", rewound.error().message);
+  }
+  return any;
 }
 
 bool DeliveryByHost::go_back(Host& host) const {
@@ -231,9 +325,9 @@ asio::awaitable<Result<bool>> DeliveryByHost::catch_up_once(std::string endpoint
     Host& host = hosts_.at(share.host);
     bool done = answers;
     if (done && !share.rows.empty()) {
-      const auto outcome = co_await send_share(packet, share, std::nullopt);
-      done = !outcome.failed;
-      answers = done || outcome.of_host;
+      const Sent sent = co_await send_share(packet, share, std::nullopt);
+      done = sent == Sent::yes;
+      answers = sent != Sent::away;
     }
     if (done) host.from = std::max(host.from, end + 1);
     finish(host, done);

@@ -5,7 +5,12 @@
 // of its hosts until it has caught up. So a proxy that is away or slow holds up its own hosts only, a host's
 // values keep their order, and what is acknowledged in the spool is what all hosts have behind them; the
 // account of held hosts is in memory, and after a crash what came after it is sent again under the same
-// session and ids. On the agent's thread.
+// session and ids.
+//
+// What a proxy took of a host shortly before the host's values begin to go elsewhere is sent again there,
+// oldest first: the server drops what comes from a proxy that is not the host's any more. So values of a host
+// that somebody took lately go to nobody else before that. The same when a proxy was started anew, which a
+// witness per proxy tells. On the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -23,6 +28,7 @@
 #include "agent/log_limit.h"
 #include "agent/sending.h"
 #include "agent/spool.h"
+#include "agent/witness.h"
 #include "base/clock.h"
 #include "zabbix/destination.h"
 
@@ -30,10 +36,10 @@ namespace bakusoku::agent {
 
 /// How long a group of proxies is waited for.
 struct Patience {
-  std::chrono::milliseconds front = std::chrono::seconds(10);    // a packet's values to one endpoint
-  std::chrono::milliseconds pause = std::chrono::seconds(1);     // until an endpoint is tried again; doubled
-  std::chrono::milliseconds longest = std::chrono::seconds(30);  // up to this
-  std::chrono::milliseconds astray = std::chrono::seconds(15);   // a host refused by one that answers
+  std::chrono::milliseconds front = std::chrono::seconds(10);   // a packet's values to one endpoint
+  std::chrono::milliseconds pause = std::chrono::seconds(1);    // until an endpoint is tried again; doubled
+  std::chrono::milliseconds longest = std::chrono::seconds(4);  // up to this
+  std::chrono::milliseconds astray = std::chrono::seconds(4);   // a host refused by one that answers
 };
 
 class DeliveryByHost {
@@ -54,6 +60,10 @@ class DeliveryByHost {
   /// Sends what is next in the spool; false when there is nothing. Values with ids below `fresh_from` have
   /// been acknowledged before. Errors: of the spool; what Zabbix does not answer is held.
   [[nodiscard]] asio::awaitable<Result<bool>> deliver(uint64_t fresh_from);
+  /// No host's values are on their way or wait.
+  [[nodiscard]] bool settled() const;
+  /// What was acknowledged is read anew, and what was known of the hosts is forgotten; while settled.
+  void begin();
   /// Catches up no more; what is under way goes on until ended().
   void stop() { stopping_ = true; }
   [[nodiscard]] bool ended() const { return catching_up_.empty(); }
@@ -82,14 +92,28 @@ class DeliveryByHost {
     std::vector<Share> shares;
   };
 
+  enum class Sent { yes, again, astray, away };  // again: from further back, at once
+  struct Proxy {
+    Witness witness;
+    bool forgetful = false;
+    std::chrono::steady_clock::time_point sure_until{};
+  };
+
   [[nodiscard]] asio::awaitable<void> send_lane(Sending::PacketPtr packet, std::shared_ptr<const Lane> lane,
                                                 Deadline until);
-  [[nodiscard]] asio::awaitable<Sending::Outcome> send_share(Sending::PacketPtr packet, const Share& share,
-                                                             std::optional<Deadline> until);
-  void finish(Host& host, bool done) const;
-  /// `endpoint` went away: what it took lately is to be sent again.
-  void go_back(const zabbix::Endpoint& endpoint);
+  [[nodiscard]] asio::awaitable<Sent> send_share(Sending::PacketPtr packet, const Share& share,
+                                                 std::optional<Deadline> until);
+  /// Asks for the host without sending values of it: yes, whoever took them last is still there.
+  [[nodiscard]] asio::awaitable<Sent> find(Host& host, const Value& value);
+  /// Asks the witness of a proxy; true when what it took lately is to be sent again.
+  [[nodiscard]] asio::awaitable<Result<bool>> look(zabbix::Endpoint endpoint, bool sure);
+  void finish(Host& host, bool done);
+  /// What `endpoint` took lately is to be sent again; whether that is anything.
+  bool go_back(const zabbix::Endpoint& endpoint);
   [[nodiscard]] bool go_back(Host& host) const;
+  void forget_old(Host& host) const;
+  /// Where the values of a host go: where it was redirected to, else who took them last, else the first.
+  [[nodiscard]] zabbix::Endpoint place_of(const std::string& name, const Host& host) const;
   [[nodiscard]] Result<void> acknowledge();
   void start_catching_up();
   [[nodiscard]] asio::awaitable<void> catch_up(std::string endpoint);
@@ -103,8 +127,9 @@ class DeliveryByHost {
   bool stopping_ = false;
   uint64_t front_ = 0;  // values up to this id have been sent or their hosts are held
   std::map<std::string, Host> hosts_;
-  std::set<std::string> catching_up_;  // endpoints that a coroutine is for
-  std::set<std::string> away_;         // endpoints that did not answer when last asked
+  std::map<std::string, Proxy> proxies_;  // by endpoint
+  std::set<std::string> catching_up_;     // endpoints that a coroutine is for
+  std::set<std::string> away_;            // endpoints that did not answer when last asked
   LogLimit log_limit_;
 };
 

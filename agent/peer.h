@@ -2,6 +2,7 @@
 // object per destination, shared by both, on the agent's thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,8 +22,12 @@ class Peer {
   std::optional<zabbix::Dialect> dialect{};
   /// Zabbix takes no values at the moment; until one of its answers does not say so any more.
   bool upload_disabled = false;
+  /// How often something has shown that Zabbix may have been away: an exchange failed, or it tells anew what
+  /// it had told. Whoever has values there looks then whether it still knows them.
+  uint64_t signs = 0;
 
   void set_known(const std::string& host, bool known) {
+    if (asked_) asked_->insert(host);
     if (known) {
       known_.insert(host);
     } else {
@@ -36,6 +41,10 @@ class Peer {
     root_.clear();
   }
   [[nodiscard]] bool knows(const std::string& host) const { return known_.contains(host); }
+  /// Whether Zabbix has said anything about the host since the start, and so where its values belong.
+  [[nodiscard]] bool asked(const std::string& host) const { return !asked_ || asked_->contains(host); }
+  /// Nobody has to know that any more.
+  void forget_asked() { asked_.reset(); }
   [[nodiscard]] size_t known() const { return known_.size(); }
 
   /// The host under whose name packets of many hosts travel. Zabbix recognises what is sent again by this
@@ -50,6 +59,7 @@ class Peer {
   std::string preferred_;
   std::string root_;
   std::set<std::string> known_;
+  std::optional<std::set<std::string>> asked_ = std::set<std::string>();
 };
 
 }  // namespace bakusoku::agent

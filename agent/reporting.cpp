@@ -170,7 +170,7 @@ Result<void> Reporting::open_trapper(Destination& destination) {
   destination.trapper_spool = std::move(*spool);
   destination.trapper_delivery = std::make_unique<Delivery>(
       Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link_, parts_.clock,
-                      zabbix::DataKind::sender});
+                      zabbix::DataKind::sender, &destination.peer});
   checks_->set_spool(destination.sends(), destination.trapper_spool.get());
   return {};
 }

@@ -5,6 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
+#include <set>
+#include <string_view>
+#include <tuple>
 
 #include "zabbix/active.h"
 #include "zabbix/frame.h"
@@ -16,14 +21,19 @@ using std::chrono::seconds;
 
 constexpr seconds kAnswerWithin{60};  // a server whose database is slow answers late
 constexpr seconds kUnknownAgain{30};  // Zabbix synchronises its configuration every 10 to 60 s
-constexpr int kMostProbes = 64;       // to find refused values of one packet
+constexpr int kMostQuestions = 64;    // to find refused items of one packet
 
-std::string random_session() {
-  std::array<unsigned char, 16> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) bytes.fill(7);
-  std::string session;
-  for (const unsigned char byte : bytes) session += fmt::format("{:02x}", byte);
-  return session;
+// An item's places in a set of items.
+std::array<size_t, 2> bits_of(const std::vector<bool>& set, const Value& value) {
+  const size_t host = std::hash<std::string_view>()(value.host);
+  const size_t key = std::hash<std::string_view>()(value.key);
+  const size_t both = (host ^ (key + 0x9E3779B97F4A7C15U + (host << 6) + (host >> 2)));
+  return {both % set.size(), (both >> 32) % set.size()};
+}
+
+bool is_set(const std::vector<bool>& set, const Value& value) {
+  const auto bits = bits_of(set, value);
+  return set[bits[0]] && set[bits[1]];
 }
 
 Sending::Outcome failed(Error error, bool of_host = false) { return {std::move(error), of_host}; }
@@ -38,14 +48,16 @@ bool Sending::by_id(const Value& value) const {
 // The forms do not mix in a packet, and ids have to increase within a session: so a run of one form at a
 // time.
 asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, std::string host,
-                                                  std::optional<Deadline> until) {
+                                                  std::optional<Deadline> until,
+                                                  std::optional<zabbix::Endpoint> only) {
   Outcome outcome;
-  for (auto from = rows.begin(); from != rows.end() && !outcome.failed && !outcome.redirected;) {
+  for (auto from = rows.begin();
+       from != rows.end() && !outcome.failed && !outcome.redirected && !outcome.moved;) {
     const bool form = by_id(packet->values[*from]);
     const auto end =
         std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != form; });
     // Named: GCC 12 destroys an aggregate made in the call a second time.
-    Part part{packet, Rows(from, end), host, until};
+    Part part{packet, Rows(from, end), host, until, only};
     outcome = co_await settle_part(std::move(part), again);
     from = end;
   }
@@ -61,8 +73,12 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   for (;;) {
     const bool many = part.host.empty() && by_id(part.packet->values[part.rows.front()]);
     root = many ? parts_.peer->root() : std::string();
-    auto sent = co_await send(part, 0, part.rows.size(), *session, true);
-    if (!sent) co_return failed(sent.error());
+    Selection all{part.rows, *session};
+    auto sent = co_await send(part, std::move(all));
+    if (!sent) {
+      maybe_seen_ = std::max(maybe_seen_, part.packet->ids[part.rows.back()]);
+      co_return failed(sent.error());
+    }
     got = std::move(*sent);
     if (root.empty() || got.reply.head.verdict != zabbix::Verdict::accepted || got.reply.counts ||
         !zabbix::says_unknown_host(got.reply.head.info)) {
@@ -70,6 +86,11 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
     }
     // The host in whose name the others' values travelled is gone: they go in another's.
     parts_.peer->set_known(root, false);
+  }
+  if (got.moved) {
+    Outcome outcome;
+    outcome.moved = true;
+    co_return outcome;
   }
   const zabbix::ReplyHead& head = got.reply.head;
   if (got.astray) co_return failed(*got.astray, true);
@@ -104,16 +125,18 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   outcome.from = got.from;
   if (again) {
     counters_.resent += part.rows.size();
+    note_taken(part, {});
     co_return outcome;
   }
   Rows refused;
   if (!part.host.empty() && !got.reply.counts && zabbix::says_unknown_host(head.info)) {
     refused = part.rows;
   } else if (!got.reply.counts || got.reply.counts->failed > 0) {
-    auto found = co_await find_refused(part);
+    auto found = co_await find_refused(part, got.reply.counts ? got.reply.counts->failed : part.rows.size());
     if (!found) co_return failed(found.error());
     refused = std::move(*found);
   }
+  note_taken(part, refused);
   counters_.delivered += part.rows.size() - refused.size();
   counters_.refused += refused.size();
   note_outcomes(part, refused, head.info);
@@ -121,28 +144,98 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   co_return outcome;
 }
 
-asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, size_t from, size_t until,
-                                                      std::string session, bool own_ids) {
+std::string Sending::random_session() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) bytes.fill(7);
+  std::string session;
+  for (const unsigned char byte : bytes) session += fmt::format("{:02x}", byte);
+  return session;
+}
+
+Sending::Question Sending::question_of(const Value& value, bool by_host) {
+  Question question{std::string(value.host), std::string(value.key), 0, {}, by_host};
+  if (!by_id(value)) return question;
+  question.root = by_host ? question.host : parts_.peer->root();
+  if (!question.root.empty()) question.itemid = value.itemid;
+  return question;
+}
+
+asio::awaitable<Result<Sending::Told>> Sending::ask(Question question, std::array<uint64_t, 2> ids,
+                                                    std::string session,
+                                                    std::optional<zabbix::Endpoint> only) {
   zabbix::PacketHead head;
   head.kind = parts_.kind;
-  if (head.kind == zabbix::DataKind::agent) head.session = std::move(session);
-  bool ids = by_id(part.packet->values[part.rows[from]]);
+  head.session = std::move(session);
+  if (question.itemid != 0) {
+    head.host = question.root;
+    head.version = zabbix::kSpokenVersion;
+  }
+  zabbix::PacketBuilder builder(head);
+  const int64_t now = unix_seconds(parts_.clock());
+  for (const uint64_t id : ids) {
+    zabbix::Row row;
+    row.host = question.host;
+    row.key = question.key;
+    row.itemid = question.itemid;
+    row.question = true;
+    row.id = id;
+    row.clock = now;
+    (void)builder.add(row);
+  }
+  std::string frame = zabbix::encode_request_frame(builder.finish(now, 0));
+  const Deadline deadline = std::chrono::steady_clock::now() + kAnswerWithin;
+  zabbix::Answered answered;
+  if (question.of_host) {
+    auto for_host = co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, question.host,
+                                                       parts_.link, std::move(frame), deadline, only);
+    if (!for_host) co_return fail(for_host.error());
+    answered = std::move(*for_host);
+    if (answered.astray || answered.moved) {
+      Told told;
+      told.elsewhere = true;
+      co_return told;
+    }
+  } else {
+    auto payload = co_await zabbix::exchange_with_any(parts_.io, parts_.alternatives, parts_.link,
+                                                      std::move(frame), deadline);
+    if (!payload) co_return fail(payload.error());
+    answered.payload = std::move(*payload);
+  }
+  const auto reply = zabbix::decode_sender_reply(answered.payload);
+  if (!reply) co_return fail(reply.error());
+  if (reply->head.upload_disabled) {
+    if (parts_.peer != nullptr) parts_.peer->upload_disabled = true;
+    co_return fail(ErrorKind::unavailable, "Zabbix takes no values at the moment{}{}",
+                   reply->head.info.empty() ? "" : ": ", reply->head.info);
+  }
+  Told told;
+  told.from = answered.from;
+  if (reply->head.verdict == zabbix::Verdict::accepted) told.counts = reply->counts;
+  co_return told;
+}
+
+asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, Selection selection) {
+  zabbix::PacketHead head;
+  head.kind = parts_.kind;
+  head.session = std::move(selection.session);
+  bool ids = by_id(part.packet->values[selection.rows.front()]);
   if (ids) {
     head.host = part.host.empty() ? parts_.peer->root() : part.host;
     ids = !head.host.empty();
     if (ids) head.version = zabbix::kSpokenVersion;
   }
   zabbix::PacketBuilder builder(head);
-  for (size_t i = from; i < until; ++i) {
-    const size_t at = part.rows[i];
+  for (const size_t at : selection.rows) {
     const Value& value = part.packet->values[at];
     zabbix::Row row;
     row.host = value.host;
     row.key = value.key;
     if (ids) row.itemid = value.itemid;
     row.value = value.text;
+    // Zabbix refuses a reason that is none, and takes one again for what it is: the item is as it was.
+    row.question = value.supported && selection.form == Form::questions;
     row.supported = value.supported;
-    row.id = own_ids ? part.packet->ids[at] : i - from + 1;
+    row.id = selection.form == Form::values ? part.packet->ids[at] : builder.rows() + 1;
     row.clock = value.clock;
     row.ns = value.ns;
     (void)builder.add(row);
@@ -157,14 +250,15 @@ asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, size_t f
     answered.payload = std::move(*payload);
   } else {
     auto for_host = co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, part.host, parts_.link,
-                                                       std::move(frame), deadline);
+                                                       std::move(frame), deadline, part.only);
     if (!for_host) co_return fail(for_host.error());
     answered = std::move(*for_host);
-    if (answered.astray) {
-      Reply astray;
-      astray.from = answered.from;
-      astray.astray = answered.astray;
-      co_return astray;
+    if (answered.astray || answered.moved) {
+      Reply elsewhere;
+      elsewhere.from = answered.from;
+      elsewhere.astray = answered.astray;
+      elsewhere.moved = answered.moved;
+      co_return elsewhere;
     }
   }
   auto reply = zabbix::decode_sender_reply(answered.payload);
@@ -175,32 +269,99 @@ asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, size_t f
   co_return got;
 }
 
-// A server drops rows of a session whose ids it has seen, so each question is a session of its own. What it
-// took already it takes again: clock and ns are the same, and its history keeps one.
-asio::awaitable<Result<Sending::Rows>> Sending::find_refused(const Part& part) {
-  Rows refused;
-  std::vector<std::pair<size_t, size_t>> parts{{0, part.rows.size()}};
-  for (int probes = 0; !parts.empty(); ++probes) {
+// Rows that have never been sent before fail because they are refused, and only then. Of others nobody knows
+// whether they were taken: values of items of which nothing is known to be taken go once more, each in a
+// session that has seen none. An item may become known in between: then there are fewer refused than counted.
+asio::awaitable<Result<Sending::Rows>> Sending::find_refused(const Part& part, uint64_t failed) {
+  constexpr int kMostTries = 3;
+  bool counted = part.packet->ids[part.rows.front()] > maybe_seen_;
+  Rows unsure;
+  for (const size_t at : part.rows) {
+    if (!is_set(taken_, part.packet->values[at])) unsure.push_back(at);
+  }
+  for (int tries = 1;; ++tries) {
+    if (!counted && !unsure.empty()) {
+      Selection selection{unsure, random_session(), Form::values_anew};
+      const auto got = co_await send(part, std::move(selection));
+      if (!got) co_return fail(got.error());
+      if (got->astray) co_return fail(*got->astray);
+      if (got->moved) co_return fail(ErrorKind::unavailable, "Zabbix has just moved the host");
+      failed = got->reply.counts ? got->reply.counts->failed : unsure.size();
+    }
+    auto refused = co_await ask_for_refused(part);
+    if (!refused || tries == kMostTries) co_return refused;
+    if (!counted && unsure.empty()) co_return refused;
+    const auto among_unsure = [&](size_t at) { return std::binary_search(unsure.begin(), unsure.end(), at); };
+    const auto found =
+        counted ? refused->size()
+                : static_cast<size_t>(std::count_if(refused->begin(), refused->end(), among_unsure));
+    if (found >= failed) co_return refused;
+    counted = false;
+  }
+}
+
+// A count of failed rows tells of items that are not taken, and of rows that have been taken before: those
+// whose answer was lost. So it is asked of each item, by a row without its value: what is there already is
+// not stored a second time, whatever the history's keys. A server drops rows of a session whose ids it has
+// seen, so each question is a session of its own. Of an item's rows the newest asks: one that says that the
+// item is not supported is no question, and must not be older than what the item was told before.
+asio::awaitable<Result<Sending::Rows>> Sending::ask_for_refused(const Part& part) {
+  const bool ids = by_id(part.packet->values[part.rows.front()]);
+  const auto item_of = [&](size_t at) {
+    const Value& value = part.packet->values[at];
+    return ids ? std::tuple(value.itemid, std::string_view(), std::string_view())
+               : std::tuple(uint64_t{0}, value.host, value.key);
+  };
+  std::map<std::tuple<uint64_t, std::string_view, std::string_view>, size_t> newest;
+  Rows asked;
+  for (const size_t at : part.rows) newest[item_of(at)] = at;
+  for (const auto& [item, at] : newest) asked.push_back(at);
+  std::sort(asked.begin(), asked.end());
+  std::set<size_t> refused;
+  std::vector<std::pair<size_t, size_t>> parts{{0, asked.size()}};
+  for (int questions = 0; !parts.empty(); ++questions) {
     const auto [from, until] = parts.back();
     parts.pop_back();
     uint64_t failed = until - from;
-    if (probes < kMostProbes) {
-      const auto got = co_await send(part, from, until, random_session(), false);
+    const auto begin = asked.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto end = asked.begin() + static_cast<std::ptrdiff_t>(until);
+    if (questions < kMostQuestions) {
+      Selection selection{Rows(begin, end), random_session(), Form::questions};
+      const auto got = co_await send(part, std::move(selection));
       if (!got) co_return fail(got.error());
       if (got->astray) co_return fail(*got->astray);
+      if (got->moved) co_return fail(ErrorKind::unavailable, "Zabbix has just moved the host");
+      if (got->reply.head.verdict != zabbix::Verdict::accepted)
+        co_return fail(ErrorKind::unavailable, "Zabbix refused a packet: {}", got->reply.head.info);
       if (got->reply.counts) failed = got->reply.counts->failed;
     }
     if (failed == 0) continue;
     if (failed >= until - from || until - from == 1) {
-      for (size_t i = from; i < until; ++i) refused.push_back(part.rows[i]);
+      refused.insert(begin, end);
       continue;
     }
     const size_t middle = from + (until - from) / 2;
     parts.emplace_back(middle, until);
     parts.emplace_back(from, middle);
   }
-  std::sort(refused.begin(), refused.end());
-  co_return refused;
+  Rows rows;
+  for (const size_t at : part.rows) {
+    if (refused.contains(newest.at(item_of(at)))) rows.push_back(at);
+  }
+  co_return rows;
+}
+
+bool Sending::takes(const Value& value) const { return is_set(taken_, value); }
+
+void Sending::note_taken(const Part& part, const Rows& refused) {
+  auto next = refused.begin();
+  for (const size_t at : part.rows) {
+    if (next != refused.end() && *next == at) {
+      ++next;
+      continue;
+    }
+    for (const size_t bit : bits_of(taken_, part.packet->values[at])) taken_[bit] = true;
+  }
 }
 
 void Sending::note_outcomes(const Part& part, const Rows& refused, const std::string& info) {

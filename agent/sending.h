@@ -1,10 +1,11 @@
 // Sending: brings rows of a spool's packet to Zabbix and settles each of them: acknowledged, or put back
-// because Zabbix does not take it. An answer only counts: which row was refused is found by asking again in
-// halves. Knows the forms of packets: 7.0's, with the items' ids and the host in whose name they
-// travel; 6.0's with host and key, which every version takes and which is used while nobody knows whom we
-// talk to; and `sender data`. On the agent's thread.
+// because Zabbix does not take it. An answer only counts: which items are refused is found by asking in
+// halves, without values, so that nothing is stored by it. Knows the forms of packets: 7.0's, with the items'
+// ids and the host in whose name they travel; 6.0's with host and key, which every version takes and which is
+// used while nobody knows whom we talk to; and `sender data`. On the agent's thread.
 #pragma once
 
+#include <array>
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <cstdint>
@@ -61,7 +62,22 @@ class Sending {
     bool of_host = false;
     /// Zabbix wants the values of hosts at different places: they must travel by host.
     bool redirected = false;
+    /// The host that was named belongs elsewhere now, where nothing has been sent yet.
+    bool moved = false;
     zabbix::Endpoint from{};  // who answered for the host that was named
+  };
+  /// An item that Zabbix is asked about without a value of it. With `root` by id, in that host's name.
+  struct Question {
+    std::string host{};
+    std::string key{};
+    uint64_t itemid = 0;
+    std::string root{};
+    bool of_host = false;  // it is asked where the host belongs
+  };
+  struct Told {
+    std::optional<zabbix::SenderCounts> counts{};  // none: not counted
+    zabbix::Endpoint from{};
+    bool elsewhere = false;  // the host belongs to somebody who could not be asked
   };
 
   explicit Sending(Parts parts) : parts_(std::move(parts)) {}
@@ -70,10 +86,24 @@ class Sending {
 
   /// Sends `rows` to where `host` belongs, all of which are its; with an empty name to whichever of the
   /// alternatives answers. With `again` they were acknowledged before, and a refusal tells nothing: the
-  /// server has them. Without `until` each exchange has a minute.
+  /// server has them. Without `until` each exchange has a minute. With `only` nobody else is asked.
   [[nodiscard]] asio::awaitable<Outcome> settle(PacketPtr packet, Rows rows, bool again, std::string host,
-                                                std::optional<Deadline> until = std::nullopt);
+                                                std::optional<Deadline> until = std::nullopt,
+                                                std::optional<zabbix::Endpoint> only = std::nullopt);
 
+  /// The question that can be asked about the item of a value, which may travel by host or with others'.
+  [[nodiscard]] Question question_of(const Value& value, bool by_host);
+  /// Rows without a value, one for each id. Errors: nobody answered, or it takes no values at the moment.
+  /// With `only` nobody else is asked.
+  [[nodiscard]] asio::awaitable<Result<Told>> ask(Question question, std::array<uint64_t, 2> ids,
+                                                  std::string session, std::optional<zabbix::Endpoint> only);
+  /// 32 hexadecimal digits.
+  [[nodiscard]] static std::string random_session();
+
+  /// Zabbix has taken a value of the item, as far as is remembered.
+  [[nodiscard]] bool takes(const Value& value) const;
+  /// Values with larger ids have never been sent before; of the others nobody knows.
+  void begin(uint64_t maybe_seen) { maybe_seen_ = maybe_seen; }
   void set_link(zabbix::Link link) { parts_.link = std::move(link); }
   [[nodiscard]] bool upload_disabled() const {
     return parts_.peer != nullptr && parts_.peer->upload_disabled;
@@ -89,19 +119,34 @@ class Sending {
     Rows rows;
     std::string host;
     std::optional<Deadline> until;
+    std::optional<zabbix::Endpoint> only;
+  };
+  enum class Form {
+    values,
+    values_anew,  // under ids of their own
+    questions,    // whether such values would be taken: without them, under ids of their own
+  };
+  /// What is sent of a part: which of its rows, how, in which session.
+  struct Selection {
+    Rows rows;  // indexes into the packet
+    std::string session;
+    Form form = Form::values;
   };
   struct Reply {
     zabbix::SenderReply reply{};
     zabbix::Endpoint from{};
     std::optional<Error> astray{};
+    bool moved = false;
   };
 
   [[nodiscard]] bool by_id(const Value& value) const;
   [[nodiscard]] asio::awaitable<Outcome> settle_part(Part part, bool again);
-  [[nodiscard]] asio::awaitable<Result<Reply>> send(const Part& part, size_t from, size_t until,
-                                                    std::string session, bool own_ids);
-  /// The indexes of the packet's values that Zabbix does not take.
-  [[nodiscard]] asio::awaitable<Result<Rows>> find_refused(const Part& part);
+  [[nodiscard]] asio::awaitable<Result<Reply>> send(const Part& part, Selection selection);
+  /// The indexes of the packet's values that Zabbix does not take, when it counted `failed` of the part.
+  [[nodiscard]] asio::awaitable<Result<Rows>> find_refused(const Part& part, uint64_t failed);
+  /// The same by asking for each item.
+  [[nodiscard]] asio::awaitable<Result<Rows>> ask_for_refused(const Part& part);
+  void note_taken(const Part& part, const Rows& refused);
   /// Remembers which of the rows were taken and which were refused.
   void note_outcomes(const Part& part, const Rows& refused, const std::string& info);
   [[nodiscard]] Result<void> put_back(const Part& part, const Rows& refused, const std::string& info);
@@ -110,6 +155,10 @@ class Sending {
   DeliveryCounters counters_;
   Outcomes outcomes_;
   Refusals refusals_;
+  uint64_t maybe_seen_ = UINT64_MAX;  // ids up to here may have been taken: no answer came
+  /// Hashes of items that Zabbix has taken values of. One item in thirty is wrongly in it when it holds a
+  /// hundred thousand, which matters only to an item that became known while an answer was lost.
+  std::vector<bool> taken_ = std::vector<bool>(size_t{1} << 20);
 };
 
 }  // namespace bakusoku::agent

@@ -1281,8 +1281,30 @@ Result<SpoolPacket> Spool::next_once(std::string_view name, size_t max_values, s
   if (destination.waiting > 0) {
     if (auto offered = offer_waiting(destination); !offered) return fail(offered.error());
   }
+  return read(destination, std::max(destination.cursor, after), max_values, max_bytes);
+}
+
+Result<SpoolPacket> Spool::look_back(std::string_view name, size_t max_values, size_t max_bytes,
+                                     uint64_t after) {
+  if (auto found = find(name); !found) return fail(found.error());
+  return guarded([&]() -> Result<SpoolPacket> {
+    Destination& destination = **find(name);
+    pass_window(destination);
+    return read(destination, std::max(destination.floor, after), max_values, max_bytes);
+  });
+}
+
+uint64_t Spool::in_window(std::string_view name) {
+  const auto found = find(name);
+  if (!found) return 0;
+  pass_window(**found);
+  return pending_between(**found, (*found)->floor, (*found)->cursor);
+}
+
+// The values after `from` that are for this destination.
+Result<SpoolPacket> Spool::read(const Destination& destination, uint64_t from, size_t max_values,
+                                size_t max_bytes) {
   SpoolPacket packet;
-  const uint64_t from = std::max(destination.cursor, after);
   auto chunk = chunks_.upper_bound(from);
   if (chunk != chunks_.begin()) --chunk;
   size_t bytes = 0;

@@ -158,6 +158,11 @@ class Spool {
   [[nodiscard]] Result<SpoolPacket> next(std::string_view destination, size_t max_values, size_t max_bytes,
                                          uint64_t after = 0);
   [[nodiscard]] Result<void> acknowledge(std::string_view destination, uint64_t up_to_id);
+  /// The same of what is still kept because it was acknowledged within the resend window, and what follows.
+  [[nodiscard]] Result<SpoolPacket> look_back(std::string_view destination, size_t max_values,
+                                              size_t max_bytes, uint64_t after = 0);
+  /// How many values were acknowledged within the resend window.
+  [[nodiscard]] uint64_t in_window(std::string_view destination);
 
   /// From now on. What is above a smaller limit goes with the next put.
   void set_limits(uint64_t max_bytes, std::chrono::seconds max_age, std::chrono::seconds resend_window);
@@ -179,6 +184,8 @@ class Spool {
   /// trace.complete. A look only: nothing is offered or moved, and what is damaged is passed over.
   [[nodiscard]] Result<void> look_for(std::string_view destination, std::string_view host,
                                       std::string_view key, size_t max_bytes, SpoolTrace& trace);
+  /// The id of the newest value that was put.
+  [[nodiscard]] uint64_t last_id() const { return last_put(); }
   /// Acknowledged up to this id.
   [[nodiscard]] uint64_t acknowledged(std::string_view destination) const;
 
@@ -269,6 +276,8 @@ class Spool {
   void make_room(std::vector<NewChunk>& wanted, WhenFull when_full, Tidying& plan);
   [[nodiscard]] Result<SpoolPacket> next_once(std::string_view destination, size_t max_values,
                                               size_t max_bytes, uint64_t after);
+  [[nodiscard]] Result<SpoolPacket> read(const Destination& destination, uint64_t from, size_t max_values,
+                                         size_t max_bytes);
   [[nodiscard]] Result<void> offer_waiting(Destination& destination);
   [[nodiscard]] Result<void> take_away(Destination& destination, std::span<const uint64_t> ids,
                                        std::optional<int64_t> retry_at, DropReason reason);

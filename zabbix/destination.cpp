@@ -71,8 +71,8 @@ std::string to_string(const Endpoint& endpoint) {
                                                       : fmt::format("[{}]:{}", endpoint.host, endpoint.port);
 }
 
-Alternatives::Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds avoided)
-    : endpoints_(std::move(endpoints)), avoided_(avoided) {}
+Alternatives::Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds longest)
+    : endpoints_(std::move(endpoints)), longest_(longest) {}
 
 std::vector<Endpoint> Alternatives::endpoints(std::string_view host, Time now) const {
   const auto route = routes_.find(host);
@@ -91,14 +91,34 @@ void Alternatives::failed(const Endpoint& endpoint) {
 
 void Alternatives::failed(const Endpoint& endpoint, Time now) {
   failed(endpoint);
-  std::erase_if(failed_at_, [&](const auto& each) { return now - each.second >= avoided_; });
-  failed_at_[to_string(endpoint)] = now;
+  // An address that is of no use any more has nobody to forget it.
+  std::erase_if(failures_, [&](const auto& each) { return now - each.second.at > 4 * longest_; });
+  Failure& failure = failures_[to_string(endpoint)];
+  // Those who ask at the same time find the same out.
+  if (failure.avoided.count() != 0 && now - failure.at < failure.avoided) return;
+  failure.at = now;
+  failure.avoided = failure.avoided.count() == 0 ? std::min<std::chrono::milliseconds>(kAvoided, longest_)
+                                                 : std::min(2 * failure.avoided, longest_);
+}
+
+void Alternatives::answered(const Endpoint& endpoint) {
+  if (!failures_.empty()) failures_.erase(to_string(endpoint));
 }
 
 bool Alternatives::failed_lately(const Endpoint& endpoint, Time now) const {
-  if (failed_at_.empty()) return false;
-  const auto at = failed_at_.find(to_string(endpoint));
-  return at != failed_at_.end() && now - at->second < avoided_;
+  if (failures_.empty()) return false;
+  const auto known = failures_.find(to_string(endpoint));
+  return known != failures_.end() && now - known->second.at < known->second.avoided;
+}
+
+const Endpoint* Alternatives::route(std::string_view host) const {
+  const auto known = routes_.find(host);
+  return known == routes_.end() || known->second.left ? nullptr : &known->second.endpoint;
+}
+
+bool Alternatives::is_older(std::string_view host, const Redirect& redirect) const {
+  const auto known = routes_.find(host);
+  return !redirect.reset && known != routes_.end() && redirect.revision < known->second.revision;
 }
 
 Result<void> Alternatives::follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
@@ -114,13 +134,14 @@ Result<void> Alternatives::follow(std::string_view host, const Endpoint& from, c
   }
   auto endpoint = parse_endpoint(redirect.address);
   if (!endpoint) return fail(endpoint.error().with_context("Zabbix's redirect"));
-  if (known != routes_.end() && redirect.revision < known->second.revision) {
+  if (is_older(host, redirect)) {
     return fail(
         ErrorKind::invalid,
         "Zabbix at {} redirects host {} to {}, which is older (revision {}) than its redirect to {} ({})",
         to_string(from), host, redirect.address, redirect.revision, to_string(known->second.endpoint),
         known->second.revision);
   }
+  redirects_ = true;
   routes_.insert_or_assign(std::string(host), Route{*endpoint, redirect.revision});
   if (failed_lately(*endpoint, now)) {
     return fail(

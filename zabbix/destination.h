@@ -40,11 +40,13 @@ struct Endpoint {
 class Alternatives {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  /// How long an endpoint that did not answer is not asked for other hosts that were redirected to it.
-  static constexpr std::chrono::seconds kAvoided{30};
+  /// How long an endpoint that did not answer is not asked for other hosts that were redirected to it: at
+  /// first kAvoided, so that a short absence costs little more than itself, then doubled up to kLongest.
+  static constexpr std::chrono::seconds kAvoided{2};
+  static constexpr std::chrono::seconds kLongest{30};
 
   /// At least one endpoint.
-  explicit Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds avoided = kAvoided);
+  explicit Alternatives(std::vector<Endpoint> endpoints, std::chrono::milliseconds longest = kLongest);
 
   [[nodiscard]] const Endpoint& current() const { return endpoints_.front(); }
   [[nodiscard]] size_t size() const { return endpoints_.size(); }
@@ -58,17 +60,24 @@ class Alternatives {
   /// found that out before.
   void failed(const Endpoint& endpoint);
   void failed(const Endpoint& endpoint, Time now);
+  /// It did answer.
+  void answered(const Endpoint& endpoint);
   /// So lately that it is avoided.
   [[nodiscard]] bool failed_lately(const Endpoint& endpoint, Time now) const;
 
+  /// Where `host` was redirected to and belongs since, or null.
+  [[nodiscard]] const Endpoint* route(std::string_view host) const;
+  /// Whether the redirect of `host` is of an older map of the group than the one that was followed.
+  [[nodiscard]] bool is_older(std::string_view host, const Redirect& redirect) const;
   /// What `from` said of `host`. Once followed, ask endpoints() again, at once and only once. Fails when the
   /// redirect is older than the one followed before, its address cannot be read, or that did not answer a
   /// moment ago.
   [[nodiscard]] Result<void> follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
                                     Time now);
-  /// Whether any host has been redirected: then packets may hold values of one host only.
-  [[nodiscard]] bool redirects() const { return !routes_.empty(); }
-  /// `host` is not asked for any more.
+  /// Whether any host has ever been redirected: then packets may hold values of one host only, and of the
+  /// common endpoints some may not know a host that others know.
+  [[nodiscard]] bool redirects() const { return redirects_; }
+  /// `host` is not asked for any more, or what was known of its place is not right.
   void forget(std::string_view host);
 
  private:
@@ -77,10 +86,15 @@ class Alternatives {
     uint64_t revision = 0;
     bool left = false;  // reset, or another answered: the common endpoints are tried first
   };
+  struct Failure {
+    Time at{};
+    std::chrono::milliseconds avoided{};
+  };
   std::vector<Endpoint> endpoints_;
-  std::chrono::milliseconds avoided_;
+  std::chrono::milliseconds longest_;
   std::map<std::string, Route, std::less<>> routes_;
-  std::map<std::string, Time> failed_at_;  // by to_string()
+  bool redirects_ = false;
+  std::map<std::string, Failure> failures_;  // by to_string()
 };
 
 /// The destinations of a `ServerActive=` text, in its order. Fails (`invalid`) naming the entry; so does an

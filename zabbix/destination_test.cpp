@@ -111,14 +111,45 @@ TEST(Alternatives, AnEndpointThatFailedIsNotAskedForOtherRedirectedHostsForAWhil
   ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));
   ASSERT_TRUE(group.follow("web-2", {"a"}, {.revision = 5, .address = "c"}, kNow));
   group.failed({"c"}, kNow);
-  EXPECT_TRUE(group.failed_lately({"c"}, kNow + 29s));
-  EXPECT_EQ(written(group, "web-2", 29s), "a:10051");
-  EXPECT_EQ(written(group, "web-2", 30s), "c:10051;a:10051");
+  group.failed({"c"}, kNow + 1s);  // somebody else finds the same out
+  EXPECT_EQ(written(group, "web-2", 1s), "a:10051");
+  EXPECT_EQ(written(group, "web-2", 2s), "c:10051;a:10051");
   const auto same = group.follow("web-2", {"a"}, {.revision = 5, .address = "c"}, kNow + 1s);
   ASSERT_FALSE(same);
   EXPECT_NE(same.error().message.find("did not answer a moment ago"), std::string::npos);
   ASSERT_TRUE(group.follow("web-2", {"a"}, {.revision = 6, .address = "d"}, kNow + 2s));
   EXPECT_EQ(written(group, "web-2", 2s), "d:10051;a:10051");
+}
+
+// One that was away for five seconds is asked again within ten, one that is gone twice a minute.
+TEST(Alternatives, AnEndpointIsAvoidedTheLongerTheOftenerItFails) {
+  using namespace std::chrono_literals;
+  Alternatives group = parse_destinations("a")->front();
+  std::chrono::seconds at{0};
+  for (const auto avoided : {2s, 4s, 8s, 16s, 30s, 30s}) {
+    group.failed({"c"}, kNow + at);
+    EXPECT_TRUE(group.failed_lately({"c"}, kNow + at + avoided - 1s)) << at.count();
+    EXPECT_FALSE(group.failed_lately({"c"}, kNow + at + avoided)) << at.count();
+    at += avoided;
+  }
+  group.answered({"c"});
+  EXPECT_FALSE(group.failed_lately({"c"}, kNow + at));
+  group.failed({"c"}, kNow + at);
+  EXPECT_FALSE(group.failed_lately({"c"}, kNow + at + 2s));
+}
+
+TEST(Alternatives, TellWhereAHostBelongsAndWhichMapIsOlder) {
+  Alternatives group = parse_destinations("a;b")->front();
+  EXPECT_EQ(group.route("web-1"), nullptr);
+  EXPECT_FALSE(group.is_older("web-1", {.revision = 0, .address = "b"}));
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));
+  ASSERT_NE(group.route("web-1"), nullptr);
+  EXPECT_EQ(*group.route("web-1"), Endpoint{"c"});
+  EXPECT_TRUE(group.is_older("web-1", {.revision = 4, .address = "b"}));
+  EXPECT_FALSE(group.is_older("web-1", {.revision = 5, .address = "b"}));
+  EXPECT_FALSE(group.is_older("web-1", {.reset = true}));
+  ASSERT_TRUE(group.follow("web-1", {"c"}, {.reset = true}, kNow));
+  EXPECT_EQ(group.route("web-1"), nullptr);
 }
 
 }  // namespace

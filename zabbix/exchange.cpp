@@ -314,6 +314,7 @@ asio::awaitable<Result<Answered>> exchange_in_turn(asio::io_context& io, Alterna
     const Deadline until = steady_clock::now() + left / static_cast<int>(endpoints.size() - i);
     Result<std::string> result = co_await exchange(io, endpoints[i], link, frame, until, expect);
     if (result) {
+      alternatives.answered(endpoints[i]);
       Answered answered;
       answered.payload = std::move(*result);
       answered.from = endpoints[i];
@@ -343,36 +344,90 @@ asio::awaitable<Result<std::string>> exchange_with_any(asio::io_context& io, Alt
   co_return std::move(answered->payload);
 }
 
+namespace {
+
+// The common endpoints without those that have sent us away.
+std::vector<Endpoint> others(const Alternatives& alternatives, const std::vector<Endpoint>& asked) {
+  std::vector<Endpoint> endpoints = alternatives.endpoints();
+  std::erase_if(endpoints, [&](const Endpoint& each) {
+    return std::find(asked.begin(), asked.end(), each) != asked.end();
+  });
+  return endpoints;
+}
+
+bool may_say_unknown(std::string_view payload) {
+  return payload.find("not found") != std::string_view::npos ||
+         payload.find("unknown host") != std::string_view::npos;
+}
+
+}  // namespace
+
 asio::awaitable<Result<Answered>> exchange_for_host(asio::io_context& io, Alternatives& alternatives,
                                                     std::string host, Link link, std::string frame,
-                                                    Deadline deadline) {
-  for (bool redirected = false;; redirected = true) {
-    std::vector<Endpoint> endpoints = alternatives.endpoints(host, steady_clock::now());
-    if (redirected) endpoints.resize(1);
-    auto answered = co_await exchange_in_turn(io, alternatives, std::move(endpoints), link, frame, deadline,
-                                              Expect::reply);
+                                                    Deadline deadline, std::optional<Endpoint> only) {
+  std::vector<Endpoint> endpoints = alternatives.endpoints(host, steady_clock::now());
+  if (only) endpoints = {*only};
+  bool redirected = false;
+  bool forgotten = false;       // what was known of the host's place
+  std::vector<Endpoint> asked;  // who did not take the host
+  for (;;) {
+    auto answered =
+        co_await exchange_in_turn(io, alternatives, endpoints, link, frame, deadline, Expect::reply);
     if (!answered) {
       if (!redirected) co_return fail(answered.error());
       Answered astray;
       astray.astray = answered.error().with_context("Zabbix's redirect of host " + host);
       co_return astray;
     }
-    if (answered->payload.find("\"redirect\"") == std::string::npos) co_return std::move(*answered);
+    const Endpoint* const route = alternatives.route(host);
+    const bool routed = route != nullptr && *route == answered->from;
+    const bool unknown = (routed || alternatives.redirects()) && may_say_unknown(answered->payload);
+    if (!unknown && answered->payload.find("\"redirect\"") == std::string::npos)
+      co_return std::move(*answered);
     const auto head = decode_reply_head(answered->payload);
-    if (!head || !head->redirect) co_return std::move(*answered);
-    answered->payload.clear();
-    if (redirected) {
-      answered->astray = Error{
-          ErrorKind::unavailable,
-          fmt::format("Zabbix at {} redirects host {} although it was redirected there: sequential redirects",
+    if (!head) co_return std::move(*answered);
+    asked.push_back(answered->from);
+    if (!head->redirect) {
+      if (!unknown || !says_unknown_host(head->info)) co_return std::move(*answered);
+      if (routed) alternatives.forget(host);
+      endpoints = others(alternatives, asked);
+      if (endpoints.empty()) co_return std::move(*answered);
+    } else if (!forgotten && alternatives.is_older(host, *head->redirect)) {
+      const auto older = alternatives.follow(host, answered->from, *head->redirect, steady_clock::now());
+      endpoints = others(alternatives, asked);
+      alternatives.forget(host);
+      if (endpoints.empty()) {
+        answered->payload.clear();
+        answered->astray = older.error();
+        co_return std::move(*answered);
+      }
+    } else {
+      answered->payload.clear();
+      if (redirected) {
+        answered->astray =
+            Error{ErrorKind::unavailable,
+                  fmt::format(
+                      "Zabbix at {} redirects host {} although it was redirected there: sequential redirects",
                       to_string(answered->from), host)};
-      co_return std::move(*answered);
+        co_return std::move(*answered);
+      }
+      const auto followed = alternatives.follow(host, answered->from, *head->redirect, steady_clock::now());
+      if (!followed) {
+        answered->astray = followed.error();
+        co_return std::move(*answered);
+      }
+      answered->moved = only.has_value();
+      if (answered->moved) co_return std::move(*answered);
+      redirected = true;
+      endpoints = alternatives.endpoints(host, steady_clock::now());
+      endpoints.resize(1);
+      continue;
     }
-    const auto followed = alternatives.follow(host, answered->from, *head->redirect, steady_clock::now());
-    if (!followed) {
-      answered->astray = followed.error();
-      co_return std::move(*answered);
-    }
+    forgotten = true;
+    answered->moved = only.has_value();
+    answered->payload.clear();
+    if (answered->moved) co_return std::move(*answered);
+    redirected = false;
   }
 }
 

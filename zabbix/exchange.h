@@ -59,13 +59,20 @@ struct Answered {
   /// Why a redirect could not be followed: sequential, older than another, or its address does not answer.
   /// The one who redirected did answer; there is no payload then.
   std::optional<Error> astray{};
+  /// Nobody else was to be asked than the one who was named, and he says that the host is elsewhere now;
+  /// there is no payload then.
+  bool moved = false;
 };
 
 /// The same on behalf of one host of a destination that may be a group of proxies: its own endpoint is asked
-/// first, and a redirect followed, at once and once.
+/// first, and a redirect followed, at once and once. What was known of the host's place is forgotten, and the
+/// common endpoints are asked, when the one it was redirected to does not know the host (it has left the
+/// group) or redirects it by an older map (the group was made anew, or that proxy is behind). With `only`
+/// nobody else is asked.
 [[nodiscard]] asio::awaitable<Result<Answered>> exchange_for_host(asio::io_context& io,
                                                                   Alternatives& alternatives,
                                                                   std::string host, Link link,
-                                                                  std::string frame, Deadline deadline);
+                                                                  std::string frame, Deadline deadline,
+                                                                  std::optional<Endpoint> only = {});
 
 }  // namespace bakusoku::zabbix

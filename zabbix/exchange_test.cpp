@@ -368,6 +368,73 @@ TEST(ExchangeForHost, AnOlderRedirectIsNotFollowed) {
   EXPECT_TRUE(holds(answer->astray->message, "older (revision 4)")) << answer->astray->message;
 }
 
+const std::string kUnknown = encode_frame(R"({"response":"failed","info":"host [web-1] not found"})");
+
+TEST(ExchangeForHost, AHostThatHasLeftItsGroupIsAskedForAtTheConfiguredAddresses) {
+  std::atomic<bool> left = false;
+  ScriptedPeer own([&](Wire& wire) {
+    const std::string asked = wire.read_frame();
+    wire.write(left ? kUnknown : encode_frame(asked));
+  });
+  ScriptedPeer first([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(left ? kUnknown : redirect_to(own.endpoint(), 5));
+  });
+  ScriptedPeer alone([](Wire& wire) { wire.write(encode_frame(wire.read_frame())); });
+  Alternatives group({first.endpoint(), alone.endpoint()});
+  asio::io_context io;
+  const auto before = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(before && before->from == own.endpoint());
+  left = true;
+  const auto answer = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(answer && !answer->astray);
+  EXPECT_EQ(answer->from, alone.endpoint());
+  EXPECT_EQ(answer->payload, "q");
+  EXPECT_EQ(group.route("web-1"), nullptr);
+}
+
+TEST(ExchangeForHost, AMapWhoseRevisionWentBackIsFollowed) {
+  ScriptedPeer now([](Wire& wire) { wire.write(encode_frame(wire.read_frame())); });
+  ScriptedPeer before([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(now.endpoint(), 3));
+  });
+  ScriptedPeer other([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(now.endpoint(), 3));
+  });
+  Alternatives group({before.endpoint(), other.endpoint()});
+  ASSERT_TRUE(group.follow("web-1", other.endpoint(),
+                           {.revision = 1000, .address = to_string(before.endpoint())}, steady_clock::now()));
+  asio::io_context io;
+  const auto answer = run_for_host(io, group, "web-1");
+  ASSERT_TRUE(answer && !answer->astray);
+  EXPECT_EQ(answer->from, now.endpoint());
+}
+
+TEST(ExchangeForHost, WithOnlyNobodyElseIsSentAnything) {
+  ScriptedPeer other([](Wire& wire) { wire.write(encode_frame(wire.read_frame())); });
+  ScriptedPeer own([&](Wire& wire) {
+    wire.read_frame();
+    wire.write(redirect_to(other.endpoint(), 5));
+  });
+  Alternatives group({own.endpoint(), other.endpoint()});
+  asio::io_context io;
+  std::optional<Result<Answered>> out;
+  asio::co_spawn(io,
+                 exchange_for_host(io, group, "web-1", {}, encode_frame("q"), steady_clock::now() + kLong,
+                                   own.endpoint()),
+                 [&](const std::exception_ptr& failure, Result<Answered> result) {
+                   if (!failure) out = std::move(result);
+                 });
+  io.run();
+  ASSERT_TRUE(out && *out);
+  EXPECT_TRUE((*out)->moved);
+  EXPECT_EQ(other.connections(), 0);
+  ASSERT_NE(group.route("web-1"), nullptr);
+  EXPECT_EQ(*group.route("web-1"), other.endpoint());
+}
+
 TEST(ExchangeForHost, AnAddressThatDoesNotAnswerIsNotTriedForEveryHost) {
   const Endpoint dead = closed_port();
   ScriptedPeer first([&](Wire& wire) {

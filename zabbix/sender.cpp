@@ -77,8 +77,10 @@ void append_row(std::string& out, const Row& row) {
     out += ",\"key\":";
     append_string(out, row.key);
   }
-  out += ",\"value\":";
-  append_string(out, row.value);
+  if (!row.question) {
+    out += ",\"value\":";
+    append_string(out, row.value);
+  }
   if (!row.supported) out += ",\"state\":1";
   if (row.id != 0) {
     out += ",\"id\":";

@@ -42,6 +42,7 @@ struct Row {
   std::string_view key{};  // as configured in Zabbix, macros not expanded
   uint64_t itemid = 0;     // instead of host and key
   std::string_view value{};
+  bool question = false;  // without a value: Zabbix counts it as it would one, and stores nothing
   bool supported = true;  // else the value says why not
   uint64_t id = 0;
   int64_t clock = 0;  // Unix seconds
