@@ -45,6 +45,13 @@ TEST(Spending, StretchedReadingsSayWhatTheyWouldCostUnstretched) {
   EXPECT_NEAR(spending.rates(kDay + 450)[0].usd_per_second, 1 / 300.0, 0.01 / 300);
 }
 
+// What began later is not spread over the time before it.
+TEST(Spending, AClassThatBeginsLaterHasItsRateAtOnce) {
+  Spending spending(0);
+  for (int64_t now = 20'000 * kDay; now < 20'000 * kDay + 3600; now += 300) spending.add(1, 300, 300, 1, now);
+  EXPECT_NEAR(spending.rates(20'000 * kDay + 3600)[0].usd_per_second, 1 / 300.0, 0.02 / 300);
+}
+
 TEST(Spending, MetricsOfOneClassAreDueAtSecondsOfTheirOwn) {
   Spending spending(0);
   for (int64_t now = 0; now < 4 * 3600; ++now) {
@@ -255,6 +262,18 @@ TEST(Budget, LeastIsWithEverythingAsRarelyAsAllowed) {
   const Budget::Facts facts{
       0, 1, 5, kMonth, {{0, 300, 12.0 / kMonth}, {2, 1800, 4.0 / kMonth}, {3, 3600, 1.0 / kMonth}}};
   EXPECT_NEAR(budget.least_usd(facts), 5 + 1 + 2 + 1, 0.001);
+}
+
+TEST(Budget, TurnsAtNinetyNineHundredths) {
+  const auto facts = [](double usd) {
+    return Budget::Facts{1000, 7, 0, kMonth, {{2, 300, usd / static_cast<double>(kMonth)}}};
+  };
+  Budget below({100, 3600});
+  below.resume(0, 7);
+  EXPECT_FALSE(below.decide(facts(98.9)));
+  Budget above({100, 3600});
+  above.resume(0, 7);
+  EXPECT_TRUE(above.decide(facts(99.1)));
 }
 
 TEST(Budget, WithoutOneNothingIsStretched) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <iterator>
@@ -26,7 +27,8 @@ constexpr int kApplicationId = 0x42616b6c;  // "Bakl"
 constexpr size_t kMostItems = 1'000'000;
 constexpr size_t kMostCharges = 50'000;  // of a month
 constexpr std::string_view kOtherNamespaces = "(others)";
-constexpr size_t kNamesAtOnce = 5000;  // some tens of milliseconds
+constexpr const char* kDayNote = "day";  // by which things are old
+constexpr size_t kNamesAtOnce = 5000;    // some tens of milliseconds
 constexpr Ledger::ItemId kOtherItems = 0;
 
 constexpr const char* kSchema[] = {
@@ -238,13 +240,16 @@ Result<void> Ledger::open_file(const std::string& path) {
   auto oldest = prepare(database_, "SELECT min(day) FROM charge");
   if (!oldest) return fail(oldest.error());
   if (sqlite3_step(oldest->get()) == SQLITE_ROW) since_ = sqlite3_column_int64(oldest->get(), 0) * kDay;
-  auto newest = prepare(database_, "SELECT max(day) FROM charge WHERE day <= ?1");
-  if (!newest) return fail(newest.error());
-  set(*newest, 1, day_);
-  if (sqlite3_step(newest->get()) == SQLITE_ROW && sqlite3_column_type(newest->get(), 0) != SQLITE_NULL) {
-    const int64_t before = sqlite3_column_int64(newest->get(), 0);
-    if (day_ - before > kDaysOfItems) believed_ = before;
+  // By what the file says of itself; one of before by the newest day that is not to come.
+  int64_t before = 0;
+  const std::string said = note(kDayNote);
+  if (std::from_chars(said.data(), said.data() + said.size(), before).ec != std::errc()) {
+    auto newest = prepare(database_, "SELECT max(day) FROM charge WHERE day <= ?1");
+    if (!newest) return fail(newest.error());
+    set(*newest, 1, day_);
+    if (sqlite3_step(newest->get()) == SQLITE_ROW) before = sqlite3_column_int64(newest->get(), 0);
   }
+  if (before > 0 && day_ - before > kDaysOfItems) believed_ = before;
   return read_items();
 }
 
@@ -530,6 +535,10 @@ Result<void> Ledger::write_items() {
             run(database_, fmt::format("DELETE FROM item_day WHERE day < {}", believed_ - kDaysOfItems));
         !old)
       return old;
+    if (auto noted = run(database_,
+                         fmt::format("INSERT OR REPLACE INTO note VALUES('{}', '{}')", kDayNote, believed_));
+        !noted)
+      return noted;
     return run(database_, fmt::format("DELETE FROM charge WHERE day < {}", believed_ - kDaysOfSums));
   });
   if (!done) return done;

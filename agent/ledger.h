@@ -8,7 +8,8 @@
 //   item(id, host, key)
 //   item_day(day, shares)    varints, two for each item by its id: id less the one before, sixtieths
 //   note(name, value)        what else has to survive a restart: by how much the budget stretches intervals,
-//                            what was learnt of publication delays (Delays::text())
+//                            what was learnt of publication delays (Delays::text()); "day": by which
+//                            things are old, which a clock that leaps does not move at once
 //
 // Runs on the agent's thread.
 #pragma once
