@@ -50,16 +50,18 @@ void Spending::advance(Class& of, int64_t now) {
   }
 }
 
+void Spending::set_back(int64_t now) {
+  since_ = std::min(since_, now);
+  std::erase_if(classes_, [now](const auto& entry) { return entry.second.at > now + kClockMaySlip; });
+}
+
 void Spending::add(int priority, int64_t interval, int64_t actual, double usd, int64_t now) {
+  set_back(now);
   interval = std::max<int64_t>(interval, 1);
   actual = std::max(actual, interval);
   const auto [found, fresh] = classes_.try_emplace({priority, rounded(interval)});
   Class& of = found->second;
-  // Of a clock that was set back nothing can be learnt from what it said before.
-  if (fresh || of.at > now + kClockMaySlip) {
-    of = Class();
-    of.at = now;
-  }
+  if (fresh) of.at = now;
   advance(of, now);
   const int64_t end = (of.at + actual + kGrain - 1) / kGrain * kGrain;
   const double unstretched = usd * static_cast<double>(actual) / static_cast<double>(interval);
@@ -103,6 +105,8 @@ double Budget::forecast(const Facts& facts, int level) const {
   }
   return facts.spent_usd + a_second * static_cast<double>(std::max<int64_t>(facts.seconds_left, 0));
 }
+
+double Budget::least_usd(const Facts& facts) const { return forecast(facts, kLevels); }
 
 int Budget::least_level(const Facts& facts, double share) const {
   int level = 0;

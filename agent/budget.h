@@ -34,6 +34,8 @@ class Spending {
   [[nodiscard]] std::vector<Rate> rates(int64_t now) const;
   /// For how long it has been learning.
   [[nodiscard]] int64_t learnt(int64_t now) const { return now - since_; }
+  /// The clock says an earlier time than what was learnt is of: that teaches nothing any more.
+  void set_back(int64_t now);
 
  private:
   // What a reading costs is spread over the time until the next one; the mean of the last hour is the rate.
@@ -75,6 +77,8 @@ class Budget {
   /// What the month comes to as it is going, and as it would with every metric at its own interval.
   [[nodiscard]] double forecast_usd(const Facts& facts) const { return forecast(facts, level_); }
   [[nodiscard]] double unstretched_usd(const Facts& facts) const { return forecast(facts, 0); }
+  /// As it would with everything read as rarely as is allowed.
+  [[nodiscard]] double least_usd(const Facts& facts) const;
   /// The longest intervals do not keep it. Reading goes on all the same.
   [[nodiscard]] bool exceeded() const { return exceeded_; }
   [[nodiscard]] const Limits& limits() const { return limits_; }

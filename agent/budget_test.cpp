@@ -45,6 +45,52 @@ TEST(Spending, StretchedReadingsSayWhatTheyWouldCostUnstretched) {
   EXPECT_NEAR(spending.rates(kDay + 450)[0].usd_per_second, 1 / 300.0, 0.01 / 300);
 }
 
+// What began later is not spread over the time before it.
+TEST(Spending, AClassThatBeginsLaterHasItsRateAtOnce) {
+  Spending spending(0);
+  for (int64_t now = 20'000 * kDay; now < 20'000 * kDay + 3600; now += 300) spending.add(1, 300, 300, 1, now);
+  EXPECT_NEAR(spending.rates(20'000 * kDay + 3600)[0].usd_per_second, 1 / 300.0, 0.02 / 300);
+}
+
+TEST(Spending, MetricsOfOneClassAreDueAtSecondsOfTheirOwn) {
+  Spending spending(0);
+  for (int64_t now = 0; now < 4 * 3600; ++now) {
+    if (now % 5 == 0) spending.add(1, 300, 300, 1, now);  // sixty of them, each every 300 s
+  }
+  const auto rates = spending.rates(4 * 3600);
+  ASSERT_EQ(rates.size(), 1u);
+  EXPECT_NEAR(rates[0].usd_per_second, 60 / 300.0, 0.01 * 60 / 300);
+}
+
+// Hours, a day, ten years, both ways, for some minutes.
+TEST(Spending, AClockThatWasWrongTeachesNothing) {
+  for (const int64_t jump : {int64_t{7200}, kDay, 3653 * kDay, -int64_t{7200}, -kDay, -3653 * kDay}) {
+    constexpr int64_t kStart = 20'000 * kDay;
+    Spending spending(kStart);
+    int64_t now = kStart;
+    const auto pass = [&](int64_t seconds) {
+      for (const int64_t end = now + seconds; now < end; now += 300) spending.add(1, 300, 300, 1, now);
+    };
+    pass(3600);
+    now += jump;
+    pass(600);
+    spending.add(2, 300, 300, 1, now);  // what nobody asks for again
+    now -= jump;
+    spending.set_back(now);
+    pass(7200);
+    EXPECT_GE(spending.learnt(now), 0) << jump;
+    double sum = 0;
+    for (const auto& rate : spending.rates(now)) sum += rate.usd_per_second;
+    EXPECT_NEAR(sum, 1 / 300.0, 0.25 / 300) << jump;
+  }
+}
+
+TEST(Spending, OneThatBeganWithAClockAheadLearnsFromThen) {
+  Spending spending(3653 * kDay);
+  spending.set_back(1000);
+  EXPECT_EQ(spending.learnt(1600), 600);
+}
+
 TEST(Spending, FollowsWhatIsNoLongerAskedFor) {
   Spending spending(0);
   for (int64_t now = 0; now <= kDay; now += 300) spending.add(1, 300, 300, 1, now);
@@ -176,6 +222,58 @@ TEST(Budget, GoesOnWhereItWasAfterARestart) {
   EXPECT_EQ(budget.level(), 3);
   EXPECT_TRUE(budget.decide({1000, 8, 0, kMonth, {{2, 300, 28.8 / kMonth}}})) << "another month";
   EXPECT_EQ(budget.level(), 0);
+}
+
+// A lower level has to do for an hour, and not for an hour of a clock that was ahead.
+TEST(Budget, CalmIsAnHourByOneClock) {
+  for (const int64_t jump : {int64_t{7200}, kDay, 3653 * kDay}) {
+    Budget budget({100, 3600});
+    budget.resume(3, 7);
+    Budget::Facts facts{1'000'000'000 + jump, 7, 0, kMonth, {{2, 300, 28.8 / kMonth}}};
+    EXPECT_FALSE(budget.decide(facts)) << "calm begins";
+    facts.now = 1'000'000'000;  // set back
+    EXPECT_FALSE(budget.decide(facts));
+    facts.now += 3599;
+    EXPECT_FALSE(budget.decide(facts)) << jump;
+    facts.now += 1;
+    EXPECT_TRUE(budget.decide(facts)) << jump;
+    EXPECT_EQ(budget.level(), 0);
+  }
+}
+
+// What makes it restless again begins the hour anew.
+TEST(Budget, CalmIsAWholeHour) {
+  Budget budget({100, 3600});
+  budget.resume(3, 7);
+  Budget::Facts calm{1000, 7, 0, kMonth, {{2, 300, 28.8 / kMonth}}};
+  Budget::Facts fits = calm;
+  fits.rates[0].usd_per_second = 380 / static_cast<double>(kMonth);  // as it is now, and no lower
+  EXPECT_FALSE(budget.decide(calm));
+  fits.now = 3000;
+  EXPECT_FALSE(budget.decide(fits));
+  calm.now = 4700;
+  EXPECT_FALSE(budget.decide(calm));
+  calm.now = 4700 + 3600;
+  EXPECT_TRUE(budget.decide(calm));
+}
+
+TEST(Budget, LeastIsWithEverythingAsRarelyAsAllowed) {
+  const Budget budget({100, 3600});
+  const Budget::Facts facts{
+      0, 1, 5, kMonth, {{0, 300, 12.0 / kMonth}, {2, 1800, 4.0 / kMonth}, {3, 3600, 1.0 / kMonth}}};
+  EXPECT_NEAR(budget.least_usd(facts), 5 + 1 + 2 + 1, 0.001);
+}
+
+TEST(Budget, TurnsAtNinetyNineHundredths) {
+  const auto facts = [](double usd) {
+    return Budget::Facts{1000, 7, 0, kMonth, {{2, 300, usd / static_cast<double>(kMonth)}}};
+  };
+  Budget below({100, 3600});
+  below.resume(0, 7);
+  EXPECT_FALSE(below.decide(facts(98.9)));
+  Budget above({100, 3600});
+  above.resume(0, 7);
+  EXPECT_TRUE(above.decide(facts(99.1)));
 }
 
 TEST(Budget, WithoutOneNothingIsStretched) {

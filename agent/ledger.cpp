@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <iterator>
@@ -21,7 +22,10 @@ constexpr int64_t kDaysOfItems = 35;
 constexpr int kVersion = 1;
 constexpr int kApplicationId = 0x42616b6c;  // "Bakl"
 constexpr size_t kMostItems = 1'000'000;
-constexpr size_t kNamesAtOnce = 5000;  // some tens of milliseconds
+constexpr size_t kMostCharges = 50'000;  // of a month
+constexpr std::string_view kOtherNamespaces = "(others)";
+constexpr const char* kDayNote = "day";  // by which things are old
+constexpr size_t kNamesAtOnce = 5000;    // some tens of milliseconds
 constexpr Ledger::ItemId kOtherItems = 0;
 
 constexpr const char* kSchema[] = {
@@ -149,7 +153,7 @@ Month month_of(int64_t day) {
 }
 
 Ledger::Ledger(Clock clock) : clock_(std::move(clock)) {
-  day_ = unix_seconds(clock_()) / kDay;
+  day_ = believed_ = unix_seconds(clock_()) / kDay;
   shares_.push_back(0);
   last_day_.push_back(0);
 }
@@ -221,6 +225,16 @@ Result<void> Ledger::open_file(const std::string& path) {
   auto oldest = prepare(database_, "SELECT min(day) FROM charge");
   if (!oldest) return fail(oldest.error());
   if (sqlite3_step(oldest->get()) == SQLITE_ROW) since_ = sqlite3_column_int64(oldest->get(), 0) * kDay;
+  // By what the file says of itself; one of before by the newest day that is not to come.
+  int64_t before = 0;
+  const std::string said = note(kDayNote);
+  if (std::from_chars(said.data(), said.data() + said.size(), before).ec != std::errc()) {
+    auto newest = prepare(database_, "SELECT max(day) FROM charge WHERE day <= ?1");
+    if (!newest) return fail(newest.error());
+    set(*newest, 1, day_);
+    if (sqlite3_step(newest->get()) == SQLITE_ROW) before = sqlite3_column_int64(newest->get(), 0);
+  }
+  if (before > 0 && day_ - before > kDaysOfItems) believed_ = before;
   return read_items();
 }
 
@@ -323,6 +337,8 @@ void Ledger::roll() {
   if (std::any_of(shares_.begin(), shares_.end(), [](uint32_t shares) { return shares != 0; }))
     unwritten_days_[day_] = encode_today();
   const bool next = day == day_ + 1;
+  // Set forward by ten years for a minute, it must not make everything old.
+  if (next || day < believed_ || day - believed_ <= kDaysOfItems) believed_ = day;
   const bool same_month = month_of(day).first == month_of(day_).first;
   day_ = day;
   if (auto loaded = load_sums(); !loaded) {
@@ -354,16 +370,27 @@ const Charges& Ledger::month() {
 void Ledger::add(const Charge& charge, uint64_t units) {
   if (units == 0) return;
   roll();
+  // Namespaces are as many as somebody invents.
+  if (month_.size() >= kMostCharges && charge.namespace_ != kOtherNamespaces && !month_.contains(charge)) {
+    add(Charge{charge.account, charge.region, charge.action, std::string(kOtherNamespaces)}, units);
+    return;
+  }
   if (since_ == 0) since_ = unix_seconds(clock_());
   today_[charge] += units;
   month_[charge] += units;
   unwritten_[{day_, charge}] += units;
 }
 
+bool Ledger::knows(std::string_view host, std::string_view key) const {
+  return ids_.contains(hash_of(host, key));
+}
+
 Ledger::ItemId Ledger::item(std::string_view host, std::string_view key) {
   const uint64_t hash = hash_of(host, key);
   const auto known = ids_.find(hash);
   if (known != ids_.end()) return known->second;
+  // What anybody asks leaves room for what Zabbix's hosts want.
+  if (host.empty() && ids_.size() >= kMostItems / 2) return kOtherItems;
   ItemId id = kOtherItems;
   if (!free_ids_.empty()) {
     id = free_ids_.back();
@@ -452,7 +479,7 @@ Result<void> Ledger::write() {
 Result<void> Ledger::write_items() {
   roll();
   std::vector<ItemId> gone;
-  if (looked_for_old_ != day_) forget_items(gone);
+  if (looked_for_old_ != believed_) forget_items(gone);
   auto done = in_transaction([&]() -> Result<void> {
     auto put = prepare(database_, "INSERT OR REPLACE INTO item_day VALUES(?1, ?2)");
     if (!put) return fail(put.error());
@@ -473,14 +500,19 @@ Result<void> Ledger::write_items() {
       set(*remove, 1, int64_t{id});
       if (auto removed = finish(database_, *remove); !removed) return removed;
     }
-    if (auto old = run(database_, fmt::format("DELETE FROM item_day WHERE day < {}", day_ - kDaysOfItems));
+    if (auto old =
+            run(database_, fmt::format("DELETE FROM item_day WHERE day < {}", believed_ - kDaysOfItems));
         !old)
       return old;
-    return run(database_, fmt::format("DELETE FROM charge WHERE day < {}", day_ - kDaysOfSums));
+    if (auto noted = run(database_,
+                         fmt::format("INSERT OR REPLACE INTO note VALUES('{}', '{}')", kDayNote, believed_));
+        !noted)
+      return noted;
+    return run(database_, fmt::format("DELETE FROM charge WHERE day < {}", believed_ - kDaysOfSums));
   });
   if (!done) return done;
   unwritten_days_.clear();
-  looked_for_old_ = day_;
+  looked_for_old_ = believed_;
   // Only now: an id that the file still holds under its old name is not given away.
   free_ids_.insert(free_ids_.end(), gone.begin(), gone.end());
   return {};
@@ -489,7 +521,8 @@ Result<void> Ledger::write_items() {
 void Ledger::forget_items(std::vector<ItemId>& gone) {
   std::erase_if(ids_, [&](const auto& entry) {
     const ItemId id = entry.second;
-    if (last_day_[id] + kDaysOfItems >= day_) return false;
+    if (day_ == believed_) last_day_[id] = std::min(last_day_[id], static_cast<uint16_t>(day_));
+    if (last_day_[id] + kDaysOfItems >= believed_) return false;
     gone.push_back(id);
     return true;
   });

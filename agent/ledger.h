@@ -8,7 +8,8 @@
 //   item(id, host, key)
 //   item_day(day, shares)    varints, two for each item by its id: id less the one before, sixtieths
 //   note(name, value)        what else has to survive a restart: by how much the budget stretches intervals,
-//                            what was learnt of publication delays (Delays::text())
+//                            what was learnt of publication delays (Delays::text()); "day": by which
+//                            things are old, which a clock that leaps does not move at once
 //
 // Runs on the agent's thread.
 #pragma once
@@ -52,8 +53,11 @@ class Ledger {
 
   /// Stands for an item; good until the next call of write_items().
   using ItemId = uint32_t;
-  /// An item of a host; the host is empty where nobody named one. Beyond a million all are one.
+  /// An item of a host; the host is empty where nobody named one. Beyond a million all are
+  /// one, and beyond half a million those without a host.
   [[nodiscard]] ItemId item(std::string_view host, std::string_view key);
+  /// Whether the item has cost anything in the last five weeks.
+  [[nodiscard]] bool knows(std::string_view host, std::string_view key) const;
   void add_shares(ItemId item, uint32_t sixtieths);
 
   /// Writes the sums that changed and some of the names of new items. Errors: io; nothing is lost by them.
@@ -121,6 +125,7 @@ class Ledger {
   sqlite3* database_ = nullptr;
   bool on_disk_ = false;
   int64_t day_ = 0;
+  int64_t believed_ = 0;  // the day by which things are old: a clock that jumps far is believed a day later
   int64_t since_ = 0;
   Charges today_;
   Charges yesterday_;
