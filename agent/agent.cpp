@@ -117,6 +117,7 @@ Result<void> Agent::open_entrances() {
 
 Result<void> Agent::reload(Config next) {
   const std::vector<Change> changes = changes_between(config_, next);
+  if (reporting_) reporting_->ask_again();
   if (changes.empty()) {
     spdlog::info("the configuration was read again and says the same");
     return {};

@@ -27,7 +27,7 @@ constexpr milliseconds kLook{100};
 Delivery::Delivery(Parts parts)
     : parts_(std::move(parts)),
       sending_({parts_.io, parts_.spool, parts_.alternatives, parts_.link, parts_.clock, parts_.kind,
-                parts_.peer}),
+                parts_.peer, parts_.discoveries}),
       by_host_({parts_.io, parts_.spool, parts_.alternatives, parts_.clock, sending_, parts_.patience}) {}
 
 void Delivery::start() {
@@ -52,7 +52,8 @@ asio::awaitable<void> Delivery::pause(milliseconds time) {
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-// What is sent again is recognised only in the form it was sent in before.
+// What is sent again is recognised only in the name it was sent in before: of a host that Zabbix knows, which
+// the first answer about items tells.
 asio::awaitable<void> Delivery::wait_for_dialect() {
   if (parts_.peer == nullptr) co_return;
   const auto until = std::chrono::steady_clock::now() + kDialectWithin;

@@ -35,6 +35,7 @@ class Delivery {
     zabbix::DataKind kind = zabbix::DataKind::agent;  // sender: values for trapper items, without a session
     Peer* peer = nullptr;                             // shared with the active checks; null: there are none
     Patience patience{};
+    uint64_t* discoveries = nullptr;  // as of Sending
   };
 
   explicit Delivery(Parts parts);

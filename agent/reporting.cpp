@@ -97,9 +97,15 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   if (!spool) return fail(spool.error());
   destination->spool = std::move(*spool);
   destination->peer = Peer(config.hostname);
-  destination->delivery = std::make_unique<Delivery>(
-      Delivery::Parts{parts_.io, *destination->spool, destination->alternatives, link_, parts_.clock,
-                      zabbix::DataKind::agent, &destination->peer});
+  destination->delivery = std::make_unique<Delivery>(Delivery::Parts{parts_.io,
+                                                                     *destination->spool,
+                                                                     destination->alternatives,
+                                                                     link_,
+                                                                     parts_.clock,
+                                                                     zabbix::DataKind::agent,
+                                                                     &destination->peer,
+                                                                     {},
+                                                                     &destination->peer.discoveries});
   const auto session = destination->spool->session(kSpoolDestination);
   if (!session) return fail(session.error());
   if (auto opened = open_trapper(*destination); !opened) return opened;
@@ -146,9 +152,15 @@ Result<void> Reporting::open_trapper(Destination& destination) {
     if (stats.chunks == 0 && !waiting) return {};
   }
   destination.trapper_spool = std::move(*spool);
-  destination.trapper_delivery = std::make_unique<Delivery>(
-      Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link_, parts_.clock,
-                      zabbix::DataKind::sender});
+  destination.trapper_delivery = std::make_unique<Delivery>(Delivery::Parts{parts_.io,
+                                                                            *destination.trapper_spool,
+                                                                            destination.alternatives,
+                                                                            link_,
+                                                                            parts_.clock,
+                                                                            zabbix::DataKind::sender,
+                                                                            nullptr,
+                                                                            {},
+                                                                            &destination.peer.discoveries});
   checks_->set_spool(destination.sends(), destination.trapper_spool.get());
   if (started_) destination.trapper_delivery->start();
   return {};
@@ -268,6 +280,10 @@ void Reporting::take_changes(const zabbix::Link& link) {
     if (auto opened = open_intake(parts_.config.intake); !opened) spdlog::error("{}", opened.error().message);
   }
   if (changed_) changed_->set();
+}
+
+void Reporting::ask_again() {
+  for (const auto& destination : destinations_) destination->active->ask_again();
 }
 
 void Reporting::look_again() {

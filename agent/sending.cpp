@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "zabbix/active.h"
 #include "zabbix/frame.h"
@@ -26,29 +27,52 @@ std::string random_session() {
   return session;
 }
 
+// A list of a low-level discovery's, whatever its item is called: Zabbix may make hosts of it.
+bool discovers(const Value& value) { return value.supported && value.text.starts_with("[{\"{#"); }
+
 Sending::Outcome failed(Error error, bool of_host = false) { return {std::move(error), of_host}; }
 
 }  // namespace
 
 bool Sending::by_id(const Value& value) const {
-  return parts_.kind == zabbix::DataKind::agent && parts_.peer != nullptr &&
-         parts_.peer->dialect == zabbix::Dialect::v7 && value.itemid != 0;
+  return parts_.kind == zabbix::DataKind::agent && value.itemid != 0;
+}
+
+std::string Sending::name_for(const std::string& host) const {
+  return !host.empty() || parts_.peer == nullptr ? host : parts_.peer->root();
 }
 
 // The forms do not mix in a packet, and ids have to increase within a session: so a run of one form at a
-// time.
-asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, std::string host,
-                                                  std::optional<Deadline> until) {
+// time. While Zabbix knows no host in whose name they could travel, each host's own is tried, in sessions
+// that are apart: Zabbix then says of each whether it knows it.
+asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows rows, bool again,
+                                                        std::string host, std::optional<Deadline> until) {
   Outcome outcome;
   for (auto from = rows.begin(); from != rows.end() && !outcome.failed && !outcome.redirected;) {
-    const bool form = by_id(packet->values[*from]);
+    const bool ids = by_id(packet->values[*from]);
     const auto end =
-        std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != form; });
-    // Named: GCC 12 destroys an aggregate made in the call a second time.
-    Part part{packet, Rows(from, end), host, until};
-    outcome = co_await settle_part(std::move(part), again);
+        std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != ids; });
+    const std::string name = ids ? name_for(host) : std::string();
+    std::map<std::string_view, Rows> by_name;
+    if (ids && name.empty()) {
+      for (auto row = from; row != end; ++row) by_name[packet->values[*row].host].push_back(*row);
+    } else {
+      by_name.emplace(name, Rows(from, end));
+    }
+    for (auto& [of, its_rows] : by_name) {
+      // Named: GCC 12 destroys an aggregate made in the call a second time.
+      Part part{packet, std::move(its_rows), host, std::string(of), until};
+      outcome = co_await settle_part(std::move(part), again);
+      if (outcome.failed || outcome.redirected) break;
+    }
     from = end;
   }
+  co_return outcome;
+}
+
+asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, std::string host,
+                                                  std::optional<Deadline> until) {
+  Outcome outcome = co_await settle_parts(std::move(packet), std::move(rows), again, std::move(host), until);
   if (outcome.failed) ++counters_.failures;
   co_return outcome;
 }
@@ -56,27 +80,22 @@ asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, b
 asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   const auto session = parts_.spool.session(kSpoolDestination);
   if (!session) co_return failed(session.error());
-  Reply got;
-  std::string root;
-  for (;;) {
-    const bool many = part.host.empty() && by_id(part.packet->values[part.rows.front()]);
-    root = many ? parts_.peer->root() : std::string();
-    auto sent = co_await send(part, 0, part.rows.size(), *session, true);
-    if (!sent) co_return failed(sent.error());
-    got = std::move(*sent);
-    if (root.empty() || got.reply.head.verdict != zabbix::Verdict::accepted || got.reply.counts ||
-        !zabbix::says_unknown_host(got.reply.head.info)) {
-      break;
-    }
-    // The host in whose name the others' values travelled is gone: they go in another's.
-    parts_.peer->set_known(root, false);
-  }
+  auto sent = co_await send(part, 0, part.rows.size(), *session, true);
+  if (!sent) co_return failed(sent.error());
+  const Reply got = std::move(*sent);
   const zabbix::ReplyHead& head = got.reply.head;
+  const bool unknown =
+      head.verdict == zabbix::Verdict::accepted && !got.reply.counts && zabbix::says_unknown_host(head.info);
+  if (unknown && part.host.empty() && parts_.peer != nullptr && parts_.peer->knows(part.name)) {
+    // The host in whose name the others' values travelled is gone: they go in another's.
+    parts_.peer->set_known(part.name, false);
+    co_return co_await settle_parts(part.packet, part.rows, again, "", part.until);
+  }
   if (got.astray) co_return failed(*got.astray, true);
   if (head.redirect) {
     // Of many hosts, the one that was looked at.
     const auto followed = parts_.alternatives.follow(
-        root.empty() ? part.packet->values[part.rows.front()].host : std::string_view(root),
+        part.name.empty() ? part.packet->values[part.rows.front()].host : std::string_view(part.name),
         parts_.alternatives.current(), *head.redirect, std::chrono::steady_clock::now());
     if (!followed) co_return failed(followed.error());
     if (head.redirect->reset)
@@ -107,7 +126,7 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
     co_return outcome;
   }
   Rows refused;
-  if (!part.host.empty() && !got.reply.counts && zabbix::says_unknown_host(head.info)) {
+  if (unknown) {
     refused = part.rows;
   } else if (!got.reply.counts || got.reply.counts->failed > 0) {
     auto found = co_await find_refused(part);
@@ -126,11 +145,10 @@ asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, size_t f
   zabbix::PacketHead head;
   head.kind = parts_.kind;
   if (head.kind == zabbix::DataKind::agent) head.session = std::move(session);
-  bool ids = by_id(part.packet->values[part.rows[from]]);
+  const bool ids = !part.name.empty();
   if (ids) {
-    head.host = part.host.empty() ? parts_.peer->root() : part.host;
-    ids = !head.host.empty();
-    if (ids) head.version = zabbix::kSpokenVersion;
+    head.host = part.name;
+    head.version = zabbix::kSpokenVersion;
   }
   zabbix::PacketBuilder builder(head);
   for (size_t i = from; i < until; ++i) {
@@ -204,16 +222,26 @@ asio::awaitable<Result<Sending::Rows>> Sending::find_refused(const Part& part) {
 }
 
 void Sending::note_outcomes(const Part& part, const Rows& refused, const std::string& info) {
+  if (parts_.discoveries != nullptr) {
+    auto next = refused.begin();
+    for (const size_t at : part.rows) {
+      if (next != refused.end() && *next == at) {
+        ++next;
+      } else if (discovers(part.packet->values[at])) {
+        ++*parts_.discoveries;
+      }
+    }
+  }
   if (refused.empty() && outcomes_.refusals() == 0) return;
   const int64_t now = unix_seconds(parts_.clock());
   auto next = refused.begin();
   for (const size_t at : part.rows) {
     const Value& value = part.packet->values[at];
     if (next != refused.end() && *next == at) {
-      outcomes_.note_refused(value.host, value.key, info, now, now + kUnknownAgain.count());
+      outcomes_.note_refused({value.host, value.key, value.itemid}, info, now, now + kUnknownAgain.count());
       ++next;
     } else {
-      outcomes_.note_taken(value.host, value.key, now);
+      outcomes_.note_taken({value.host, value.key, value.itemid}, now);
     }
   }
 }
