@@ -25,7 +25,8 @@ constexpr seconds kAnswerWithin{30};
 constexpr seconds kSentWithin{5};
 constexpr seconds kAwayPause{5};   // a destination that answers for nobody is asked this often by each asker
 constexpr seconds kHostAgain{15};  // one host without an answer while others have theirs
-constexpr std::chrono::hours kRarest{1};  // a host that Zabbix does not know
+constexpr milliseconds kHeedDiscoveries{10'000};  // not more often
+constexpr int64_t kClockMaySlip = 1000;           // milliseconds
 constexpr milliseconds kIdle{500};
 
 // The interface that Zabbix gives a host it registers. Of all addresses it takes the one we come from.
@@ -128,6 +129,8 @@ size_t Active::unknown_hosts() const {
 asio::awaitable<void> Active::loop() {
   asio::steady_timer timer(parts_.io);
   while (!stopping_) {
+    heed_clock(now());
+    heed_discoveries(now());
     if (const auto name = questions_.take(now())) {
       const milliseconds wait = co_await ask(*name);
       questions_.put_back(*name, now(), wait);
@@ -143,6 +146,32 @@ asio::awaitable<void> Active::loop() {
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, stopped));
     if (stopped) co_return;
   }
+}
+
+void Active::ask_again() {
+  for (auto& [name, host] : hosts_) {
+    if (host.refusal.empty() || parts_.peer.knows(name)) continue;
+    host.unknown_in_row = 0;
+    questions_.hasten(name, now());
+  }
+}
+
+// Zabbix makes hosts of a discovery within a second, and knows them when it has next read its configuration,
+// which takes up to a minute: they are asked for several times.
+void Active::heed_discoveries(int64_t now) {
+  if (parts_.peer.discoveries == discoveries_ || now - heeded_at_ < kHeedDiscoveries.count()) return;
+  discoveries_ = parts_.peer.discoveries;
+  heeded_at_ = now;
+  ask_again();
+}
+
+// Nothing is known to have been done at a time that has not come yet.
+void Active::heed_clock(int64_t now) {
+  const int64_t before = std::exchange(looked_at_clock_, now);
+  if (before - now <= kClockMaySlip) return;
+  heeded_at_ = 0;
+  trouble_since_ = std::min(trouble_since_, now / 1000);
+  for (auto& [name, host] : hosts_) host.asked = std::min(host.asked, now / 1000);
 }
 
 asio::awaitable<milliseconds> Active::ask(std::string name) {
@@ -209,7 +238,7 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   host.refusal.clear();
   set_known(name, true);
   if (reply.unchanged) {
-    parts_.peer.dialect = zabbix::Dialect::v7;
+    set_dialect(zabbix::Dialect::v7);
     if (from == host.from) return parts_.config.refresh;
     host.config_revision = 0;  // another one's revision: everything, please
     host.from = from;
@@ -218,13 +247,20 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   // One that has not been started anew since would have said that nothing has changed.
   if (reply.config_revision != 0 && reply.config_revision == host.config_revision && from == host.from)
     ++parts_.peer.signs;
-  parts_.peer.dialect = reply.config_revision != 0 ? zabbix::Dialect::v7 : zabbix::Dialect::v6;
+  set_dialect(reply.config_revision != 0 ? zabbix::Dialect::v7 : zabbix::Dialect::v6);
   host.config_revision = reply.config_revision;
   host.from = from;
   if (reply.unreadable != 0)
     spdlog::warn("active checks of {}: {} items of the answer cannot be read", name, reply.unreadable);
   parts_.checks.replace(parts_.destination, name, reply.items);
   return parts_.config.refresh;
+}
+
+// Values travel from then on, in the name of the root host if Zabbix knows it, as they did before a restart:
+// so its answer comes first.
+void Active::set_dialect(zabbix::Dialect dialect) {
+  const auto root = hosts_.find(parts_.config.hostname);
+  if (root == hosts_.end() || root->second.asked != 0) parts_.peer.dialect = dialect;
 }
 
 milliseconds Active::take_refusal(const std::string& name, Host& host, const std::string& why) {
@@ -235,10 +271,7 @@ milliseconds Active::take_refusal(const std::string& name, Host& host, const std
   set_known(name, false);
   parts_.checks.replace(parts_.destination, name, {});
   host.config_revision = 0;
-  const auto growing = std::chrono::duration_cast<milliseconds>(parts_.config.refresh) *
-                       (1 << std::min(host.unknown_in_row, 10));
-  ++host.unknown_in_row;
-  return std::min<milliseconds>(growing, kRarest);
+  return wait_of_refused(parts_.config.refresh, host.unknown_in_row++, hosts_.size() - parts_.peer.known());
 }
 
 // One that does not arrive is not sent again: the questions show whether Zabbix is there.

@@ -54,6 +54,8 @@ class Active {
   void take_changes();
   /// Connections are made so from now on.
   void set_link(zabbix::Link link) { parts_.link = std::move(link); }
+  /// Hosts that Zabbix did not know may be there now: they are asked for again, soon and then more rarely.
+  void ask_again();
   /// The hosts to answer for from now on.
   void set_hosts(const std::set<std::string>& hosts);
 
@@ -99,6 +101,9 @@ class Active {
   [[nodiscard]] std::chrono::milliseconds leave_for_now(const std::string& name, const std::string& why);
   [[nodiscard]] asio::awaitable<void> send_heartbeat(std::string name);
   void set_known(const std::string& name, bool known);
+  void set_dialect(zabbix::Dialect dialect);
+  void heed_discoveries(int64_t now);
+  void heed_clock(int64_t now);
 
   Parts parts_;
   std::map<std::string, Host> hosts_;
@@ -111,6 +116,9 @@ class Active {
   std::optional<std::chrono::steady_clock::time_point> answered_at_;  // any host
   std::string trouble_;  // why nobody answers, logged last; empty: somebody does
   int64_t trouble_since_ = 0;
+  uint64_t discoveries_ = 0;  // of the peer's, as was last heeded
+  int64_t heeded_at_ = 0;     // unix milliseconds
+  int64_t looked_at_clock_ = 0;
   LogLimit log_limit_;
 };
 

@@ -122,6 +122,7 @@ Result<void> Agent::reload(Config next) {
   // Also one that says the same is followed: a file that it names may have been replaced (keys and
   // certificates for Zabbix, prices), and what failed is tried again.
   const std::vector<Change> changes = changes_between(config_, next);
+  if (reporting_) reporting_->ask_again();
   Config wanted = effective(config_, std::move(next));
   // What may fail comes first.
   if (auto good = check(wanted.inventory); !good) return good;

@@ -17,7 +17,8 @@ namespace bakusoku::agent {
 struct Due {
   Series* series = nullptr;
   Window window{};
-  bool cut = false;  // newer periods are final too, and do not fit
+  bool cut = false;    // newer periods are final too, and do not fit
+  Seconds32 from = 0;  // what was wanted of it, as of Collect::read_from()
 };
 
 /// One GetMetricData call. Its window begins at a multiple of every period in it, and covers the windows of

@@ -43,36 +43,58 @@ class Asking {
 
 }  // namespace
 
-// The series are another's.
+// What is still held elsewhere, by a question under way, is no part of this any more.
 Checks::~Checks() {
-  for (const auto& [place, checks] : hosts_) {
-    for (const CheckPtr& check : checks) remove(*check);
-  }
+  while (!due_.empty()) due_.begin()->second.back()->remove();
 }
 
 void Checks::replace(size_t destination, const std::string& host,
                      const std::vector<zabbix::ActiveItem>& items) {
-  auto& checks = hosts_[{destination, host}];
-  std::map<std::string_view, CheckPtr> before;
-  for (CheckPtr& check : checks) before.emplace(check->key.view(), check);
-  std::vector<CheckPtr> kept;
-  const auto name = checks.empty() ? IntrusivePtr<const Host>(new Host(host)) : checks.front()->host;
-  std::vector<const zabbix::ActiveItem*> fresh;
-  for (const zabbix::ActiveItem& item : items) {
-    const auto same = before.find(item.key);
-    if (same == before.end() || same->second->delay->text != item.delay ||
-        same->second->itemid != item.itemid) {
-      fresh.push_back(&item);
-      continue;
-    }
-    same->second->tell(item, parts_.timeout);
-    kept.push_back(same->second);
-    before.erase(same);
+  const auto place = std::pair(destination, host);
+  const auto known = hosts_.find(place);
+  if (items.empty() || destination >= parts_.spools.size() || parts_.spools[destination] == nullptr) {
+    if (known == hosts_.end()) return;
+    for (const CheckPtr& check : known->second) check->remove();
+    hosts_.erase(known);
+    return;
   }
-  for (auto& [key, check] : before) remove(*check);
-  checks = std::move(kept);
-  for (const zabbix::ActiveItem* item : fresh) add(destination, name, *item);
-  if (checks.empty()) hosts_.erase({destination, host});
+  std::vector<CheckPtr> before;
+  if (known != hosts_.end()) before.swap(known->second);
+  const auto name = before.empty() ? IntrusivePtr<const Host>(new Host(*this, host)) : before.front()->host;
+  std::map<Identity, CheckPtr> by_identity;
+  for (const CheckPtr& check : before)
+    by_identity.emplace(identity_of(check->itemid, check->sent_key()), check);
+  std::map<Identity, const zabbix::ActiveItem*> wanted;
+  std::vector<std::pair<const zabbix::ActiveItem*, CheckPtr>> rows;  // null: it is new
+  for (const zabbix::ActiveItem& item : items) {
+    const Identity identity = identity_of(item.itemid, item.key_orig);
+    if (!wanted.emplace(identity, &item).second) continue;
+    CheckPtr same;
+    if (const auto found = by_identity.find(identity); found != by_identity.end()) {
+      if (found->second->key.view() == item.key) {
+        same = std::move(found->second);
+        by_identity.erase(found);
+      }
+    }
+    rows.emplace_back(&item, std::move(same));
+  }
+  // An item whose key means something else now goes before it comes again.
+  for (const auto& [identity, check] : by_identity) check->remove();
+  by_identity.clear();
+  before.clear();
+  std::vector<CheckPtr> checks;
+  checks.reserve(rows.size());
+  bool added = false;
+  for (auto& [item, check] : rows) {
+    const bool is_new = !check;
+    const bool other_pace = !is_new && check->delay->text != item->delay;
+    if (is_new) check = add(destination, name, *item);
+    check->tell(*item, parts_.timeout);
+    if (is_new || other_pace) added = start(*check, *item) || added;
+    checks.push_back(std::move(check));
+  }
+  hosts_[place] = std::move(checks);
+  if (added && on_added) on_added();
 }
 
 void Checks::Check::tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout) {
@@ -93,42 +115,47 @@ IntrusivePtr<const Checks::Delay> Checks::delay_of(const std::string& text) {
   return delay;
 }
 
-void Checks::add(size_t destination, const IntrusivePtr<const Host>& host, const zabbix::ActiveItem& item) {
-  const CheckPtr check(new Check());
+Checks::CheckPtr Checks::add(size_t destination, const IntrusivePtr<const Host>& host,
+                             const zabbix::ActiveItem& item) {
+  CheckPtr check(new Check());
   check->destination = static_cast<uint16_t>(destination);
   check->host = host;
   check->key = PackedText(item.key);
   check->itemid = item.itemid;
-  check->delay = delay_of(item.delay);
-  check->tell(item, parts_.timeout);
   check->seed = seed_of(host->name, item);
-  hosts_[{destination, host->name}].push_back(check);
-  const int64_t now = unix_seconds(parts_.clock());
-  if (!check->interval()) {
-    put_error(*check, now, zabbix::Interval::parse(item.delay).error().message);
-    return;
-  }
-  schedule(*check, now);  // the first value does not wait for the interval
-  if (on_added) on_added();
+  return check;
 }
 
-void Checks::remove(Check& check) {
-  check.gone = true;
-  unschedule(check);
-  let_go(check);
+bool Checks::start(Check& check, const zabbix::ActiveItem& item) {
+  const int64_t now = unix_seconds(parts_.clock());
+  check.delay = delay_of(item.delay);
+  if (!check.interval()) {
+    unschedule(check);
+    let_go(check);
+    put_error(check, now, zabbix::Interval::parse(item.delay).error().message);
+    return false;
+  }
+  if (check.series != nullptr) set_pace(*check.series);
+  schedule(check, now);
+  return true;
+}
+
+void Checks::Check::remove() {
+  gone = true;
+  if (due != 0) host->checks.unschedule(*this);
+  if (series != nullptr) host->checks.let_go(*this);
 }
 
 void Checks::let_go(Check& check) {
   if (check.series == nullptr) return;
-  Series& series = *check.series;
+  Series& series = *std::exchange(check.series, nullptr);
   Feeder** at = &series.feeders;
   while (*at != nullptr && *at != &check) at = &(*at)->next;
   if (*at == nullptr) return;
   *at = std::exchange(check.next, nullptr);
   set_pace(series);
-  if (series.feeders != nullptr) return;
-  series.fed = 0;
-  Collect::read_from(series, 0);
+  series.fed = series.feeders != nullptr ? 1 : 0;
+  Collect::read_from(series, behind(series));
 }
 
 // A series is read at the shortest of the simple intervals of its items; those of other items are moments at
@@ -169,10 +196,26 @@ void Checks::look_again() {
       const auto wanted = parts_.items.metric_behind(check->key.view(), check->host->name);
       if (wanted && *wanted && (**wanted).series == check->series) continue;
       let_go(*check);
-      check->series = nullptr;
       schedule(*check, now);
     }
   }
+}
+
+// What is kept in memory because the spool could not take it counts as well. A datapoint of a time that has
+// not come is of a clock that was wrong.
+int64_t Checks::position_of(const Check& check, int64_t now) const {
+  const Spool& spool = *parts_.spools[check.destination];
+  int64_t last = spool.last_clock(check.host->name, check.sent_key(), check.itemid).value_or(0);
+  if (last > now) last = 0;
+  if (check.destination >= waiting_.size()) return last;
+  for (const Waiting& waiting : waiting_[check.destination]) {
+    const Check& other = *waiting.check;
+    if (waiting.kind != Kind::datapoint || waiting.clock <= last || waiting.clock > now) continue;
+    if (other.host->name != check.host->name) continue;
+    if (identity_of(other.itemid, other.sent_key()) == identity_of(check.itemid, check.sent_key()))
+      last = waiting.clock;
+  }
+  return last;
 }
 
 void Checks::schedule(Check& check, int64_t due) {
@@ -199,7 +242,7 @@ void Checks::unschedule(Check& check) {
 
 void Checks::tick() {
   const int64_t now = unix_seconds(parts_.clock());
-  if (now < last_tick_ - kClockMaySlip) reschedule_all(now);
+  if (now < last_tick_ - kClockMaySlip) go_back(now);
   last_tick_ = now;
   for (const Collect::Reading& reading : parts_.collect.take_readings()) take_reading(reading, now);
   while (!due_.empty() && due_.begin()->first <= now) {
@@ -210,12 +253,30 @@ void Checks::tick() {
   flush();
 }
 
-// The clock was set back: what is due would be due for too long.
-void Checks::reschedule_all(int64_t now) {
+// The clock was set back: what is due would not be due until it gets there again, and what counts as read up
+// to a time that has not come would not be read. Each item goes on behind the newest datapoint it has had.
+void Checks::go_back(int64_t now) {
   std::vector<Check*> all;
   for (const auto& [due, checks] : due_) all.insert(all.end(), checks.begin(), checks.end());
-  for (Check* check : all)
+  std::set<Series*> fed;
+  for (Check* check : all) {
     schedule(*check, check->interval()->next_check(now, check->seed).value_or(now + kRarest));
+    check->put.at = std::min(check->put.at, static_cast<Seconds32>(now));
+    if (check->series == nullptr || check->feed.next() <= now) continue;
+    check->feed = Feed(check->series->group->period, position_of(*check, now));
+    fed.insert(check->series);
+  }
+  for (Series* const series : fed) Collect::read_from(*series, behind(*series));
+}
+
+// The oldest period that one of its items has not had; 0: they begin with the newest.
+int64_t Checks::behind(const Series& series) {
+  int64_t behind = 0;
+  for (const Check* check = fed_by(series); check != nullptr; check = check->next_fed()) {
+    const int64_t next = check->feed.next();
+    if (next != 0 && (behind == 0 || next < behind)) behind = next;
+  }
+  return behind;
 }
 
 void Checks::run(const CheckPtr& check, int64_t now) {
@@ -236,12 +297,11 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     Series& series = *(**wanted).series;
     check->series = &series;
     check->missing_is_zero = (**wanted).missing_is_zero;
-    const auto last = parts_.spools[check->destination]->last_clock(check->host->name, check->sent_key());
-    check->feed = Feed(series.group->period, last.value_or(0));
+    check->feed = Feed(series.group->period, position_of(*check, now));
     series.fed = 1;
     check->next = std::exchange(series.feeders, check.get());
     set_pace(series);
-    if (check->feed.next() != 0) Collect::read_from(series, check->feed.next());
+    Collect::read_from(series, behind(series));
     note_asked(*check, now);
     parts_.collect.want(series, true);
     return;
@@ -297,7 +357,10 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   Check* const first = fed_by(*reading.series);
   if (first == nullptr) return;
   const int32_t period = reading.series->group->period;
-  int64_t behind = 0;
+  // One that began before the clock was set back says nothing of what has not come yet.
+  bool passed = false;
+  Window window = reading.window;
+  window.end = std::min(window.end, now - now % period + period);
   for (Check* check = first; check != nullptr; check = check->next_fed()) {
     if (reading.failure) {
       const std::string_view key = check->key.view();
@@ -306,8 +369,14 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
     }
     if (reading.absent && !check->missing_is_zero) {
       // Its first datapoints come before CloudWatch lists it.
-      const int64_t from = reading.window.end - std::max<int64_t>(kListedLate, kLeastOpen * period);
+      const int64_t from = window.end - std::max<int64_t>(kListedLate, kLeastOpen * period);
       (void)check->feed.take({}, Window{from, from});
+      continue;
+    }
+    // One that has come since the reading was begun, and is further behind than that goes back.
+    const int64_t next = check->feed.next();
+    if (next != 0 && next < window.start && (reading.from == 0 || next < reading.from)) {
+      passed = true;
       continue;
     }
     std::span<const Point> points = reading.points;
@@ -316,27 +385,23 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
       with_zeros = reading.points;
       std::set<int64_t> there;
       for (const Point& point : points) there.insert(point.clock);
-      const int64_t from = std::max(reading.window.start, check->feed.next());
-      for (int64_t clock = from - from % period; clock < reading.window.end; clock += period) {
+      const int64_t from = std::max(window.start, check->feed.next());
+      for (int64_t clock = from - from % period; clock < window.end; clock += period) {
         if (!there.contains(clock)) with_zeros.push_back(Point{clock, 0});
       }
       points = with_zeros;
     }
-    for (const Point& point : check->feed.take(points, reading.window)) {
+    for (const Point& point : check->feed.take(points, window)) {
       check->error = {};
       put(*check, point.clock, format_value(point.value), Kind::datapoint);
     }
-  }
-  for (const Check* check = first; check != nullptr; check = check->next_fed()) {
-    const int64_t next = check->feed.next();
-    if (next != 0 && (behind == 0 || next < behind)) behind = next;
   }
   if (reading.failure) return;
   reading.series->answered = 1;
   // The next reading starts where the slowest of them left off, should more than the usual look-back have
   // passed then.
-  Collect::read_from(*reading.series, behind);
-  if (reading.cut) parts_.collect.read_on(*reading.series);
+  Collect::read_from(*reading.series, behind(*reading.series));
+  if (reading.cut || passed) parts_.collect.read_on(*reading.series);
 }
 
 void Checks::put(Check& check, int64_t clock, std::string text, Kind kind) {
@@ -417,6 +482,7 @@ std::vector<Checks::Seen> Checks::seen(size_t destination, const std::string& ho
   all.reserve(found->second.size());
   for (const CheckPtr& check : found->second) {
     Seen& seen = all.emplace_back();
+    seen.itemid = check->itemid;
     seen.key = check->key.view();
     seen.sent_key = check->sent_key();
     seen.delay = check->delay->text;

@@ -6,6 +6,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -48,8 +49,9 @@ class Checks {
   Checks(const Checks&) = delete;
   Checks& operator=(const Checks&) = delete;
 
-  /// What a destination wants of a host from now on; no items: nothing any more. Items that stay keep their
-  /// pace.
+  /// What a destination wants of a host from now on; no items: nothing any more. An item is its id, where
+  /// Zabbix tells one, else its key as Zabbix knows it: two items may have one key to be evaluated. Of rows
+  /// with one identity the first counts. Items that stay keep their pace.
   void replace(size_t destination, const std::string& host, const std::vector<zabbix::ActiveItem>& items);
 
   /// Where the values of that destination go from now on; null: it has left, and wants nothing any more. What
@@ -78,6 +80,7 @@ class Checks {
   };
   /// What is known of one item; the views are good until the next call of another kind.
   struct Seen {
+    uint64_t itemid = 0;          // 0: not told
     std::string_view key{};       // as it is evaluated
     std::string_view sent_key{};  // as Zabbix knows it
     std::string_view delay{};
@@ -123,7 +126,8 @@ class Checks {
  private:
   /// One for all its items.
   struct Host : RefCounted {
-    explicit Host(std::string name_) : name(std::move(name_)) {}
+    Host(Checks& checks_, std::string name_) : checks(checks_), name(std::move(name_)) {}
+    Checks& checks;  // which the items of the host outlive only when they are scheduled and fed no more
     std::string name;
   };
   /// An update interval; one for all items that have it.
@@ -135,6 +139,11 @@ class Checks {
   };
   /// Kept small: there may be a hundred thousand.
   struct Check : Feeder, RefCounted {
+    Check() = default;
+    ~Check() { remove(); }
+    Check(const Check&) = delete;
+    Check& operator=(const Check&) = delete;
+
     bool asking = false;
     bool gone : 1 = false;
     bool missing_is_zero : 1 = false;
@@ -160,11 +169,25 @@ class Checks {
     /// The next one that is fed by the same series; null: none.
     [[nodiscard]] Check* next_fed() const { return static_cast<Check*>(next); }
     void tell(const zabbix::ActiveItem& item, std::chrono::milliseconds timeout);
+    /// It is due no more, and fed no more.
+    void remove();
   };
   using CheckPtr = IntrusivePtr<Check>;
 
-  void add(size_t destination, const IntrusivePtr<const Host>& host, const zabbix::ActiveItem& item);
-  void remove(Check& check);
+  struct Identity {
+    uint64_t itemid = 0;
+    std::string_view key{};  // empty when there is an id
+    friend auto operator<=>(const Identity&, const Identity&) = default;
+  };
+  [[nodiscard]] static Identity identity_of(uint64_t itemid, std::string_view sent_key) {
+    return itemid != 0 ? Identity{itemid, {}} : Identity{0, sent_key};
+  }
+  [[nodiscard]] CheckPtr add(size_t destination, const IntrusivePtr<const Host>& host,
+                             const zabbix::ActiveItem& item);
+  /// The first value does not wait for the interval. False: it cannot be read.
+  [[nodiscard]] bool start(Check& check, const zabbix::ActiveItem& item);
+  /// The clock of the newest datapoint it has had.
+  [[nodiscard]] int64_t position_of(const Check& check, int64_t now) const;
   /// Its series is none of its any more.
   void let_go(Check& check);
   [[nodiscard]] IntrusivePtr<const Delay> delay_of(const std::string& text);
@@ -175,7 +198,8 @@ class Checks {
   void run_metric(Check& check, int64_t now);
   static void note_asked(const Check& check, int64_t now);
   void set_pace(Series& series);
-  void reschedule_all(int64_t now);
+  [[nodiscard]] static int64_t behind(const Series& series);
+  void go_back(int64_t now);
   [[nodiscard]] asio::awaitable<void> ask(CheckPtr check);
   void take_reading(const Collect::Reading& reading, int64_t now);
   enum class Kind { datapoint, fact, error };

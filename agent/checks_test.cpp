@@ -7,6 +7,9 @@
 
 #include <asio/io_context.hpp>
 #include <filesystem>
+#include <map>
+#include <random>
+#include <set>
 
 #include "agent/agent.h"
 #include "agent/delivery.h"
@@ -71,13 +74,30 @@ class ChecksTest : public testing::Test {
     }
   }
   std::vector<int64_t> clocks_of(const std::string& key) {
+    return clocks_that([&](const Value& value) { return value.key == key; });
+  }
+  std::vector<int64_t> clocks_of(uint64_t itemid) {
+    return clocks_that([&](const Value& value) { return value.itemid == itemid; });
+  }
+  template <typename Wanted>
+  std::vector<int64_t> clocks_that(Wanted wanted) {
     const auto packet = spool_->next(kSpoolDestination, 100'000, 1 << 30);
     EXPECT_TRUE(packet);
     std::vector<int64_t> clocks;
     for (const Value& value : packet->values) {
-      if (value.key == key && value.supported) clocks.push_back(value.clock);
+      if (wanted(value) && value.supported) clocks.push_back(value.clock);
     }
     return clocks;
+  }
+  /// Each period once from the first on, and up to what is final now.
+  void expect_whole(const std::vector<int64_t>& clocks) {
+    ASSERT_FALSE(clocks.empty());
+    for (size_t at = 1; at < clocks.size(); ++at) ASSERT_EQ(clocks[at], clocks[at - 1] + 60) << at;
+  }
+  /// The value of a datapoint that CloudWatch brought in time for it, as the spool has it.
+  void put_datapoint(const std::string& key, uint64_t itemid, int64_t clock) {
+    const Value value{"host", key, itemid, clock, 0, true, "1", 0, true};
+    ASSERT_TRUE(spool_->put(std::span(&value, 1), Durability::normal));
   }
 
   std::unique_ptr<Simulator> simulator_;
@@ -101,7 +121,7 @@ TEST_F(ChecksTest, WhatWasMissedForHoursComesWholeAndInOrder) {
   checks_->replace(0, "host", {item(key)});
   const int64_t final_end = newest_final(now(), 60, 120);
   run_until([&] {
-    const auto last = spool_->last_clock("host", key);
+    const auto last = spool_->last_clock("host", key, 1);
     return last && *last + 60 >= final_end;
   });
   const std::vector<int64_t> clocks = clocks_of(key);
@@ -123,6 +143,366 @@ TEST_F(ChecksTest, TwoItemsOfASeriesEachGetItsDatapoints) {
   run_until([&] { return checks_->values() == 3; });
   EXPECT_EQ(clocks_of(key).size(), 1u);
   EXPECT_EQ(clocks_of(other).size(), 2u);
+}
+
+// k[x] and k[{$M}]: they read alike, and each is an item of its own.
+TEST_F(ChecksTest, TwoItemsWithOneKeyEachGetItsDatapointsAndMayGo) {
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1), item(key, 2)});
+  EXPECT_EQ(checks_->count(), 2u);
+  run_until([&] { return checks_->values() == 2; });
+  EXPECT_EQ(clocks_of(1), clocks_of(2));
+  later_ += seconds(60);
+  run_until([&] { return checks_->values() == 4; });
+  // The same again, in another order, and one goes.
+  checks_->replace(0, "host", {item(key, 2), item(key, 1)});
+  EXPECT_EQ(checks_->count(), 2u);
+  checks_->replace(0, "host", {item(key, 2)});
+  EXPECT_EQ(checks_->count(), 1u);
+  later_ += seconds(60);
+  run_until([&] { return checks_->values() == 5; });
+  EXPECT_EQ(clocks_of(1).size(), 2u);
+  EXPECT_EQ(clocks_of(2).size(), 3u);
+  expect_whole(clocks_of(2));
+  checks_->look_again();
+  checks_->replace(0, "host", {});
+  EXPECT_EQ(checks_->count(), 0u);
+}
+
+TEST_F(ChecksTest, TwoItemsWithoutIdsAreToldApartByTheirKeysAsConfigured) {
+  start();
+  zabbix::ActiveItem one = item("bakusoku.echo[a]", 0);
+  zabbix::ActiveItem other = one;
+  other.key_orig = "bakusoku.echo[{$A}]";
+  checks_->replace(0, "host", {one, other});
+  run_until([&] { return checks_->values() == 2; });
+  EXPECT_EQ(clocks_of("bakusoku.echo[a]").size(), 1u);
+  EXPECT_EQ(clocks_of("bakusoku.echo[{$A}]").size(), 1u);
+}
+
+TEST_F(ChecksTest, OfRowsWithOneIdentityTheFirstCounts) {
+  start();
+  checks_->replace(0, "host",
+                   {item("bakusoku.echo[a]", 7), item("bakusoku.echo[b]", 7), item("bakusoku.echo[c]", 0),
+                    item("bakusoku.echo[c]", 0)});
+  const auto seen = checks_->seen(0, "host");
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].key, "bakusoku.echo[a]");
+  EXPECT_EQ(seen[1].key, "bakusoku.echo[c]");
+  EXPECT_EQ(checks_->count(), 2u);
+}
+
+TEST_F(ChecksTest, AnItemThatGoesAndComesBackGoesOnWhereItWas) {
+  later_ = seconds(-7200);
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1)});
+  run_until([&] { return checks_->values() == 1; });
+  checks_->replace(0, "host", {});
+  later_ += seconds(1800);
+  checks_->replace(0, "host", {item(key, 1)});
+  run_until([&] { return checks_->values() > 25; });
+  expect_whole(clocks_of(1));
+}
+
+TEST_F(ChecksTest, AnItemThatIsMadeAgainUnderAnotherIdIsANewOne) {
+  later_ = seconds(-7200);
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1)});
+  run_until([&] { return checks_->values() == 1; });
+  checks_->replace(0, "host", {});
+  later_ += seconds(1800);
+  checks_->replace(0, "host", {item(key, 2)});
+  run_until([&] { return checks_->values() == 2; });
+  EXPECT_GT(clocks_of(2).at(0), clocks_of(1).at(0) + 1500) << "it begins with the newest";
+  // The one that was there comes back, and has missed what the other never wanted.
+  checks_->replace(0, "host", {item(key, 1), item(key, 2)});
+  run_until([&] { return clocks_of(1).size() > 25; });
+  expect_whole(clocks_of(1));
+  EXPECT_LE(clocks_of(2).size(), 3u);
+}
+
+TEST_F(ChecksTest, AnItemWhoseKeyIsChangedGoesOnWithTheOtherMetric) {
+  later_ = seconds(-7200);
+  start();
+  checks_->replace(0, "host", {item(metric("CPUUtilization"), 1)});
+  run_until([&] { return checks_->values() == 1; });
+  later_ += seconds(600);
+  checks_->replace(0, "host", {item(metric("NetworkIn"), 1)});
+  EXPECT_EQ(checks_->count(), 1u);
+  run_until([&] { return checks_->values() > 8; });
+  expect_whole(clocks_of(1));
+  EXPECT_EQ(clocks_of(metric("CPUUtilization")).size(), 1u);
+}
+
+TEST_F(ChecksTest, AnotherIntervalKeepsThePlaceOfAnItem) {
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1)});
+  run_until([&] { return checks_->values() == 1; });
+  const Series* const series = checks_->seen(0, "host").at(0).metric.series;
+  zabbix::ActiveItem rarer = item(key, 1);
+  rarer.delay = "5m";
+  checks_->replace(0, "host", {rarer});
+  EXPECT_EQ(checks_->seen(0, "host").at(0).metric.series, series);
+  EXPECT_EQ(series->ask_gap, 300u);
+  rarer.delay = "never";
+  checks_->replace(0, "host", {rarer});
+  EXPECT_EQ(checks_->count(), 0u);
+  EXPECT_EQ(series->feeders, nullptr);
+  EXPECT_EQ(series->fed, 0u);
+  checks_->replace(0, "host", {item(key, 1)});
+  later_ += seconds(60);
+  run_until([&] { return clocks_of(1).size() == 2; });
+  expect_whole(clocks_of(1));
+}
+
+// One is at the newest, one has missed three hours, one has a hole of which nothing is left to be read.
+TEST_F(ChecksTest, TwoItemsOfASeriesWithDifferentLastClocksEachGoOnWhereTheyAre) {
+  start();
+  const std::string key = metric("CPUUtilization");
+  const int64_t final_end = newest_final(now(), 60, 120);
+  put_datapoint(key, 1, final_end - 3 * 3600);
+  put_datapoint(key, 2, final_end - 600);
+  checks_->replace(0, "host", {item(key, 1), item(key, 2), item(key, 3)});
+  run_until([&] { return clocks_of(1).size() > 175 && clocks_of(2).size() > 8 && !clocks_of(3).empty(); });
+  run_until([&] {
+    return clocks_of(1).back() == clocks_of(2).back() && clocks_of(3).back() == clocks_of(2).back();
+  });
+  expect_whole(clocks_of(1));
+  expect_whole(clocks_of(2));
+  expect_whole(clocks_of(3));
+  EXPECT_EQ(clocks_of(1).front(), final_end - 3 * 3600);
+  EXPECT_EQ(clocks_of(2).front(), final_end - 600);
+}
+
+TEST_F(ChecksTest, AnItemThatComesWhileItsSeriesIsReadMissesNothing) {
+  start();
+  const std::string key = metric("CPUUtilization");
+  const int64_t final_end = newest_final(now(), 60, 120);
+  put_datapoint(key, 1, final_end - 3600);
+  checks_->replace(0, "host", {item(key, 2)});
+  checks_->tick();
+  const Series* const series = checks_->seen(0, "host").at(0).metric.series;
+  ASSERT_NE(series, nullptr);
+  // Until its call is on its way, without the item that is an hour behind.
+  run_until([&] { return agent_->collect().calls_in_flight() > 0 || series->readings > 0; });
+  checks_->replace(0, "host", {item(key, 2), item(key, 1)});
+  run_until([&] { return clocks_of(1).size() > 55; });
+  expect_whole(clocks_of(1));
+  EXPECT_EQ(clocks_of(1).front(), final_end - 3600);
+  expect_whole(clocks_of(2));
+}
+
+TEST_F(ChecksTest, OnlyDatapointsMoveAnItemsPlace) {
+  later_ = seconds(-3600);
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1), item("bakusoku.ping", 2), item("aws.metric[AWS/EC2]", 3)});
+  run_until([&] { return clocks_of(1).size() == 1 && checks_->values() >= 3; });
+  EXPECT_EQ(spool_->last_clock("host", key, 1), clocks_of(1).at(0));
+  EXPECT_EQ(spool_->last_clock("host", "bakusoku.ping", 2), std::nullopt);
+  EXPECT_EQ(spool_->last_clock("host", "aws.metric[AWS/EC2]", 3), std::nullopt);
+}
+
+TEST_F(ChecksTest, AnErrorIsPutOncePerChange) {
+  start();
+  zabbix::ActiveItem wrong = item("aws.ec2.name2id[nobody]", 1);
+  wrong.delay = "1s";
+  checks_->replace(0, "host", {wrong});
+  run_until([&] { return checks_->values() == 1; });
+  for (int second = 0; second < 5; ++second) {
+    later_ += seconds(1);
+    for (int turn = 0; turn < 10; ++turn) {
+      io_.restart();
+      io_.run_for(milliseconds(2));
+      checks_->tick();
+    }
+  }
+  EXPECT_EQ(checks_->values(), 1u);
+  wrong.key = wrong.key_orig = "aws.ec2.name2id[no one]";
+  checks_->replace(0, "host", {wrong});
+  run_until([&] { return checks_->values() == 2; });
+}
+
+// Everything that was counted as done up to a time goes back with the clock.
+TEST_F(ChecksTest, AClockThatWasAheadHoldsNoItemUp) {
+  later_ = seconds(-7200);
+  start();
+  const std::string key = metric("CPUUtilization");
+  zabbix::ActiveItem ping = item("bakusoku.ping", 2);
+  ping.delay = "10s";
+  checks_->replace(0, "host", {item(key, 1), ping});
+  run_until([&] { return clocks_of(1).size() == 1 && clocks_of(2).size() == 1; });
+  for (const seconds ahead : {seconds(3 * 3600), seconds(86'400), seconds(10 * 365 * 86'400)}) {
+    const int64_t before = now();
+    const Series* const series = checks_->seen(0, "host").at(0).metric.series;
+    const uint32_t readings = series->readings;
+    const size_t pings = clocks_of(2).size();
+    later_ += ahead;
+    run_until([&] { return clocks_of(2).size() > pings && series->readings > readings; });
+    later_ -= ahead;
+    later_ += seconds(600);
+    checks_->tick();
+    EXPECT_LE(checks_->seen(0, "host").at(0).due, now() + 60);
+    EXPECT_LE(checks_->seen(0, "host").at(1).due, now() + 10);
+    const auto until_now = [&] {
+      return clocks_that([&](const Value& value) { return value.itemid == 1 && value.clock < before + 600; });
+    };
+    const int64_t final_end = newest_final(now(), 60, 120);
+    run_until([&] {
+      const auto clocks = until_now();
+      return !clocks.empty() && clocks.back() + 60 >= final_end;
+    });
+    expect_whole(until_now());
+  }
+}
+
+// A flush of two batches, of which the second cannot be stored.
+TEST_F(ChecksTest, WhatOneBatchOfAFlushCouldNotStoreIsStoredLaterAndOnce) {
+  start();
+  constexpr size_t kItems = 20'000;
+  std::vector<zabbix::ActiveItem> items;
+  for (size_t at = 1; at <= kItems; ++at) {
+    items.push_back(item("bakusoku.echo[" + std::to_string(at) + "]", at));
+    items.back().delay = "1d";
+  }
+  sqlite3_hard_heap_limit64(sqlite3_memory_used() + 1);
+  checks_->replace(0, "host", items);
+  for (size_t turn = 0; turn < 10'000 && checks_->pace().waiting < kItems; ++turn) {
+    checks_->tick();
+    io_.restart();
+    io_.run_for(milliseconds(5));
+  }
+  ASSERT_EQ(checks_->pace().waiting, kItems);
+  // A little more room each time, until there is room for one of them.
+  for (int more = 0; more < 1000 && checks_->values() == 0; ++more) {
+    sqlite3_hard_heap_limit64(sqlite3_memory_used() + (more + 1) * 32'000);
+    checks_->tick();
+  }
+  sqlite3_hard_heap_limit64(0);
+  ASSERT_EQ(checks_->values(), kItems / 2);
+  EXPECT_EQ(checks_->pace().waiting, kItems / 2);
+  run_until([&] { return checks_->values() == kItems; });
+  std::map<uint64_t, int> times;
+  for (uint64_t after = 0;;) {
+    const auto packet = spool_->next(kSpoolDestination, 100'000, 1 << 30, after);
+    ASSERT_TRUE(packet);
+    if (packet->values.empty()) break;
+    for (const Value& value : packet->values) ++times[value.itemid];
+    after = packet->ids.back();
+  }
+  EXPECT_EQ(times.size(), kItems);
+  for (const auto& [itemid, count] : times) ASSERT_EQ(count, 1) << itemid;
+}
+
+// Random lists, duplicates among them, against what they should come to.
+TEST_F(ChecksTest, ReplaceDoesWhatASimpleModelDoes) {
+  start();
+  constexpr uint64_t kSeed = 20'261'130;
+  std::mt19937_64 random(kSeed);
+  const auto below = [&](uint64_t bound) { return random() % bound; };
+  std::string again = metric("CPUUtilization");
+  again.insert(again.size() - 1, ",eu-west-1");
+  const std::vector<std::string> keys{
+      metric("CPUUtilization"), again,           metric("NetworkIn"), "bakusoku.ping",
+      "bakusoku.echo[a]",       "aws.metric[x]", "no.such[item]"};
+  const std::vector<std::string> originals{"k[{$A}]", "k[{$B}]", "k[{$C}]", ""};
+  const std::vector<std::string> delays{"1m", "10s", "1h", "0;1s/1-7,00:00-24:00", "often"};
+  const std::vector<std::string> hosts{"h1", "h2"};
+  auto second = Spool::open({}, clock());
+  ASSERT_TRUE(second);
+  ASSERT_TRUE((*second)->add_destination(kSpoolDestination));
+  const std::array<Spool*, 2> spools{spool_.get(), second->get()};
+  checks_->set_spool(1, spools[1]);
+
+  using Identity = std::pair<uint64_t, std::string>;
+  std::map<std::pair<size_t, std::string>, std::vector<zabbix::ActiveItem>> model;
+  for (int step = 0; step < 4000; ++step) {
+    const size_t destination = below(2);
+    const std::string& host = hosts[below(hosts.size())];
+    switch (below(12)) {
+      case 0:
+        checks_->look_again();
+        break;
+      case 1:
+        checks_->set_spool(destination, nullptr);
+        for (const std::string& of : hosts) model.erase({destination, of});
+        checks_->set_spool(destination, spools[destination]);
+        break;
+      case 2:
+        later_ += seconds(static_cast<int64_t>(below(100)) - 30);
+        break;
+      case 3:
+        later_ -= seconds(static_cast<int64_t>(below(100'000)));
+        break;
+      case 4:
+      case 5:
+        io_.restart();
+        io_.run_for(milliseconds(1));
+        agent_->collect().tick();
+        checks_->tick();
+        break;
+      default: {
+        std::vector<zabbix::ActiveItem> items;
+        for (size_t count = below(8); count > 0; --count) {
+          zabbix::ActiveItem one = item(keys[below(keys.size())], below(5));
+          const std::string& original = originals[below(originals.size())];
+          if (!original.empty()) one.key_orig = original;
+          one.delay = delays[below(delays.size())];
+          items.push_back(one);
+        }
+        checks_->replace(destination, host, items);
+        std::set<Identity> there;
+        auto& wanted = model[{destination, host}];
+        wanted.clear();
+        for (const zabbix::ActiveItem& one : items) {
+          if (there.emplace(one.itemid, one.itemid != 0 ? "" : one.key_orig).second) wanted.push_back(one);
+        }
+      }
+    }
+    size_t count = 0;
+    std::map<const Series*, std::multiset<std::pair<std::string, std::string>>> fed;
+    for (size_t of = 0; of < 2; ++of) {
+      for (const std::string& name : hosts) {
+        const auto& wanted = model[{of, name}];
+        const auto seen = checks_->seen(of, name);
+        ASSERT_EQ(seen.size(), wanted.size()) << "step " << step;
+        for (size_t at = 0; at < seen.size(); ++at) {
+          ASSERT_EQ(seen[at].itemid, wanted[at].itemid);
+          ASSERT_EQ(seen[at].key, wanted[at].key);
+          ASSERT_EQ(seen[at].sent_key, wanted[at].key_orig);
+          ASSERT_EQ(seen[at].delay, wanted[at].delay);
+          ASSERT_EQ(seen[at].has_interval, wanted[at].delay != "often");
+          ASSERT_EQ(seen[at].due != 0, seen[at].has_interval);
+          count += seen[at].has_interval ? 1 : 0;
+          if (seen[at].metric.series != nullptr)
+            fed[seen[at].metric.series].emplace(name, std::string(seen[at].sent_key));
+        }
+      }
+    }
+    ASSERT_EQ(checks_->count(), count) << "step " << step;
+    for (const auto& group : agent_->demand().groups()) {
+      for (const Series* const series : group->members) {
+        std::multiset<std::pair<std::string, std::string>> found;
+        checks_->each_item_of(*series, [&](const std::string& of, std::string_view key) {
+          found.emplace(of, std::string(key));
+        });
+        ASSERT_EQ(found, fed[series]) << "step " << step;
+        ASSERT_EQ(series->fed != 0, !found.empty());
+      }
+    }
+  }
+  // It goes while questions are under way.
+  checks_->tick();
+  checks_.reset();
+  for (const auto& group : agent_->demand().groups()) {
+    for (const Series* const series : group->members) EXPECT_EQ(series->feeders, nullptr);
+  }
+  io_.restart();
+  io_.run_for(milliseconds(50));
 }
 
 TEST_F(ChecksTest, ItIsSaidWhenAnItemIsNew) {

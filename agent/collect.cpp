@@ -433,6 +433,7 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
     const int64_t from = knows_from ? std::min<int64_t>(series->wanted_from, end) : 0;
     const bool missed = is_catching_up(from, end, pace_of(*series), config_.look_back);
     Due due{series, reading_window(end, period, config_.look_back, from, at)};
+    due.from = static_cast<Seconds32>(from);
     if (missed) {
       const int64_t reach = std::chrono::seconds(config_.catch_up).count();
       due.window = catching_up_window(from, end, period, config_.look_back, reach, at);
@@ -843,7 +844,8 @@ void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::v
     if (series.fed == 0) continue;
     // Until the feeds say where they have got to: however late they do, nothing is passed over.
     if (!slot.failure) series.wanted_from = static_cast<Seconds32>(due.window.end);
-    readings_.push_back(Reading{&series, due.window, std::move(slot.points), slot.failure, due.cut, false});
+    readings_.push_back(
+        Reading{&series, due.window, std::move(slot.points), slot.failure, due.cut, false, due.from});
   }
   if (!again.empty()) read_again(lane, taken, std::move(again));
 }
@@ -876,7 +878,8 @@ void Collect::settle_absent(const Due& due) {
     if (series.zero != 0) tell_zero(series);
   }
   read_.push_back(&series);
-  if (series.fed != 0) readings_.push_back(Reading{&series, due.window, {}, nullptr, due.cut, true});
+  if (series.fed != 0)
+    readings_.push_back(Reading{&series, due.window, {}, nullptr, due.cut, true, due.from});
 }
 
 void Collect::settle_waiting(Series& series, std::shared_ptr<const Error> why) {
@@ -904,7 +907,7 @@ void Collect::tell_zeros(int64_t at) {
 
 void Collect::note_failure(Series& series, std::shared_ptr<const Error> failure) {
   series.set_failure(std::move(failure));
-  if (series.fed != 0) readings_.push_back(Reading{&series, {}, {}, series.failure(), false, false});
+  if (series.fed != 0) readings_.push_back(Reading{&series, {}, {}, series.failure(), false, false, 0});
 }
 
 // While other calls are answered it is the call's `own`; else it is the target's.

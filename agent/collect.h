@@ -98,6 +98,7 @@ class Collect {
     std::shared_ptr<const Error> failure;  // why there are none; null: they were read
     bool cut = false;                      // newer periods were final already, and did not fit
     bool absent = false;                   // not asked for: CloudWatch has no such metric
+    int64_t from = 0;                      // what was wanted when it was begun, as of read_from()
   };
   /// The readings of fed series since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Reading> take_readings() { return std::exchange(readings_, {}); }

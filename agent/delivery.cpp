@@ -59,7 +59,8 @@ asio::awaitable<void> Delivery::pause(milliseconds time) {
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-// What is sent again is recognised only in the form it was sent in before.
+// What is sent again is recognised only in the name it was sent in before: of a host that Zabbix knows, which
+// the first answer about items tells.
 asio::awaitable<void> Delivery::wait_for_dialect() {
   if (parts_.peer == nullptr || parts_.kind != zabbix::DataKind::agent) co_return;
   const auto until = std::chrono::steady_clock::now() + kDialectWithin;

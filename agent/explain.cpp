@@ -58,6 +58,7 @@ void add_item(DestinationFacts& facts, const Checks::Seen& seen, const Reporting
               const std::string& host) {
   const Way way = way_of(destination, facts.origin);
   facts.wanted = true;
+  facts.itemid = seen.itemid;
   facts.key = seen.key;
   if (seen.sent_key != seen.key) facts.sent_key = seen.sent_key;
   facts.interval = seen.delay;
@@ -75,13 +76,14 @@ void add_item(DestinationFacts& facts, const Checks::Seen& seen, const Reporting
     facts.put_pending = seen.put.id > way.spool->acknowledged(kSpoolDestination);
     facts.acknowledged_at = way.delivery->outcomes().acknowledged_at(seen.put.id).value_or(0);
   } else {
-    facts.earlier_clock = way.spool->last_clock(host, seen.sent_key).value_or(0);
+    facts.earlier_clock = way.spool->last_clock(host, seen.sent_key, seen.itemid).value_or(0);
   }
 }
 
 void add_refusal(DestinationFacts& facts, const Reporting::Destination& destination, const std::string& host,
                  std::string_view key) {
-  const Refusal* refusal = way_of(destination, facts.origin).delivery->outcomes().refusal(host, key);
+  const Refusal* refusal =
+      way_of(destination, facts.origin).delivery->outcomes().refusal({host, key, facts.itemid});
   if (refusal != nullptr) facts.refusal = *refusal;
 }
 
@@ -139,8 +141,12 @@ std::vector<std::string> odd_macros_of(std::string_view key, const Inventories& 
   return {sentences.begin(), sentences.end()};
 }
 
+// By its key, or by its id, since two items may have one key.
 const Checks::Seen* find_item(const std::vector<Checks::Seen>& items, const std::string& key) {
-  const auto named = [&](const Checks::Seen& seen) { return seen.key == key || seen.sent_key == key; };
+  const auto named = [&](const Checks::Seen& seen) {
+    return seen.key == key || seen.sent_key == key ||
+           (seen.itemid != 0 && std::to_string(seen.itemid) == key);
+  };
   const auto found = std::find_if(items.begin(), items.end(), named);
   if (found != items.end()) return &*found;
   const std::string meant = plain(key);
@@ -216,7 +222,19 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   return facts;
 }
 
-asio::awaitable<std::string> Explain::item(std::string host, std::string key, Deadline deadline) const {
+// What an id stands for; else the key as it is.
+std::string Explain::key_of(const std::string& host, const std::string& key) const {
+  if (reporting_ == nullptr || key.empty() || key.find_first_not_of("0123456789") != std::string::npos)
+    return key;
+  for (const auto& destination : reporting_->destinations()) {
+    const std::vector<Checks::Seen> items = reporting_->checks().seen(destination->items(), host);
+    if (const Checks::Seen* const seen = find_item(items, key)) return std::string(seen->key);
+  }
+  return key;
+}
+
+asio::awaitable<std::string> Explain::item(std::string host, std::string named, Deadline deadline) const {
+  const std::string key = key_of(host, named);
   ItemFacts facts;
   facts.now = unix_seconds(parts_.clock());
   facts.host = host;
@@ -258,18 +276,22 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
       std::string sent_key = key;
       const std::vector<Checks::Seen> items = reporting_->checks().seen(destination->items(), host);
       of.items = items.size();
-      const Checks::Seen* seen = find_item(items, key);
+      const Checks::Seen* seen = find_item(items, named);
+      if (seen == nullptr) seen = find_item(items, key);
       // [[send]]'s items count as those of further destinations.
       std::vector<Checks::Seen> sends;
       if (seen == nullptr && destination->trapper_spool) {
         sends = reporting_->checks().seen(destination->sends(), host);
         seen = find_item(sends, key);
-        const bool refused = destination->trapper_delivery->outcomes().refusal(host, key) != nullptr;
+        const bool refused = destination->trapper_delivery->outcomes().refusal({host, key}) != nullptr;
         of.origin = seen != nullptr ? Origin::send : refused ? Origin::intake : Origin::active;
         if (of.origin != Origin::active) of.no_values = destination->trapper_delivery->trouble();
       }
       if (seen != nullptr) {
         add_item(of, *seen, *destination, host);
+        for (const Checks::Seen& other : of.origin == Origin::active ? items : sends) {
+          if (other.key == seen->key && &other != seen) of.same_key.push_back(other.itemid);
+        }
         of.unstored = reporting_->checks().trouble();
         sent_key = seen->sent_key;
         evaluated = seen->key;
@@ -318,7 +340,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string key, De
     SpoolTrace trace;
     for (size_t looked = 0; !trace.complete && looked < kMostBytes; looked += kPieceBytes) {
       if (std::chrono::steady_clock::now() + kTimeForTheRest > deadline) break;
-      if (!spool->look_for(kSpoolDestination, host, sent_key, kPieceBytes, trace)) break;
+      if (!spool->look_for(kSpoolDestination, {host, sent_key, of.itemid}, kPieceBytes, trace)) break;
       co_await asio::post(parts_.io, asio::use_awaitable);
     }
     if (maybe_intake && trace.newest_id != 0) {

@@ -39,14 +39,16 @@ class Explain {
   /// Null: there is no [zabbix] server.
   void look_at(const Reporting* reporting) { reporting_ = reporting; }
 
-  /// As JSON, see explanation_json(). What the spool holds of it is looked for until shortly before
-  /// `deadline`.
-  [[nodiscard]] asio::awaitable<std::string> item(std::string host, std::string key, Deadline deadline) const;
+  /// As JSON, see explanation_json(). `named` is the key, or the id that Zabbix tells it by. What the spool
+  /// holds of it is looked for until shortly before `deadline`.
+  [[nodiscard]] asio::awaitable<std::string> item(std::string host, std::string named,
+                                                  Deadline deadline) const;
   /// All items of a host, as JSON.
   [[nodiscard]] std::string host(const std::string& host) const;
 
  private:
   [[nodiscard]] SeriesFacts facts_of(const Series& series, int64_t now) const;
+  [[nodiscard]] std::string key_of(const std::string& host, const std::string& key) const;
 
   Parts parts_;
   const Reporting* reporting_ = nullptr;

@@ -1,6 +1,7 @@
 #include "agent/explanation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -86,7 +87,7 @@ bool say_host(Words& words, const DestinationFacts& facts, const std::string& ho
       "wanted",
       "Zabbix at {} wants nothing of host \"{}\". It says: \"{}\". {}. It was asked {} and is asked again "
       "{}, "
-      "the longer it refuses the more rarely, up to an hour; a restart of the agent asks at once.",
+      "within five minutes at the latest; SIGHUP asks at once.",
       facts.name, host, facts.host_refusal,
       unknown ? "Create a host with exactly this name there, or leave it out of the agent's configuration; a "
                 "new host is known when Zabbix has read its configuration again, up to a minute later"
@@ -109,7 +110,17 @@ void say_sent(Words& words, const DestinationFacts& facts) {
             words.coming(facts.due), facts.asking ? ", and being asked now" : "");
 }
 
+void say_same_key(Words& words, const DestinationFacts& facts) {
+  if (facts.same_key.empty() || facts.itemid == 0) return;
+  words.say("wanted",
+            "The host has {} more with this key once macros are expanded; this is about item {}. Name "
+            "another by its "
+            "id instead of the key: {}.",
+            count_of(facts.same_key.size(), "item"), facts.itemid, fmt::join(facts.same_key, ", "));
+}
+
 void say_wanted(Words& words, const DestinationFacts& facts) {
+  say_same_key(words, facts);
   words.say("wanted", "Zabbix at {} wants it every {}{}; it is due {}{}.", facts.name, facts.interval,
             facts.sent_key.empty() ? std::string() : fmt::format(" (as {})", facts.sent_key),
             words.coming(facts.due), facts.asking ? ", and being asked now" : "");
@@ -403,6 +414,7 @@ std::string destination_json(const DestinationFacts& facts, const ItemFacts& ite
     json.add("no_values", facts.no_values).add("no_values_since", facts.no_values_since);
   if (facts.wanted) json.add("interval", facts.interval).add("due", facts.due);
   if (!facts.sent_key.empty()) json.add("sent_key", facts.sent_key);
+  if (facts.itemid != 0) json.add("itemid", facts.itemid);
   if (!facts.error.empty()) json.add("error", facts.error);
   if (facts.put_at != 0) {
     json.add("clock", facts.put_clock).add("stored", facts.put_at);

@@ -103,8 +103,10 @@ struct DestinationFacts {
   size_t items = 0;       // that Zabbix wants of the host
 
   bool wanted = false;
-  std::string key{};       // as it is evaluated
-  std::string sent_key{};  // as Zabbix knows it, when that differs
+  uint64_t itemid = 0;               // 0: not told
+  std::vector<uint64_t> same_key{};  // ids of other items of the host with this key
+  std::string key{};                 // as it is evaluated
+  std::string sent_key{};            // as Zabbix knows it, when that differs
   std::string interval{};
   bool has_interval = true;
   int64_t due = 0;

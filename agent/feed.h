@@ -18,10 +18,11 @@ using Point = aws::cloudwatch::Datapoint;
 
 class Feed {
  public:
-  /// `delivered` is the clock of the newest datapoint the item has had, 0 when it has had none: then it
-  /// begins with the newest one that is read.
+  /// `delivered` is the clock of the newest datapoint the item has had, perhaps with another period before, 0
+  /// when it has had none: then it begins with the newest one that is read.
   Feed(int32_t period, int64_t delivered)
-      : next_(static_cast<Seconds32>(delivered == 0 ? 0 : delivered + period)), period_(period) {}
+      : next_(static_cast<Seconds32>(delivered == 0 ? 0 : delivered - delivered % period + period)),
+        period_(period) {}
 
   /// What of a reading the item has not had yet, oldest first. `points` are all datapoints of the window, in
   /// any order; a window that ends before what was read already adds late points only.

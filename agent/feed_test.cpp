@@ -88,5 +88,11 @@ TEST(Feed, EachDatapointOnceWhateverHappens) {
   }
 }
 
+TEST(Feed, OfAnotherPeriodBeginsWithTheFirstThatOverlapsNothing) {
+  EXPECT_EQ(Feed(3600, 7 * 3600 + 300).next(), 8 * 3600);
+  EXPECT_EQ(Feed(60, 7 * 3600).next(), 7 * 3600 + 60);
+  EXPECT_EQ(Feed(300, 0).next(), 0);
+}
+
 }  // namespace
 }  // namespace bakusoku::agent

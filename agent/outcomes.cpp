@@ -35,12 +35,12 @@ std::optional<int64_t> Outcomes::acknowledged_at(uint64_t id) const {
   return step->at;
 }
 
-void Outcomes::note_refused(std::string_view host, std::string_view key, std::string_view info, int64_t now,
-                            int64_t again) {
-  auto found = refusals_.find(std::pair(host, key));
+void Outcomes::note_refused(const Item& item, std::string_view info, int64_t now, int64_t again) {
+  auto found = refusals_.find(item);
   if (found == refusals_.end()) {
     if (refusals_.size() >= most_refusals_) forget_oldest_refusals();
-    found = refusals_.emplace(std::pair(std::string(host), std::string(key)), Refusal{}).first;
+    found =
+        refusals_.emplace(Kept{std::string(item.host), std::string(item.key), item.itemid}, Refusal{}).first;
   }
   Refusal& refusal = found->second;
   if (refusal.times == 0 || refusal.taken != 0) {
@@ -53,15 +53,17 @@ void Outcomes::note_refused(std::string_view host, std::string_view key, std::st
   refusal.info = info.substr(0, 200);
 }
 
-void Outcomes::note_taken(std::string_view host, std::string_view key, int64_t now) {
+void Outcomes::note_taken(const Item& item, int64_t now) {
   if (refusals_.empty()) return;
-  const auto found = refusals_.find(std::pair(host, key));
+  const auto found = refusals_.find(item);
   if (found != refusals_.end() && found->second.taken == 0) found->second.taken = now;
 }
 
-const Refusal* Outcomes::refusal(std::string_view host, std::string_view key) const {
-  const auto found = refusals_.find(std::pair(host, key));
-  return found == refusals_.end() ? nullptr : &found->second;
+const Refusal* Outcomes::refusal(const Item& item) const {
+  const auto found = refusals_.lower_bound(item);
+  if (found == refusals_.end() || found->first.host != item.host || found->first.key != item.key)
+    return nullptr;
+  return item.itemid == 0 || item.itemid == found->first.itemid ? &found->second : nullptr;
 }
 
 // A quarter at a time, those that Zabbix takes again first.

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 namespace bakusoku::agent {
@@ -33,20 +33,30 @@ class Outcomes {
   /// is hours old. Nothing: not yet, or before the agent's start.
   [[nodiscard]] std::optional<int64_t> acknowledged_at(uint64_t id) const;
 
-  void note_refused(std::string_view host, std::string_view key, std::string_view info, int64_t now,
-                    int64_t again);
+  /// Whose values they are: two items of a host may have one key, which their ids tell apart.
+  struct Item {
+    std::string_view host{};
+    std::string_view key{};
+    uint64_t itemid = 0;  // 0: none
+  };
+  void note_refused(const Item& item, std::string_view info, int64_t now, int64_t again);
   /// Cheap as long as nothing is refused.
-  void note_taken(std::string_view host, std::string_view key, int64_t now);
-  [[nodiscard]] const Refusal* refusal(std::string_view host, std::string_view key) const;
+  void note_taken(const Item& item, int64_t now);
+  /// Without an id: of the first item of that host and key.
+  [[nodiscard]] const Refusal* refusal(const Item& item) const;
   [[nodiscard]] size_t refusals() const { return refusals_.size(); }
 
  private:
-  struct ByHostAndKey {
+  struct Kept {
+    std::string host;
+    std::string key;
+    uint64_t itemid = 0;
+    operator Item() const { return {host, key, itemid}; }
+  };
+  struct InOrder {
     using is_transparent = void;
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return std::pair<std::string_view, std::string_view>(a.first, a.second) <
-             std::pair<std::string_view, std::string_view>(b.first, b.second);
+    bool operator()(const Item& a, const Item& b) const {
+      return std::tie(a.host, a.key, a.itemid) < std::tie(b.host, b.key, b.itemid);
     }
   };
   struct Step {
@@ -57,7 +67,7 @@ class Outcomes {
 
   size_t most_refusals_;
   std::vector<Step> steps_;
-  std::map<std::pair<std::string, std::string>, Refusal, ByHostAndKey> refusals_;
+  std::map<Kept, Refusal, InOrder> refusals_;
 };
 
 }  // namespace bakusoku::agent

@@ -38,9 +38,9 @@ TEST(Outcomes, OfADayTakeLittleRoomAndStayTrueForTheLastMinutes) {
 
 TEST(Outcomes, CountRefusalsOfAnItemUntilOneIsTaken) {
   Outcomes outcomes;
-  outcomes.note_refused("web-1", "k", "processed: 0; failed: 1", kNow, kNow + 30);
-  outcomes.note_refused("web-1", "k", "processed: 0; failed: 2", kNow + 30, kNow + 60);
-  const Refusal* refusal = outcomes.refusal("web-1", "k");
+  outcomes.note_refused({"web-1", "k"}, "processed: 0; failed: 1", kNow, kNow + 30);
+  outcomes.note_refused({"web-1", "k"}, "processed: 0; failed: 2", kNow + 30, kNow + 60);
+  const Refusal* refusal = outcomes.refusal({"web-1", "k"});
   ASSERT_NE(refusal, nullptr);
   EXPECT_EQ(refusal->times, 2u);
   EXPECT_EQ(refusal->since, kNow);
@@ -48,46 +48,57 @@ TEST(Outcomes, CountRefusalsOfAnItemUntilOneIsTaken) {
   EXPECT_EQ(refusal->again, kNow + 60);
   EXPECT_EQ(refusal->info, "processed: 0; failed: 2");
   EXPECT_EQ(refusal->taken, 0);
-  EXPECT_EQ(outcomes.refusal("web-1", "other"), nullptr);
-  EXPECT_EQ(outcomes.refusal("web-2", "k"), nullptr);
+  EXPECT_EQ(outcomes.refusal({"web-1", "other"}), nullptr);
+  EXPECT_EQ(outcomes.refusal({"web-2", "k"}), nullptr);
 
-  outcomes.note_taken("web-1", "k", kNow + 60);
-  outcomes.note_taken("web-1", "k", kNow + 90);
-  EXPECT_EQ(outcomes.refusal("web-1", "k")->taken, kNow + 60);
-  outcomes.note_refused("web-1", "k", "again", kNow + 100, kNow + 130);
-  EXPECT_EQ(outcomes.refusal("web-1", "k")->times, 1u) << "a new trouble is counted anew";
-  EXPECT_EQ(outcomes.refusal("web-1", "k")->since, kNow + 100);
+  outcomes.note_taken({"web-1", "k"}, kNow + 60);
+  outcomes.note_taken({"web-1", "k"}, kNow + 90);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k"})->taken, kNow + 60);
+  outcomes.note_refused({"web-1", "k"}, "again", kNow + 100, kNow + 130);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k"})->times, 1u) << "a new trouble is counted anew";
+  EXPECT_EQ(outcomes.refusal({"web-1", "k"})->since, kNow + 100);
 }
 
 TEST(Outcomes, ForgetTheOldestRefusalsWhenThereAreTooMany) {
   Outcomes outcomes(100);
   for (int number = 0; number < 1000; ++number) {
-    outcomes.note_refused("web-1", std::to_string(number), "", kNow + number, kNow + number + 30);
+    outcomes.note_refused({"web-1", std::to_string(number)}, "", kNow + number, kNow + number + 30);
     EXPECT_LE(outcomes.refusals(), 100u);
   }
-  EXPECT_NE(outcomes.refusal("web-1", "999"), nullptr);
-  EXPECT_NE(outcomes.refusal("web-1", "930"), nullptr);
-  EXPECT_EQ(outcomes.refusal("web-1", "0"), nullptr);
+  EXPECT_NE(outcomes.refusal({"web-1", "999"}), nullptr);
+  EXPECT_NE(outcomes.refusal({"web-1", "930"}), nullptr);
+  EXPECT_EQ(outcomes.refusal({"web-1", "0"}), nullptr);
 }
 
 TEST(Outcomes, ForgetWhatZabbixTakesAgainFirst) {
   Outcomes outcomes(100);
-  outcomes.note_refused("web-1", "stubborn", "", kNow, kNow + 30);
+  outcomes.note_refused({"web-1", "stubborn"}, "", kNow, kNow + 30);
   for (int number = 0; number < 99; ++number) {
-    outcomes.note_refused("web-1", std::to_string(number), "", kNow + 10, kNow + 40);
-    outcomes.note_taken("web-1", std::to_string(number), kNow + 40);
+    outcomes.note_refused({"web-1", std::to_string(number)}, "", kNow + 10, kNow + 40);
+    outcomes.note_taken({"web-1", std::to_string(number)}, kNow + 40);
   }
-  outcomes.note_refused("web-1", "new", "", kNow + 50, kNow + 80);
-  EXPECT_NE(outcomes.refusal("web-1", "stubborn"), nullptr);
+  outcomes.note_refused({"web-1", "new"}, "", kNow + 50, kNow + 80);
+  EXPECT_NE(outcomes.refusal({"web-1", "stubborn"}), nullptr);
 }
 
 TEST(Outcomes, OfManyItemsRefusedAtOnceAreBoundedToo) {
   Outcomes outcomes(100);
   for (int number = 0; number < 1000; ++number) {
-    outcomes.note_refused("web-1", std::to_string(number), "", kNow, kNow + 30);
+    outcomes.note_refused({"web-1", std::to_string(number)}, "", kNow, kNow + 30);
     EXPECT_LE(outcomes.refusals(), 100u);
   }
   EXPECT_GE(outcomes.refusals(), 50u);
+}
+
+TEST(Outcomes, OfTwoItemsWithOneKeyAreApart) {
+  Outcomes outcomes;
+  outcomes.note_refused({"web-1", "k", 7}, "processed: 0; failed: 1", kNow, kNow + 30);
+  outcomes.note_taken({"web-1", "k", 8}, kNow + 1);
+  ASSERT_NE(outcomes.refusal({"web-1", "k", 7}), nullptr);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k", 7})->taken, 0) << "it was the other that was taken";
+  EXPECT_EQ(outcomes.refusal({"web-1", "k", 8}), nullptr);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k"}), outcomes.refusal({"web-1", "k", 7})) << "whichever it is";
+  EXPECT_EQ(outcomes.refusal({"web-1", "j"}), nullptr);
 }
 
 }  // namespace

@@ -17,14 +17,18 @@ class Peer {
   /// `preferred` is the name of the root host, or empty.
   explicit Peer(std::string preferred = {}) : preferred_(std::move(preferred)) {}
 
-  /// How the last one that said anything about items speaks: a server may be upgraded, and a standby of
-  /// another version may take over. Nothing: nobody has yet.
+  /// How the last one that said anything about items speaks, which is whether it takes heartbeats: a server
+  /// may be upgraded, and a standby of another version may take over. Nothing: nobody has yet. How values are
+  /// sent does not depend on it, but on whether their items came with ids.
   std::optional<zabbix::Dialect> dialect{};
   /// Zabbix takes no values at the moment; until one of its answers does not say so any more.
   bool upload_disabled = false;
   /// How often something has shown that Zabbix may have been away: an exchange failed, or it tells anew what
   /// it had told. Whoever has values there looks then whether it still knows them.
   uint64_t signs = 0;
+  /// Lists of low-level discoveries that Zabbix has taken, of which it may make hosts. Written by the
+  /// deliveries.
+  uint64_t discoveries = 0;
 
   void set_known(const std::string& host, bool known) {
     if (asked_) asked_->insert(host);

@@ -290,6 +290,10 @@ void Reporting::take_changes(const zabbix::Link& link) {
   if (changed_) changed_->set();
 }
 
+void Reporting::ask_again() {
+  for (const auto& destination : destinations_) destination->active->ask_again();
+}
+
 void Reporting::look_again() {
   checks_->look_again();
   if (changed_) changed_->set();

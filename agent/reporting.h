@@ -87,6 +87,8 @@ class Reporting {
   /// values under way; one that goes ends what is under way, and its spool's file stays. A spool that cannot
   /// be opened is tried again each second, and the log says why.
   void take_changes(const zabbix::Link& link);
+  /// The administrator has changed something: hosts that Zabbix did not know are asked for again.
+  void ask_again();
   /// Accounts were changed: items look for their metrics again, and hosts are looked for.
   void look_again();
 

@@ -355,9 +355,9 @@ class ReloadInFlowTest : public testing::Test {
   std::map<std::string, std::map<int64_t, int>> received() const {
     std::map<std::string, std::map<int64_t, int>> found;
     for (const std::string& request : zabbix_.requests()) {
-      for (size_t at = request.find("\"key\":\""); at != std::string::npos;
-           at = request.find("\"key\":\"", at + 1)) {
-        const std::string name = request.substr(at + 7, request.find("]\"", at) - at - 6);
+      for (size_t at = request.find("\"itemid\":"); at != std::string::npos;
+           at = request.find("\"itemid\":", at + 1)) {
+        const std::string name = request.substr(at + 9, request.find(',', at) - at - 9);
         const size_t clock = request.find("\"clock\":", at);
         if (clock != std::string::npos) ++found[name][std::stoll(request.substr(clock + 8, 10))];
       }

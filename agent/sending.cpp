@@ -25,9 +25,9 @@ constexpr int kMostQuestions = 64;    // to find refused items of one packet
 
 // An item's places in a set of items.
 std::array<size_t, 2> bits_of(const std::vector<bool>& set, const Value& value) {
-  const size_t host = std::hash<std::string_view>()(value.host);
-  const size_t key = std::hash<std::string_view>()(value.key);
-  const size_t both = (host ^ (key + 0x9E3779B97F4A7C15U + (host << 6) + (host >> 2)));
+  const size_t host = value.itemid != 0 ? value.itemid : std::hash<std::string_view>()(value.host);
+  const size_t key = value.itemid != 0 ? 0 : std::hash<std::string_view>()(value.key);
+  const size_t both = (host * 0xBF58476D1CE4E5B9U) ^ (key + 0x9E3779B97F4A7C15U + (host << 6) + (host >> 2));
   return {both % set.size(), (both >> 32) % set.size()};
 }
 
@@ -36,31 +36,56 @@ bool is_set(const std::vector<bool>& set, const Value& value) {
   return set[bits[0]] && set[bits[1]];
 }
 
+// A list of a low-level discovery's, whatever its item is called: Zabbix may make hosts of it.
+bool discovers(const Value& value) { return value.supported && value.text.starts_with("[{\"{#"); }
+
 Sending::Outcome failed(Error error, bool of_host = false) { return {std::move(error), of_host}; }
 
 }  // namespace
 
 bool Sending::by_id(const Value& value) const {
-  return parts_.kind == zabbix::DataKind::agent && parts_.peer != nullptr &&
-         parts_.peer->dialect == zabbix::Dialect::v7 && value.itemid != 0;
+  return parts_.kind == zabbix::DataKind::agent && value.itemid != 0;
+}
+
+std::string Sending::name_for(const std::string& host) const {
+  return !host.empty() || parts_.peer == nullptr ? host : parts_.peer->root();
 }
 
 // The forms do not mix in a packet, and ids have to increase within a session: so a run of one form at a
-// time.
+// time. While Zabbix knows no host in whose name they could travel, each host's own is tried, in sessions
+// that are apart: Zabbix then says of each whether it knows it.
+asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows rows, bool again,
+                                                        std::string host, std::optional<Deadline> until,
+                                                        std::optional<zabbix::Endpoint> only) {
+  Outcome outcome;
+  const auto stopped = [&outcome] { return outcome.failed || outcome.redirected || outcome.moved; };
+  for (auto from = rows.begin(); from != rows.end() && !stopped();) {
+    const bool ids = by_id(packet->values[*from]);
+    const auto end =
+        std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != ids; });
+    const std::string name = ids ? name_for(host) : std::string();
+    std::map<std::string_view, Rows> by_name;
+    if (ids && name.empty()) {
+      for (auto row = from; row != end; ++row) by_name[packet->values[*row].host].push_back(*row);
+    } else {
+      by_name.emplace(name, Rows(from, end));
+    }
+    for (auto& [of, its_rows] : by_name) {
+      // Named: GCC 12 destroys an aggregate made in the call a second time.
+      Part part{packet, std::move(its_rows), host, std::string(of), until, only};
+      outcome = co_await settle_part(std::move(part), again);
+      if (stopped()) break;
+    }
+    from = end;
+  }
+  co_return outcome;
+}
+
 asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, std::string host,
                                                   std::optional<Deadline> until,
                                                   std::optional<zabbix::Endpoint> only) {
-  Outcome outcome;
-  for (auto from = rows.begin();
-       from != rows.end() && !outcome.failed && !outcome.redirected && !outcome.moved;) {
-    const bool form = by_id(packet->values[*from]);
-    const auto end =
-        std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != form; });
-    // Named: GCC 12 destroys an aggregate made in the call a second time.
-    Part part{packet, Rows(from, end), host, until, only};
-    outcome = co_await settle_part(std::move(part), again);
-    from = end;
-  }
+  Outcome outcome = co_await settle_parts(std::move(packet), std::move(rows), again, std::move(host), until,
+                                          std::move(only));
   if (outcome.failed) ++counters_.failures;
   co_return outcome;
 }
@@ -68,36 +93,31 @@ asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, b
 asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   const auto session = parts_.spool.session(kSpoolDestination);
   if (!session) co_return failed(session.error());
-  Reply got;
-  std::string root;
-  for (;;) {
-    const bool many = part.host.empty() && by_id(part.packet->values[part.rows.front()]);
-    root = many ? parts_.peer->root() : std::string();
-    Selection all{part.rows, *session};
-    auto sent = co_await send(part, std::move(all));
-    if (!sent) {
-      maybe_seen_ = std::max(maybe_seen_, part.packet->ids[part.rows.back()]);
-      co_return failed(sent.error());
-    }
-    got = std::move(*sent);
-    if (root.empty() || got.reply.head.verdict != zabbix::Verdict::accepted || got.reply.counts ||
-        !zabbix::says_unknown_host(got.reply.head.info)) {
-      break;
-    }
-    // The host in whose name the others' values travelled is gone: they go in another's.
-    parts_.peer->set_known(root, false);
+  Selection all{part.rows, *session};
+  auto sent = co_await send(part, std::move(all));
+  if (!sent) {
+    maybe_seen_ = std::max(maybe_seen_, part.packet->ids[part.rows.back()]);
+    co_return failed(sent.error());
   }
+  const Reply got = std::move(*sent);
   if (got.moved) {
     Outcome outcome;
     outcome.moved = true;
     co_return outcome;
   }
   const zabbix::ReplyHead& head = got.reply.head;
+  const bool unknown =
+      head.verdict == zabbix::Verdict::accepted && !got.reply.counts && zabbix::says_unknown_host(head.info);
+  if (unknown && part.host.empty() && parts_.peer != nullptr && parts_.peer->knows(part.name)) {
+    // The host in whose name the others' values travelled is gone: they go in another's.
+    parts_.peer->set_known(part.name, false);
+    co_return co_await settle_parts(part.packet, part.rows, again, "", part.until, part.only);
+  }
   if (got.astray) co_return failed(*got.astray, true);
   if (head.redirect) {
     // Of many hosts, the one that was looked at.
     const auto followed = parts_.alternatives.follow(
-        root.empty() ? part.packet->values[part.rows.front()].host : std::string_view(root),
+        part.name.empty() ? part.packet->values[part.rows.front()].host : std::string_view(part.name),
         parts_.alternatives.current(), *head.redirect, std::chrono::steady_clock::now());
     if (!followed) co_return failed(followed.error());
     if (head.redirect->reset)
@@ -129,7 +149,7 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
     co_return outcome;
   }
   Rows refused;
-  if (!part.host.empty() && !got.reply.counts && zabbix::says_unknown_host(head.info)) {
+  if (unknown) {
     refused = part.rows;
   } else if (!got.reply.counts || got.reply.counts->failed > 0) {
     auto found = co_await find_refused(part, got.reply.counts ? got.reply.counts->failed : part.rows.size());
@@ -155,8 +175,9 @@ std::string Sending::random_session() {
 Sending::Question Sending::question_of(const Value& value, bool by_host) {
   Question question{std::string(value.host), std::string(value.key), 0, {}, by_host};
   if (!by_id(value)) return question;
-  question.root = by_host ? question.host : parts_.peer->root();
-  if (!question.root.empty()) question.itemid = value.itemid;
+  question.root = name_for(by_host ? question.host : std::string());
+  if (question.root.empty()) question.root = question.host;
+  question.itemid = value.itemid;
   return question;
 }
 
@@ -218,11 +239,10 @@ asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, Selectio
   zabbix::PacketHead head;
   head.kind = parts_.kind;
   head.session = std::move(selection.session);
-  bool ids = by_id(part.packet->values[selection.rows.front()]);
+  const bool ids = !part.name.empty();
   if (ids) {
-    head.host = part.host.empty() ? parts_.peer->root() : part.host;
-    ids = !head.host.empty();
-    if (ids) head.version = zabbix::kSpokenVersion;
+    head.host = part.name;
+    head.version = zabbix::kSpokenVersion;
   }
   zabbix::PacketBuilder builder(head);
   for (const size_t at : selection.rows) {
@@ -365,16 +385,26 @@ void Sending::note_taken(const Part& part, const Rows& refused) {
 }
 
 void Sending::note_outcomes(const Part& part, const Rows& refused, const std::string& info) {
+  if (parts_.peer != nullptr) {
+    auto next = refused.begin();
+    for (const size_t at : part.rows) {
+      if (next != refused.end() && *next == at) {
+        ++next;
+      } else if (discovers(part.packet->values[at])) {
+        ++parts_.peer->discoveries;
+      }
+    }
+  }
   if (refused.empty() && outcomes_.refusals() == 0) return;
   const int64_t now = unix_seconds(parts_.clock());
   auto next = refused.begin();
   for (const size_t at : part.rows) {
     const Value& value = part.packet->values[at];
     if (next != refused.end() && *next == at) {
-      outcomes_.note_refused(value.host, value.key, info, now, now + kUnknownAgain.count());
+      outcomes_.note_refused({value.host, value.key, value.itemid}, info, now, now + kUnknownAgain.count());
       ++next;
     } else {
-      outcomes_.note_taken(value.host, value.key, now);
+      outcomes_.note_taken({value.host, value.key, value.itemid}, now);
     }
   }
 }

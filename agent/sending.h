@@ -1,8 +1,9 @@
 // Sending: brings rows of a spool's packet to Zabbix and settles each of them: acknowledged, or put back
 // because Zabbix does not take it. An answer only counts: which items are refused is found by asking in
-// halves, without values, so that nothing is stored by it. Knows the forms of packets: 7.0's, with the items'
-// ids and the host in whose name they travel; 6.0's with host and key, which every version takes and which is
-// used while nobody knows whom we talk to; and `sender data`. On the agent's thread.
+// halves, without values, so that nothing is stored by it. Knows the forms of packets: by the items' ids, in
+// the name of a host that Zabbix knows; by host and key, for items of whom no id was told; and `sender data`.
+// What a row brings decides: a key that macros were expanded in, which comes with an id, is none that Zabbix
+// takes. On the agent's thread.
 #pragma once
 
 #include <array>
@@ -118,6 +119,7 @@ class Sending {
     PacketPtr packet;
     Rows rows;
     std::string host;
+    std::string name;  // in which rows with ids travel; empty: theirs go by host and key
     std::optional<Deadline> until;
     std::optional<zabbix::Endpoint> only;
   };
@@ -140,6 +142,11 @@ class Sending {
   };
 
   [[nodiscard]] bool by_id(const Value& value) const;
+  /// In whose name rows with ids travel to where `host` belongs; empty: each host's in its own.
+  [[nodiscard]] std::string name_for(const std::string& host) const;
+  [[nodiscard]] asio::awaitable<Outcome> settle_parts(PacketPtr packet, Rows rows, bool again,
+                                                      std::string host, std::optional<Deadline> until,
+                                                      std::optional<zabbix::Endpoint> only);
   [[nodiscard]] asio::awaitable<Outcome> settle_part(Part part, bool again);
   [[nodiscard]] asio::awaitable<Result<Reply>> send(const Part& part, Selection selection);
   /// The indexes of the packet's values that Zabbix does not take, when it counted `failed` of the part.

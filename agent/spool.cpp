@@ -35,6 +35,7 @@ constexpr size_t kTidyLooks = 256;
 constexpr size_t kOfferedRows = 32;
 constexpr int64_t kRoundSeconds = 10;
 constexpr int kKeptAside = 100;
+constexpr int64_t kClockAhead = 86'400;  // a last clock later than that is none
 
 constexpr const char* kSchema = R"(
 CREATE TABLE chunk(first_id INTEGER PRIMARY KEY, head BLOB NOT NULL, body BLOB NOT NULL);
@@ -541,7 +542,7 @@ Result<void> Spool::read_clocks() {
                          fmt::format("spool {}: {} pages of last clocks are damaged; their series start anew",
                                      options_.path, bad_pages)});
   }
-  const int64_t stale_before = now() - options_.forget_clocks_after.count();
+  const LastClocks::Believed believed = believed_at(now());
   std::vector<uint64_t> later;
   for (const auto& [first_id, chunk] : chunks_) {
     if (chunk.last_id(first_id) > clocks_through_) later.push_back(first_id);
@@ -555,9 +556,7 @@ Result<void> Spool::read_clocks() {
       if (auto aside = set_aside_chunk(first_id, decoded.error()); !aside) return aside;
       continue;
     }
-    for (const Value& value : values) {
-      if (value.moves_clock) clocks_.raise(hash_series(value.host, value.key), value.clock, stale_before);
-    }
+    for (const Value& value : values) move_clock(value, believed);
   }
   return {};
 }
@@ -1224,7 +1223,7 @@ Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability dur
   if (!done) return fail(done.error());
 
   apply(plan);
-  const int64_t stale_before = at - options_.forget_clocks_after.count();
+  const LastClocks::Believed believed = believed_at(at);
   if (range.last_id > 0) {
     range.first_id = next_id_;
     range.last_id += next_id_ - 1;
@@ -1242,17 +1241,27 @@ Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability dur
       insert_chunk(next_id_, chunk.head);
       next_id_ += chunk.head.values;
     }
-    for (const Value& value : chunk.values) {
-      if (value.moves_clock) clocks_.raise(hash_series(value.host, value.key), value.clock, stale_before);
-    }
+    for (const Value& value : chunk.values) move_clock(value, believed);
   }
   tail_.clear();
   if (!chunks.empty() && chunks.back().body.size() < kJoinBytes) tail_ = std::move(chunks.back().body);
   return range;
 }
 
-std::optional<int64_t> Spool::last_clock(std::string_view host, std::string_view key) const {
-  return clocks_.find(hash_series(host, key));
+std::optional<int64_t> Spool::last_clock(std::string_view host, std::string_view key, uint64_t itemid) const {
+  std::optional<int64_t> clock;
+  if (itemid != 0) clock = clocks_.find(hash_item(itemid));
+  return clock ? clock : clocks_.find(hash_series(host, key));
+}
+
+LastClocks::Believed Spool::believed_at(int64_t now) const {
+  return {now - options_.forget_clocks_after.count(), now + kClockAhead};
+}
+
+void Spool::move_clock(const Value& value, const LastClocks::Believed& believed) {
+  if (!value.moves_clock) return;
+  if (value.itemid == 0) return clocks_.raise(hash_series(value.host, value.key), value.clock, believed);
+  clocks_.raise(value.itemid, value.host, value.key, value.clock, believed);
 }
 
 // Reading
@@ -1587,13 +1596,12 @@ Result<void> Spool::offer_waiting(Destination& destination) {
   return {};
 }
 
-Result<void> Spool::look_for(std::string_view name, std::string_view host, std::string_view key,
-                             size_t max_bytes, SpoolTrace& trace) {
+Result<void> Spool::look_for(std::string_view name, const Sought& item, size_t max_bytes, SpoolTrace& trace) {
   auto found = find(name);
   if (!found) return fail(found.error());
   const Destination& destination = **found;
   std::vector<Value> values;
-  const auto is_it = [&](const Value& value) { return value.host == host && value.key == key; };
+  const auto is_it = [&](const Value& value) { return item.is_of(value); };
   if (trace.looked_from == UINT64_MAX) {
     size_t bytes = 0;
     for (const auto& [number, waiting] : waiting_) {

@@ -149,8 +149,10 @@ class Spool {
   [[nodiscard]] Result<SpoolRange> put(std::span<const Value> values, Durability durability,
                                        WhenFull when_full = WhenFull::make_room);
 
-  /// The clock of the latest value put with `moves_clock`.
-  [[nodiscard]] std::optional<int64_t> last_clock(std::string_view host, std::string_view key) const;
+  /// The clock of the item's latest value put with `moves_clock`; of one without an id (0) by host and key.
+  /// An item whose id is new here has what is known by host and key, where versions before kept it.
+  [[nodiscard]] std::optional<int64_t> last_clock(std::string_view host, std::string_view key,
+                                                  uint64_t itemid = 0) const;
 
   /// The values that follow what is acknowledged, or `after` if that is later (for a second packet under
   /// way). At least one value if there is any, whatever its size. Changes nothing: the same question has the
@@ -180,10 +182,19 @@ class Spool {
   [[nodiscard]] Result<void> drop(std::string_view destination, std::span<const uint64_t> ids,
                                   DropReason reason);
 
+  /// The item that look_for() looks for.
+  struct Sought {
+    std::string_view host{};
+    std::string_view key{};
+    uint64_t itemid = 0;  // 0: host and key tell it
+    [[nodiscard]] bool is_of(const Value& value) const {
+      return itemid != 0 ? value.itemid == itemid : value.key == key && value.host == host;
+    }
+  };
   /// Looks for the item in what is stored, newest first, about `max_bytes` further with each call, until
   /// trace.complete. A look only: nothing is offered or moved, and what is damaged is passed over.
-  [[nodiscard]] Result<void> look_for(std::string_view destination, std::string_view host,
-                                      std::string_view key, size_t max_bytes, SpoolTrace& trace);
+  [[nodiscard]] Result<void> look_for(std::string_view destination, const Sought& item, size_t max_bytes,
+                                      SpoolTrace& trace);
   /// The id of the newest value that was put.
   [[nodiscard]] uint64_t last_id() const { return last_put(); }
   /// Acknowledged up to this id.
@@ -300,6 +311,8 @@ class Spool {
   [[nodiscard]] bool kept_by_nobody(uint64_t first_id, const Chunk& chunk, bool in_window_too) const;
   void pass_window(Destination& destination);
   void count_drop(SpoolDrop drop);
+  [[nodiscard]] LastClocks::Believed believed_at(int64_t now) const;
+  void move_clock(const Value& value, const LastClocks::Believed& believed);
   [[nodiscard]] std::string name_of(uint32_t destination) const;
   [[nodiscard]] uint64_t last_put() const { return next_id_ - 1; }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 
 #include "agent/spool_format.h"
@@ -35,6 +36,12 @@ SeriesHash hash_series(std::string_view host, std::string_view key) {
   return {hash.low64, hash.high64};
 }
 
+SeriesHash hash_item(uint64_t itemid) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), itemid).ptr;
+  return hash_series({}, {digits.data(), static_cast<size_t>(end - digits.data())});
+}
+
 /// Where the series is in the index, or the free place where it would be.
 size_t LastClocks::index_of(const SeriesHash& series) const {
   const size_t mask = index_.size() - 1;
@@ -44,10 +51,14 @@ size_t LastClocks::index_of(const SeriesHash& series) const {
 }
 
 std::optional<int64_t> LastClocks::find(const SeriesHash& series) const {
-  if (index_.empty()) return std::nullopt;
-  const uint32_t found = index_[index_of(series)];
+  const uint32_t found = place_of(series);
   if (found == 0) return std::nullopt;
   return places_[found - 1].clock;
+}
+
+/// 0: it has none, else its place plus 1.
+uint32_t LastClocks::place_of(const SeriesHash& series) const {
+  return index_.empty() ? 0 : index_[index_of(series)];
 }
 
 void LastClocks::grow_index() {
@@ -73,19 +84,34 @@ void LastClocks::erase_from_index(const SeriesHash& series) {
   }
 }
 
-void LastClocks::raise(const SeriesHash& series, int64_t clock, int64_t stale_before) {
-  if (!index_.empty()) {
-    const uint32_t found = index_[index_of(series)];
-    if (found != 0) {
-      Place& place = places_[found - 1];
-      if (clock > place.clock) {
-        place.clock = clock;
-        changed_[(found - 1) / kSeriesPerPage] = true;
-      }
-      return;
-    }
+void LastClocks::move_on(uint32_t place, int64_t clock, int64_t latest) {
+  Place& of = places_[place - 1];
+  if (clock <= of.clock && of.clock <= latest) return;
+  of.clock = clock;
+  changed_[(place - 1) / kSeriesPerPage] = true;
+}
+
+void LastClocks::raise(const SeriesHash& series, int64_t clock, const Believed& believed) {
+  const uint32_t found = place_of(series);
+  if (found != 0) return move_on(found, clock, believed.latest);
+  insert(series, clock, believed.stale_before);
+}
+
+void LastClocks::raise(uint64_t itemid, std::string_view host, std::string_view key, int64_t clock,
+                       const Believed& believed) {
+  const SeriesHash item = hash_item(itemid);
+  const uint32_t found = place_of(item);
+  if (found != 0) return move_on(found, clock, believed.latest);
+  const SeriesHash by_key = hash_series(host, key);
+  if (const uint32_t old = place_of(by_key); old != 0) {
+    Place& place = places_[old - 1];
+    erase_from_index(by_key);
+    if (place.clock <= believed.latest) clock = std::max(clock, place.clock);
+    place.clock = kEmpty;
+    --used_;
+    changed_[(old - 1) / kSeriesPerPage] = true;
   }
-  insert(series, clock, stale_before);
+  insert(item, clock, believed.stale_before);
 }
 
 void LastClocks::insert(const SeriesHash& series, int64_t clock, int64_t stale_before) {

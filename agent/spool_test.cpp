@@ -33,7 +33,7 @@ class Numbered {
   Value operator()(uint64_t number, uint8_t priority = 5, int series = 0) {
     const std::string& text = strings_.emplace_back(std::to_string(number));
     const std::string& key = strings_.emplace_back("key " + std::to_string(series));
-    return {"host", key, 1, kStart + static_cast<int64_t>(number), 5, true, text, priority, true};
+    return {"host", key, 0, kStart + static_cast<int64_t>(number), 5, true, text, priority, true};
   }
   std::vector<Value> range(uint64_t first, uint64_t count, uint8_t priority = 5) {
     std::vector<Value> values;
@@ -198,6 +198,56 @@ TEST_F(SpoolTest, LastClocksMoveWithDatapointsOnly) {
   put({numbered_(10), fact, numbered_(9)});
   EXPECT_EQ(spool_->last_clock("host", "key 0"), kStart + 10);
   EXPECT_EQ(spool_->last_clock("host", "key 1"), std::nullopt);
+}
+
+TEST_F(SpoolTest, TwoItemsWithOneKeyHaveLastClocksOfTheirOwn) {
+  open();
+  Value one = numbered_(10);
+  one.itemid = 101;
+  Value other = numbered_(20);
+  other.itemid = 102;
+  put({one, other});
+  for (int start = 0; start < 2; ++start) {
+    EXPECT_EQ(spool_->last_clock("host", "key 0", 101), kStart + 10);
+    EXPECT_EQ(spool_->last_clock("host", "key 0", 102), kStart + 20);
+    EXPECT_EQ(spool_->last_clock("host", "key 0", 103), std::nullopt)
+        << "a new item, perhaps of the same key";
+    EXPECT_EQ(spool_->last_clock("host", "another key", 102), kStart + 20) << "its key was changed";
+    SpoolTrace trace;
+    EXPECT_TRUE(spool_->look_for("a", {"host", "key 0", 102}, kMany, trace));
+    EXPECT_EQ(trace.pending, 1u);
+    EXPECT_EQ(trace.newest_text, "20");
+    open();
+  }
+}
+
+// Its last clocks are by host and key, whatever ids its values have.
+TEST_F(SpoolTest, AFileOfAnEarlierVersionKeepsThePlacesOfItsItems) {
+  open();
+  put(numbered_.range(0, 10));
+  acknowledge(next().up_to);
+  for (int i = 0; i < 20; ++i) {
+    now_ += 30;
+    tidy_all();
+  }
+  open();
+  EXPECT_EQ(spool_->last_clock("host", "key 0", 101), kStart + 9);
+  Value late = numbered_(8);
+  late.itemid = 101;
+  put({late});
+  EXPECT_EQ(spool_->last_clock("host", "key 0", 101), kStart + 9) << "what it had is not read again";
+  open();
+  EXPECT_EQ(spool_->last_clock("host", "key 0", 101), kStart + 9);
+  EXPECT_EQ(spool_->last_clock("host", "key 0", 102), std::nullopt) << "it is another item's now";
+}
+
+TEST_F(SpoolTest, ALastClockOfATimeThatHasNotComeGivesWay) {
+  open();
+  now_ = kStart + 10 * 365 * 86'400;
+  put({numbered_(9 * 365 * 86'400)});
+  now_ = kStart + 1000;
+  put({numbered_(600)});
+  EXPECT_EQ(spool_->last_clock("host", "key 0"), kStart + 600);
 }
 
 TEST_F(SpoolTest, LastClocksOutliveTheValues) {
@@ -402,7 +452,7 @@ TEST_F(SpoolTest, ALookForAnItemFindsWhatWaitsAndTheNewestValue) {
   const auto look = [this](std::string_view key, size_t piece = kMany) {
     SpoolTrace trace;
     for (int pieces = 0; pieces < 1000 && !trace.complete; ++pieces) {
-      EXPECT_TRUE(spool_->look_for("a", "host", key, piece, trace));
+      EXPECT_TRUE(spool_->look_for("a", {"host", key}, piece, trace));
     }
     EXPECT_TRUE(trace.complete);
     return trace;

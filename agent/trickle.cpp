@@ -8,16 +8,30 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr double kLeastPace = 20.0 / 1000;  // hosts a millisecond: few hosts need no pacing
-constexpr double kPurse = 250;              // milliseconds of the pace that may be saved up
+constexpr double kLeastPace = 20.0 / 1000;    // hosts a millisecond: few hosts need no pacing
+constexpr double kPurse = 250;                // milliseconds of the pace that may be saved up
+constexpr milliseconds kPacedRound{100'000};  // the longest that the pace follows
+constexpr int64_t kClockMaySlip = 1000;
+constexpr milliseconds kFirstRefused{5000};
+constexpr milliseconds kSpreadRefused{50'000};  // all of them within it, however many they are
 
 }  // namespace
 
+milliseconds wait_of_refused(milliseconds round, int refusals_in_row, size_t refused) {
+  const auto first = static_cast<double>(std::min(kFirstRefused, round).count());
+  const double growing = first * std::pow(1.5, std::min(refusals_in_row, 100));
+  const double spread =
+      std::min(static_cast<double>(kSpreadRefused.count()), static_cast<double>(refused) / kLeastPace);
+  const auto longest = static_cast<double>(milliseconds(kLongestRefused).count());
+  return milliseconds(static_cast<int64_t>(std::clamp(growing, spread, longest)));
+}
+
 Trickle::Trickle(milliseconds round, uint32_t seed)
-    : round_(round), longest_wait_(round), random_(seed), may_take_(kLeastPace * 1000) {}
+    : round_(round), random_(seed), may_take_(kLeastPace * 1000) {}
 
 double Trickle::pace() const {
-  const double whole = static_cast<double>(hosts_.size()) * 2 / static_cast<double>(round_.count());
+  const double whole =
+      static_cast<double>(hosts_.size()) * 2 / static_cast<double>(std::min(round_, kPacedRound).count());
   return std::max(kLeastPace, whole);
 }
 
@@ -41,6 +55,14 @@ void Trickle::add(const std::string& host, int64_t now) {
   queue_.emplace(now, host);
 }
 
+void Trickle::hasten(const std::string& name, int64_t now) {
+  const auto at = hosts_.find(name);
+  if (at == hosts_.end() || at->second.out || at->second.due <= now) return;
+  queue_.erase({at->second.due, name});
+  at->second.due = now;
+  queue_.emplace(now, name);
+}
+
 void Trickle::remove(const std::string& host) {
   const auto at = hosts_.find(host);
   if (at == hosts_.end()) return;
@@ -54,15 +76,7 @@ int64_t Trickle::due(const std::string& host) const {
 }
 
 std::optional<std::string> Trickle::take(int64_t now) {
-  // A clock that was set back leaves nobody due for long.
-  if (!queue_.empty() && queue_.begin()->first - now > 2 * longest_wait_.count()) {
-    queue_.clear();
-    for (auto& [name, host] : hosts_) {
-      if (host.out) continue;
-      host.due = now;
-      queue_.emplace(now, name);
-    }
-  }
+  follow_clock(now);
   const auto passed = static_cast<double>(std::max<int64_t>(now - counted_at_, 0));
   may_take_ = std::min(purse(), may_take_ + passed * pace());
   counted_at_ = now;
@@ -76,6 +90,18 @@ std::optional<std::string> Trickle::take(int64_t now) {
   return name;
 }
 
+// A clock that was set back takes all turns back with it, so that nobody waits until it gets there again.
+void Trickle::follow_clock(int64_t now) {
+  const int64_t back = counted_at_ - now;
+  if (back <= kClockMaySlip) return;
+  queue_.clear();
+  for (auto& [name, host] : hosts_) {
+    if (host.out) continue;
+    host.due -= back;
+    queue_.emplace(host.due, name);
+  }
+}
+
 void Trickle::put_back(const std::string& name, int64_t now, milliseconds wait) {
   const auto at = hosts_.find(name);
   if (at == hosts_.end()) return;
@@ -84,7 +110,6 @@ void Trickle::put_back(const std::string& name, int64_t now, milliseconds wait) 
   const int least = host.settled ? 900 : 500;
   const auto jittered =
       wait.count() * std::uniform_int_distribution<int>(least, 2000 - least)(random_) / 1000;
-  longest_wait_ = std::max(longest_wait_, wait);
   host = Host{now + jittered, false, host.settled || wait * 2 >= round_};
   queue_.emplace(host.due, name);
 }

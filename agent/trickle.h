@@ -1,8 +1,8 @@
 // Trickle: when each of many hosts has its turn, so that all of them make a steady stream. Each comes once a
 // round, the first time at once; whatever has piled up (a start, an outage) comes at a pace that brings all
-// of it in half a round. Hosts that came together drift apart: after a first turn, or a late one, the wait is
-// anything from half to one and a half of what is asked for, else within a tenth of it. Pure; the clock is
-// the caller's, in unix milliseconds.
+// of it in half a round, or in 50 s where that is less. Hosts that came together drift apart: after a first
+// turn, or a late one, the wait is anything from half to one and a half of what is asked for, else within a
+// tenth of it. Pure; the clock is the caller's, in unix milliseconds.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,13 @@
 
 namespace bakusoku::agent {
 
+/// How long a host that Zabbix has refused waits for its next turn. First some seconds, then half as long
+/// again each time, up to `kLongestRefused`; with its jitter, and the pace of all, that is below five
+/// minutes. `refused` such hosts make no more than 20 turns a second, or one in 50 s each.
+[[nodiscard]] std::chrono::milliseconds wait_of_refused(std::chrono::milliseconds round, int refusals_in_row,
+                                                        size_t refused);
+inline constexpr std::chrono::seconds kLongestRefused{160};
+
 class Trickle {
  public:
   Trickle(std::chrono::milliseconds round, uint32_t seed);
@@ -24,6 +31,8 @@ class Trickle {
   void set_round(std::chrono::milliseconds round, int64_t now);
   /// Due at once, if it is new.
   void add(const std::string& host, int64_t now);
+  /// Due at once, if its turn would be later.
+  void hasten(const std::string& host, int64_t now);
   /// It is not taken any more; put_back() of it does nothing.
   void remove(const std::string& host);
   [[nodiscard]] size_t size() const { return hosts_.size(); }
@@ -46,9 +55,9 @@ class Trickle {
   };
   [[nodiscard]] double pace() const;  // hosts a millisecond
   [[nodiscard]] double purse() const;
+  void follow_clock(int64_t now);
 
   std::chrono::milliseconds round_;
-  std::chrono::milliseconds longest_wait_;
   std::minstd_rand random_;
   std::map<std::string, Host> hosts_;
   std::set<std::pair<int64_t, std::string>> queue_;
