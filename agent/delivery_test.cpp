@@ -100,7 +100,7 @@ class DeliveryTest : public testing::Test {
 };
 
 TEST_F(DeliveryTest, SendsItemsWithoutIdsOfManyHostsByHostAndKey) {
-  ScriptedZabbix server(takes_all);
+  Server server(takes_all);
   put("web-1", 1);
   put("web-2", 2, 0, false);
   start({server.endpoint()}, Dialect::v6);
@@ -149,7 +149,7 @@ TEST_F(DeliveryTest, WithoutAnItemidGoesTheOldWayInItsTurn) {
 
 // Its key may be one that macros were expanded in, which Zabbix does not take.
 TEST_F(DeliveryTest, WhoeverTellsIdsIsSentIdsWhateverItSpeaks) {
-  ScriptedZabbix server(takes_all);
+  Server server(takes_all);
   peer_.set_known("probe", true);
   put("web-1", 1, 20005);
   start({server.endpoint()}, Dialect::v6);
@@ -158,7 +158,7 @@ TEST_F(DeliveryTest, WhoeverTellsIdsIsSentIdsWhateverItSpeaks) {
 }
 
 TEST_F(DeliveryTest, WhileZabbixKnowsNoHostEachHostsOwnNameIsTried) {
-  ScriptedZabbix server([](const std::string& packet) {
+  Server server([](const std::string& packet) {
     return packet.find(R"("host":"gone")") != std::string::npos
                ? R"({"response":"success","info":"unknown host 'gone'"})"
                : takes_all(packet);
@@ -180,7 +180,7 @@ TEST_F(DeliveryTest, WhileZabbixKnowsNoHostEachHostsOwnNameIsTried) {
 }
 
 TEST_F(DeliveryTest, WhenTheLastKnownHostIsGoneEachHostsOwnNameIsTried) {
-  ScriptedZabbix server([](const std::string& packet) {
+  Server server([](const std::string& packet) {
     return packet.find(R"("host":"probe")") != std::string::npos
                ? R"({"response":"success","info":"unknown host 'probe'"})"
                : takes_all(packet);
@@ -196,7 +196,7 @@ TEST_F(DeliveryTest, WhenTheLastKnownHostIsGoneEachHostsOwnNameIsTried) {
 }
 
 TEST_F(DeliveryTest, RefusalsOfTwoItemsWithOneKeyAreApart) {
-  ScriptedZabbix server([](const std::string& packet) {
+  Server server([](const std::string& packet) {
     size_t failed = 0;
     for (size_t at = packet.find("\"itemid\":20006"); at != std::string::npos;
          at = packet.find("\"itemid\":20006", at + 1)) {
@@ -217,7 +217,7 @@ TEST_F(DeliveryTest, RefusalsOfTwoItemsWithOneKeyAreApart) {
 // Zabbix may make hosts of it.
 TEST_F(DeliveryTest, CountsTheDiscoveriesThatZabbixHasTaken) {
   bool takes = false;
-  ScriptedZabbix server(
+  Server server(
       [&](const std::string& packet) { return takes ? takes_all(packet) : accepted(0, rows_of(packet)); });
   const auto put_text = [&](const std::string& text, bool supported = true) {
     const Value value{"web-1", "any.key", 0, kStart, 0, supported, text, 5, false};

@@ -63,6 +63,19 @@ TEST(ActiveReply, Of60ToAVersionHasTheItemsId) {
                                          .delay = "1m;wd1-5h9-18/10s"}));
 }
 
+// As a server 6.0.14 answered the question that the agent sends, for items with macros of one host.
+TEST(ActiveReply, MayHoldItemsThatReadAlike) {
+  const auto reply = decode_active_reply(
+      R"({"response":"success","data":[{"key":"bakusoku.echo[\"a,b\"]","itemid":44563,"delay":"5s","lastlogsize":0,"mtime":0},)"
+      R"({"key":"bakusoku.echo[same]","itemid":44578,"delay":"5s","lastlogsize":0,"mtime":0},)"
+      R"({"key":"bakusoku.echo[same]","itemid":44579,"delay":"5s","lastlogsize":0,"mtime":0}]})");
+  ASSERT_TRUE(reply);
+  ASSERT_EQ(reply->items.size(), 3u);
+  EXPECT_EQ(reply->items[0].key, R"(bakusoku.echo["a,b"])");
+  EXPECT_EQ(reply->items[1].key, reply->items[2].key);
+  EXPECT_NE(reply->items[1].itemid, reply->items[2].itemid);
+}
+
 TEST(ActiveReply, Of70HasTimeoutsAndARevision) {
   const auto reply = decode_active_reply(k70);
   ASSERT_TRUE(reply);
