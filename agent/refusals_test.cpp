@@ -26,11 +26,10 @@ TEST(Refusals, ALineAtOnceThenOneAMinute) {
   for (int at = 30; at <= 86400; at += 30) {
     for (const char* const key : {"a", "b", "c"}) refusals.note("web-2", key);
     const auto line = refusals.line("a:10051", "x", start + seconds(at));
-    if (line)
-      EXPECT_THAT(
-          *line,
-          HasSubstr("6 values of 3 items of 1 hosts in the last 60 s, the first of host web-2, item a"));
-    lines += line ? 1 : 0;
+    if (!line) continue;
+    EXPECT_THAT(
+        *line, HasSubstr("6 values of 3 items of 1 hosts in the last 60 s, the first of host web-2, item a"));
+    ++lines;
   }
   EXPECT_EQ(lines, 1440);
 }

@@ -82,11 +82,11 @@ class ReloadStressTest : public testing::Test {
     std::string text = fmt::format("[agent]\nsocket = \"{}/agent.sock\"\nsocket_group = \"\"\n", folder_);
     if (chance(50)) text += fmt::format("listen = \"127.0.0.1:{}\"\nallow = \"127.0.0.1\"\n", ports_[0]);
     if (chance(50)) text += fmt::format("timeout = \"{}s\"\n", 1 + upto(5));
-    text +=
-        fmt::format("[zabbix]\nserver = \"{}\"\nhostname = \"h\"\nstate_dir = \"{}\"\nrefresh = \"{}s\"\n",
-                    servers, folder_, 1 + upto(3));
-    if (chance(50)) text += "discover = [\"ec2\"]\n";
-    if (chance(50)) text += "hosts = [\"h2\", \"h3\"]\n";
+    text += fmt::format("[zabbix]\nserver = \"{}\"\nstate_dir = \"{}\"\nrefresh = \"{}s\"\n", servers,
+                        folder_, 1 + upto(3));
+    if (!servers.empty()) text += "hostname = \"h\"\n";
+    if (!servers.empty() && chance(50)) text += "discover = [\"ec2\"]\n";
+    if (!servers.empty() && chance(50)) text += "hosts = [\"h2\", \"h3\"]\n";
     if (chance(30)) text += "heartbeat = 1\n";
     if (chance(30)) text += fmt::format("resend_window = {}\n", upto(120));
     if (chance(30)) text += "source_ip = \"127.0.0.1\"\n";
@@ -104,8 +104,8 @@ class ReloadStressTest : public testing::Test {
     if (!servers.empty()) {
       for (int at = upto(2); at > 0; --at) {
         text += fmt::format(
-            "[[send]]\nhost = \"shop\"\nkey = \"k{}\"\nitem = \"bakusoku.echo[{}]\"\ninterval = \"{}s\"\n",
-            at, upto(2), 1 + upto(1));
+            "[[send]]\nhost = \"shop\"\nkey = \"k{}\"\nitem = \"bakusoku.echo[{},{}]\"\ninterval = \"{}s\"\n",
+            at, at, upto(2), 1 + upto(1));
       }
     }
     for (const char* const name : {"a", "b"}) {

@@ -11,9 +11,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   PacketBuilder builder(PacketHead{request->kind, request->session, request->host, request->version});
   for (const IntakeRow& row : request->rows) {
     const std::string value = row.value.value_or("");
-    const Row written{
-        row.host,          row.key, row.itemid, value, row.supported, row.id, row.clock.value_or(0),
-        row.ns.value_or(0)};
+    const Row written{.host = row.host,
+                      .key = row.key,
+                      .itemid = row.itemid,
+                      .value = value,
+                      .supported = row.supported,
+                      .id = row.id,
+                      .clock = row.clock.value_or(0),
+                      .ns = row.ns.value_or(0)};
     if (builder.add(written) != PacketBuilder::Added::yes) std::abort();
   }
   const auto again = decode_sender_request(builder.finish(request->clock.value_or(0), 0));

@@ -1,6 +1,8 @@
 """What strangers can fill or stop: invented regions and metrics, a log that nobody reads, and what systemd is told."""
 
+import contextlib
 import os
+import pathlib
 import random
 import socket
 import unittest
@@ -34,7 +36,8 @@ class Bounds(LabTestCase):
         self.assertTrue(any("is no region that this version knows" in one for one in said), said)
         self.assertIn("is not an AWS region", agent.ask("aws.ec2.name2id[x,moon-77]"))
         self.assertRegex(agent.ask("aws.ec2.name2id[web-2]"), "^i-")
-        self.assertLess(own_kilobytes(agent.pid) - before, MEMORY_MAY_GROW_KILOBYTES)
+        if "libasan" not in pathlib.Path(f"/proc/{agent.pid}/maps").read_text():  # which frees late
+            self.assertLess(own_kilobytes(agent.pid) - before, MEMORY_MAY_GROW_KILOBYTES)
 
     def test_a_log_that_nobody_reads_stops_nothing(self):
         self.aws = self.simaws("--instances", "40", "--regions", "eu-central-1")
@@ -46,8 +49,10 @@ class Bounds(LabTestCase):
         self.begin(agent)
         for _ in range(6000):
             with socket.create_connection(("127.0.0.1", agent.port), timeout=5) as connection:
-                connection.sendall(b"no check at all, and no header either" * 2)
-                connection.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(OSError):  # it may have been refused and closed already
+                    connection.sendall(b"no check at all, and no header either" * 2)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(1)  # until it has closed
         self.assertEqual(agent.ask("bakusoku.ping"), "1")
         self.assertRegex(agent.ask("aws.ec2.name2id[web-1]"), "^i-")
         self.assertIn("lines of the log were lost", agent.ask("bakusoku.status"))
@@ -62,7 +67,8 @@ class Bounds(LabTestCase):
                 pass
             agent.ask("bakusoku.ping")
             with socket.create_connection(("127.0.0.1", agent.port), timeout=5) as connection:
-                connection.sendall(b"once more, without a header")
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"once more, without a header")
             return b"lines of the log are missing here" in log
 
         wait_for("the log tells what it lacks", told, 30)
