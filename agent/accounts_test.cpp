@@ -330,6 +330,35 @@ TEST_F(AccountsTest, AnAccountThatChangesIsReadAnew) {
   EXPECT_EQ(agent_->targets().account("a")->client.get(), client);
 }
 
+// A list that is waited for while its account becomes another one is that of the other.
+TEST_F(AccountsTest, AListThatIsReadDuringAReloadIsOfTheNewAccount) {
+  start(kTwo);
+  const std::string of_two = value("aws.ec2.name2id[web-1,eu-west-1,b]");
+  std::string text = kTwo;
+  text.replace(text.find("222222222222"), 12, "444444444444");
+  reload(text);
+  const std::string of_four = value("aws.ec2.name2id[web-1,eu-west-1,b]");
+  ASSERT_NE(of_two, of_four);
+  faults("DescribeInstances:slow=200");
+  for (int time = 0; time < 6; ++time) {
+    reload(time % 2 == 0 ? std::string(kTwo) : text);
+    Answer answer;
+    bool came = false;
+    asio::co_spawn(
+        io_, agent_->items().answer("aws.ec2.name2id[web-1,eu-west-1,b]", steady_clock::now() + seconds(20)),
+        [&](const std::exception_ptr& failure, Answer got) {
+          EXPECT_FALSE(failure);
+          answer = std::move(got);
+          came = true;
+        });
+    run_for(milliseconds(30 * time));
+    const bool before = came;  // on a machine that slept
+    reload(time % 2 == 0 ? text : std::string(kTwo));
+    run_until([&] { return came; });
+    EXPECT_EQ(answer.text, (time % 2 == 0) != before ? of_four : of_two) << time;
+  }
+}
+
 TEST_F(AccountsTest, ADefaultRegionThatChangesMeansOtherMetrics) {
   start("[aws]\nregion = \"eu-west-1\"\n");
   const std::string ireland = value("aws.ec2.name2id[web-1]");

@@ -7,7 +7,6 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cstring>
-#include <new>
 #include <span>
 
 #include "agent/metric_key.h"
@@ -262,25 +261,23 @@ asio::awaitable<Result<Inventory::Snap>> Inventory::newer_than(Snap seen, Deadli
 }
 
 asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadline) {
-  if (!reading_) start_reading();
-  const std::shared_ptr<Event> reading = reading_;
-  const bool ended = co_await reading->wait(deadline);
-  if (!ended) {
-    co_return fail(ErrorKind::timeout, "the {} list of {} is still being read; the next check will find it",
-                   service_.person, target_.description());
+  for (;;) {
+    if (!reading_) start_reading();
+    const std::shared_ptr<Event> reading = reading_;
+    const bool ended = co_await reading->wait(deadline);
+    if (!ended) {
+      co_return fail(ErrorKind::timeout, "the {} list of {} is still being read; the next check will find it",
+                     service_.person, target_.description());
+    }
+    if (failure_ && !young_enough()) co_return fail(*failure_);
+    if (snapshot_) co_return snapshot_;
+    // Forgotten by a reload, during the reading or after it: what the account is now is read again.
   }
-  if (failure_ && !young_enough()) co_return fail(*failure_);
-  co_return snapshot_;
 }
 
 void Inventory::start_reading() {
   reading_ = std::make_shared<Event>(io_);
-  try {
-    spawn(io_, "reading resources", run_reading());
-  } catch (const std::bad_alloc&) {
-    reading_.reset();
-    throw;
-  }
+  spawn(io_, "reading resources", run_reading());
 }
 
 asio::awaitable<void> Inventory::run_reading() {
@@ -288,17 +285,14 @@ asio::awaitable<void> Inventory::run_reading() {
   co_await asio::post(io_, asio::use_awaitable);
   ++counters_.readings;
   const uint64_t forgotten = forgotten_;
-  Result<std::shared_ptr<Snapshot>> read = fail(ErrorKind::io, "the agent is out of memory");
-  try {
-    read = co_await service_.read(target_);
-    if (read) (*read)->finish(clock_());
-  } catch (const std::bad_alloc&) {
-    read = fail(ErrorKind::io, "the agent is out of memory");
-  }
+  Result<std::shared_ptr<Snapshot>> read = co_await service_.read(target_);
+  if (read) (*read)->finish(clock_());
   const auto ended = steady_clock::now();
-  if (forgotten != forgotten_)
-    read = fail(ErrorKind::unavailable, "the account was changed in the configuration meanwhile");
-  if (read) {
+  if (forgotten != forgotten_) {
+    // Of the account as it was before a reload: neither list nor failure, and who waits has it read again.
+    spdlog::debug("{} list of {}: the account was changed in the configuration meanwhile", service_.person,
+                  target_.description());
+  } else if (read) {
     snapshot_ = std::move(*read);
     renewed_ = true;
     failure_.reset();
@@ -315,7 +309,6 @@ asio::awaitable<void> Inventory::run_reading() {
         std::min<steady_clock::duration>(kFirstRetry * (1 << std::min(failures_in_row_, 10)), interval_);
     ++failures_in_row_;
     failed_until_ = next_ = ended + wait;
-    if (forgotten != forgotten_) failed_until_ = next_ = {};
     spdlog::warn("{}", failure_->message);
   }
   const std::shared_ptr<Event> reading = std::move(reading_);

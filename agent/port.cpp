@@ -164,7 +164,8 @@ bool Port::is_resolved(const zabbix::IpAddress& address) const {
 asio::awaitable<void> Port::resolve_names() {
   co_await asio::post(io_, asio::use_awaitable);  // resolving_ is set first
   tcp::resolver resolver(io_);
-  for (const std::string& name : allow_.names()) {
+  const std::vector<std::string> names = allow_.names();  // a reload may replace the list meanwhile
+  for (const std::string& name : names) {
     asio::error_code error;
     const auto found =
         co_await resolver.async_resolve(name, "", asio::redirect_error(asio::use_awaitable, error));

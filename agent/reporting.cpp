@@ -85,7 +85,7 @@ Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
 Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   const ZabbixConfig& config = parts_.config.zabbix;
   auto destination = std::make_shared<Destination>(Destination{zabbix::to_string(alternatives.current()),
-                                                               next_number_, alternatives.endpoints(),
+                                                               free_number(), alternatives.endpoints(),
                                                                alternatives, nullptr, nullptr, nullptr});
   std::string path;
   if (!config.state_dir.empty()) {
@@ -107,9 +107,19 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
       Active::Parts{parts_.io, *checks_, config, destination->alternatives, link_, parts_.clock,
                     destination->items(), *session, destination->peer});
   checks_->set_spool(destination->items(), destination->spool.get());
-  ++next_number_;
   destinations_.push_back(std::move(destination));
   return {};
+}
+
+size_t Reporting::free_number() const {
+  const auto is_taken = [this](size_t number) {
+    const auto has_it = [&](const auto& destination) { return destination->number == number; };
+    return std::any_of(destinations_.begin(), destinations_.end(), has_it) ||
+           std::any_of(leaving_.begin(), leaving_.end(), has_it);
+  };
+  size_t number = 0;
+  while (is_taken(number)) ++number;
+  return number;
 }
 
 Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
@@ -150,7 +160,6 @@ Result<void> Reporting::open_trapper(Destination& destination) {
       Delivery::Parts{parts_.io, *destination.trapper_spool, destination.alternatives, link_, parts_.clock,
                       zabbix::DataKind::sender});
   checks_->set_spool(destination.sends(), destination.trapper_spool.get());
-  if (started_) destination.trapper_delivery->start();
   return {};
 }
 
@@ -258,6 +267,7 @@ void Reporting::take_changes(const zabbix::Link& link) {
     }
     if (!destination->trapper_spool) {
       if (auto opened = open_trapper(*destination); !opened) spdlog::error("{}", opened.error().message);
+      if (started_ && destination->trapper_delivery) destination->trapper_delivery->start();
     }
   }
   missing_ = std::move(wanted);

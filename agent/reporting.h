@@ -97,6 +97,8 @@ class Reporting {
   [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(const std::string& path);
   [[nodiscard]] Result<void> open_trapper(Destination& destination);
   [[nodiscard]] Result<void> open_intake(const IntakeConfig& config);
+  /// The least number that no destination has, those that leave included.
+  [[nodiscard]] size_t free_number() const;
   void start(Destination& destination);
   void leave(const std::shared_ptr<Destination>& destination);
   void open_missing();
@@ -113,7 +115,6 @@ class Reporting {
   std::vector<std::shared_ptr<Destination>> leaving_;  // until what is under way has ended
   std::vector<zabbix::Alternatives> missing_;          // wanted, and not open yet
   std::string missing_trouble_;                        // logged last
-  size_t next_number_ = 0;
   std::unique_ptr<Checks> checks_;
   std::unique_ptr<Intake> intake_;  // null: it was never on
   std::set<std::string> send_hosts_;

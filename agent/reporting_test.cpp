@@ -9,6 +9,7 @@
 #include <asio/read.hpp>
 #include <asio/write.hpp>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -86,6 +87,9 @@ class ReportingTest : public testing::Test {
         "[agent]\nsocket = \"" + folder_ +
         "/agent.sock\"\n[zabbix]\nserver = \"127.0.0.1:" + std::to_string(peer_.endpoint().port) +
         "\"\nhostname = \"h\"\nstate_dir = \"" + folder_ + "\"\n" + more;
+    return agent_of(text);
+  }
+  std::unique_ptr<Agent> agent_of(const std::string& text) {
     auto config = parse_config(text, "test.toml");
     EXPECT_TRUE(config) << config.error().message;
     Environment environment;
@@ -170,6 +174,35 @@ TEST_F(ReportingTest, AServerThatComesGetsItemsAndOneThatStaysMissesNone) {
   const std::set<std::string> got = clocks(locked(all_sent_));
   EXPECT_EQ(count(locked(all_sent_), "\"host\":"), got.size());
   EXPECT_EQ(std::stoll(*got.rbegin()) - std::stoll(*got.begin()) + 1, static_cast<int64_t>(got.size()));
+  EXPECT_EQ(count(locked(sent_too_), "\"host\":"), clocks(locked(sent_too_)).size());
+}
+
+// What a server that comes back is owed is sent to it once, not by two deliveries at a time.
+TEST_F(ReportingTest, AServerThatComesIsDeliveredToOnce) {
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); });
+  {
+    SpoolOptions options;
+    options.path = folder_ + "/trapper-127.0.0.1_" + std::to_string(second.endpoint().port) + ".db";
+    auto spool = Spool::open(options, system_clock());
+    ASSERT_TRUE(spool);
+    ASSERT_TRUE((*spool)->add_destination(kSpoolDestination));
+    const Value value{.host = "web-1", .key = "status", .clock = 1'700'000'000, .ns = 7, .text = "200"};
+    ASSERT_TRUE((*spool)->put(std::vector{value}, Durability::full));
+  }
+  const std::string send =
+      "resend_window = 0\n[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = "
+      "\"1h\"\n";
+  const auto running = agent(send);
+  run_until_sent();
+  reload(*running, config_text(address(peer_) + "," + address(second), send));
+  const auto all = [this] {
+    const std::lock_guard lock(mutex_);
+    return sent_too_;
+  };
+  run_until([&] { return all().find("1700000000") != std::string::npos; });
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(count(all(), "1700000000"), 1u);
 }
 
 TEST_F(ReportingTest, AServerThatLeavesIsLeftAloneAndItsSpoolStays) {
