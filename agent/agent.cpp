@@ -116,11 +116,9 @@ Result<void> Agent::open_entrances() {
 }
 
 Result<void> Agent::reload(Config next) {
+  // Also one that says the same is followed: a file that it names may have been replaced (keys and
+  // certificates for Zabbix, prices), and what failed is tried again.
   const std::vector<Change> changes = changes_between(config_, next);
-  if (changes.empty()) {
-    spdlog::info("the configuration was read again and says the same");
-    return {};
-  }
   Config wanted = effective(config_, std::move(next));
   // What may fail comes first.
   if (auto good = check(wanted.inventory); !good) return good;
@@ -138,12 +136,21 @@ Result<void> Agent::reload(Config next) {
       return fail(prepared.error());
     }
     link = std::move(*prepared);
+  } else if (!wanted.zabbix.server.empty()) {
+    if (auto possible = Reporting::check(wanted); !possible) {
+      (void)passive_entrance_.open(config_.agent);
+      return possible;
+    }
   }
   const bool other_organization = !(config_.organization == wanted.organization);
   if (config_.agent.log_level != wanted.agent.log_level) set_log_level(wanted.agent.log_level);
   // In place: the stages look at it where it stands.
   config_ = std::move(wanted);
   for (const Change& change : changes) spdlog::info("{}", to_string(change));
+  if (changes.empty()) {
+    spdlog::info(
+        "the configuration was read again and says the same; the files that it names were read again");
+  }
   use_accounts(std::move(*plan));
   if (other_organization || config_.organization.used) organization_.change(config_.organization);
   inventories_.configure(config_.inventory);

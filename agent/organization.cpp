@@ -65,7 +65,8 @@ void Organization::change(OrganizationConfig config) {
   } else {
     say_unknown("");
   }
-  if (changed_ && other) changed_->set();
+  // What failed is asked for at once: a permission may be there now.
+  if (changed_ && (other || !trouble_.empty())) changed_->set();
   start();
 }
 

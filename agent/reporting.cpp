@@ -56,6 +56,14 @@ Result<zabbix::Link> make_link(const ZabbixConfig& config) {
   return link;
 }
 
+Result<void> Reporting::check(const Config& config) {
+  if (auto destinations = zabbix::parse_destinations(config.zabbix.server); !destinations)
+    return fail(destinations.error());
+  if (auto known = check_services(config.zabbix); !known) return known;
+  if (auto link = make_link(config.zabbix); !link) return fail(link.error());
+  return {};
+}
+
 Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
   const ZabbixConfig& config = parts.config.zabbix;
   if (config.server.empty()) return std::unique_ptr<Reporting>();
@@ -226,8 +234,6 @@ Result<zabbix::Link> Reporting::prepare(const Config& next) {
   if (auto known = check_services(next.zabbix); !known) return fail(known.error());
   auto link = make_link(next.zabbix);
   if (!link) return fail(link.error());
-  const IntakeConfig& before = parts_.config.intake;
-  if (before.listen == next.intake.listen && before.allow == next.intake.allow) return link;
   // One that is turned on for the first time waits for its spools.
   if (!intake_ && !next.intake.listen.empty()) return link;
   if (auto opened = open_intake(next.intake); !opened) return fail(opened.error());

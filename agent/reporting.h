@@ -74,6 +74,8 @@ class Reporting {
   }
   [[nodiscard]] const Checks& checks() const { return *checks_; }
 
+  /// Whether what it says of Zabbix can be followed; TLS files are read. Errors: invalid, denied, io.
+  [[nodiscard]] static Result<void> check(const Config& config);
   /// What a change of the configuration needs that may fail: TLS files are read, services looked up, the
   /// intake's port is opened. Errors, and nothing has changed: invalid, denied, io.
   [[nodiscard]] Result<zabbix::Link> prepare(const Config& next);

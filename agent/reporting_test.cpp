@@ -205,6 +205,54 @@ TEST_F(ReportingTest, AServerThatComesIsDeliveredToOnce) {
   EXPECT_EQ(count(all(), "1700000000"), 1u);
 }
 
+// A key that was replaced in its file is used from the next SIGHUP on, although the configuration says the
+// same.
+TEST_F(ReportingTest, AKeyThatWasReplacedInPlaceIsReadAgain) {
+  const std::string key_file = folder_ + "/agent.psk";
+  const auto write_key = [&](char digit) {
+    std::ofstream(key_file) << std::string(64, digit) << "\n";
+    std::filesystem::permissions(key_file,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  };
+  write_key('a');
+  const std::string tls =
+      "tls_connect = \"psk\"\ntls_psk_identity = \"id\"\ntls_psk_file = \"" + key_file + "\"\n";
+  zabbix::ServerContext server(SSL_CTX_new(TLS_server_method()));
+  SSL_CTX_set_max_proto_version(server.get(), TLS1_2_VERSION);
+  ASSERT_EQ(SSL_CTX_set_cipher_list(server.get(), "kECDHEPSK+AES128:kPSK+AES128"), 1);
+  SSL_CTX_set_psk_server_callback(
+      server.get(), [](SSL*, const char*, unsigned char* psk, unsigned) -> unsigned {
+        std::fill_n(psk, 32, static_cast<unsigned char>(0xbb));  // the server has the new key
+        return 32;
+      });
+  zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); }, server.get());
+  const std::string send =
+      tls + "[[send]]\nhost = \"shop\"\nkey = \"k\"\nitem = \"bakusoku.ping\"\ninterval = \"1s\"\n";
+  const auto running = agent_of(config_text(address(second), send));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) io_.run_one_for(std::chrono::milliseconds(20));
+  const auto all = [this] {
+    const std::lock_guard lock(mutex_);
+    return sent_too_;
+  };
+  EXPECT_EQ(all(), "");
+  write_key('b');
+  reload(*running, config_text(address(second), send));
+  run_until([&] { return all().find("\"shop\"") != std::string::npos; });
+  // One that cannot be used changes nothing.
+  std::ofstream(key_file) << "none\n";
+  auto config = parse_config(config_text(address(second), send), "test.toml");
+  ASSERT_TRUE(config);
+  const auto refused = running->reload(std::move(*config));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("agent.psk holds no PSK"));
+  {
+    const std::lock_guard lock(mutex_);
+    sent_too_.clear();
+  }
+  run_until([&] { return !all().empty(); });
+}
+
 TEST_F(ReportingTest, AServerThatLeavesIsLeftAloneAndItsSpoolStays) {
   zabbix::ScriptedPeer second([this](zabbix::Wire& wire) { answer_too(wire); });
   const std::string send =
