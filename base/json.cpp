@@ -3,32 +3,12 @@
 #include <array>
 #include <cstdint>
 
+#include "base/utf8.h"
+
 namespace bakusoku {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-// Length of the well-formed UTF-8 sequence at the start of `text` (1..4), or 0 (Unicode 15, table 3-7).
-size_t sequence_length(std::string_view text) {
-  const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
-  const auto continues = [&](size_t at, uint8_t low = 0x80, uint8_t high = 0xBF) {
-    return at < text.size() && byte(at) >= low && byte(at) <= high;
-  };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const uint8_t low = first == 0xE0 ? 0xA0 : 0x80;
-    const uint8_t high = first == 0xED ? 0x9F : 0xBF;
-    return continues(1, low, high) && continues(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const uint8_t low = first == 0xF0 ? 0x90 : 0x80;
-    const uint8_t high = first == 0xF4 ? 0x8F : 0xBF;
-    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 // What stands in a string as it is: ASCII but for quotes, backslashes and control characters.
 constexpr std::array<bool, 256> kPlain = [] {
@@ -82,7 +62,7 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text.data(), plain);
     text.remove_prefix(plain);
     if (text.empty()) break;
-    const size_t length = sequence_length(text);
+    const size_t length = utf8_length(text);
     if (length == 0) {
       out += kReplacement;
       text.remove_prefix(1);
@@ -108,7 +88,7 @@ std::string valid_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const size_t length = sequence_length(text);
+    const size_t length = utf8_length(text);
     out += length == 0 ? kReplacement : text.substr(0, length);
     text.remove_prefix(length == 0 ? 1 : length);
   }

@@ -8,6 +8,8 @@
 #include <array>
 #include <memory>
 
+#include "base/utf8.h"
+
 namespace bakusoku {
 namespace {
 
@@ -21,7 +23,8 @@ class ProblemSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex>
 
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    std::string text(message.payload.data(), std::min(message.payload.size(), kLongestProblem));
+    std::string text(
+        utf8_prefix(std::string_view(message.payload.data(), message.payload.size()), kLongestProblem));
     Problem problem{message.time, message.time, 1, message.level >= spdlog::level::err, std::move(text)};
     const auto same = std::find_if(problems_.begin(), problems_.end(),
                                    [&](const Problem& known) { return known.text == problem.text; });
@@ -37,6 +40,21 @@ class ProblemSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex>
   void flush_() override {}
 
   std::vector<Problem> problems_;
+};
+
+// Messages hold text from outside: of AWS, Zabbix, senders, files. All of them pass here, so that none makes
+// lines of its own or moves a terminal.
+class CleanLogger : public spdlog::logger {
+ public:
+  using spdlog::logger::logger;
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string text = printable(std::string_view(message.payload.data(), message.payload.size()));
+    spdlog::details::log_msg clean = message;
+    clean.payload = text;
+    spdlog::logger::sink_it_(clean);
+  }
 };
 
 Result<spdlog::level::level_enum> level_of(std::string_view level) {
@@ -64,7 +82,7 @@ Result<void> set_up_log(std::string_view level, bool plain) {
   output->set_level(*value);
   problems->set_level(spdlog::level::warn);
   auto logger =
-      std::make_shared<spdlog::logger>("bakusoku", spdlog::sinks_init_list{std::move(output), problems});
+      std::make_shared<CleanLogger>("bakusoku", spdlog::sinks_init_list{std::move(output), problems});
   if (plain) {
     logger->set_pattern("%l: %v");
   } else {

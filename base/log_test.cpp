@@ -43,5 +43,15 @@ TEST(RecentProblems, AreNotKeptWithoutEnd) {
   EXPECT_LE(problems.back().text.size(), 500u);
 }
 
+TEST(Log, TextFromOutsideMakesNoLinesAndMovesNoTerminal) {
+  ASSERT_TRUE(set_up_log("info", true));
+  testing::internal::CaptureStderr();
+  spdlog::warn("host {} is not known", "a\nerror: all is lost\x1b[2J\u202e\xe9");
+  spdlog::debug("not\nshown");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "warning: host a\\nerror: all is lost\\x1b[2J\\u202e\\xe9 is not known\n");
+  EXPECT_EQ(recent_problems().back().text, "host a\\nerror: all is lost\\x1b[2J\\u202e\\xe9 is not known");
+}
+
 }  // namespace
 }  // namespace bakusoku

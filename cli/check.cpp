@@ -14,6 +14,7 @@
 #include "base/environment.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "zabbix/active.h"
 #include "zabbix/destination.h"
@@ -51,7 +52,7 @@ class Report {
           fmt::format("{}{{\"check\":{},\"verdict\":\"{}\",\"text\":{}}}", rows_.empty() ? "" : ",",
                       json_string(what), verdict == Verdict::failed ? "failed" : word, json_string(text));
     } else {
-      std::printf("%s", fmt::format("{:8} {}: {}\n", word, what, text).c_str());
+      print(fmt::format("{:8} {}: {}\n", word, printable(what), printable(text)));
       std::fflush(stdout);
     }
   }

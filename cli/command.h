@@ -22,7 +22,11 @@ void add_explain(CLI::App& app, Run& run);
 void add_status(CLI::App& app, Run& run);
 void add_version(CLI::App& app, Run& run);
 
-/// Prints "bakusoku: message" on standard error.
+/// Prints "bakusoku: message" on standard error. Like print(), it lets no text from outside move a terminal.
 void complain(const std::string& message);
+/// Prints on standard output, nothing added.
+void print(const std::string& text);
+/// Prints a value, or what a program reads: its very bytes, unless standard output is a terminal.
+void print_exactly(const std::string& text);
 
 }  // namespace bakusoku::cli

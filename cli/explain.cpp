@@ -43,14 +43,14 @@ int explain(const Options& options) {
     return kFailed;
   }
   if (options.json) {
-    std::printf("%s\n", answer.text.c_str());
+    print_exactly(answer.text + '\n');
   } else {
     const auto text = explain_text(answer.text, terminal_width());
     if (!text) {
       complain(text.error().message);
       return kFailed;
     }
-    std::printf("%s", text->c_str());
+    print(*text);
   }
   return explains_delivery(answer.text) ? kOk : kFailed;
 }

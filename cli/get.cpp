@@ -29,13 +29,13 @@ struct Options {
 constexpr double kAskTimeout = 3;
 constexpr double kDirectTimeout = 30;  // credentials, a whole inventory and a metric, from nothing
 
-void print(const Options& options, const std::string& key, bool supported, const std::string& text) {
+void print_answer(const Options& options, const std::string& key, bool supported, const std::string& text) {
   if (options.json) {
-    std::printf("{\"key\":%s,\"%s\":%s}\n", json_string(key).c_str(), supported ? "value" : "error",
-                json_string(text).c_str());
+    print_exactly(fmt::format("{{\"key\":{},\"{}\":{}}}\n", json_string(key), supported ? "value" : "error",
+                              json_string(text)));
   } else if (supported) {
     const std::string prefix = options.keys.size() > 1 ? key + ": " : "";
-    std::printf("%s%s\n", prefix.c_str(), text.c_str());
+    print_exactly(prefix + text + '\n');
   } else {
     std::fflush(stdout);
     complain(fmt::format("{}: not supported: {}", key, text));
@@ -59,7 +59,7 @@ int ask_agent(const Options& options) {
     const auto deadline = std::chrono::steady_clock::now() + timeout_of(options, kAskTimeout);
     const ask::Answer answer = client.ask(key, deadline);
     const bool supported = answer.outcome == ask::Answer::Outcome::value;
-    print(options, key, supported, answer.text);
+    print_answer(options, key, supported, answer.text);
     all = all && supported;
   }
   return all ? kOk : kFailed;
@@ -70,7 +70,7 @@ asio::awaitable<void> evaluate(agent::Agent& agent, const Options& options, bool
   for (const std::string& key : options.keys) {
     const auto deadline = std::chrono::steady_clock::now() + timeout_of(options, kDirectTimeout);
     const agent::Answer answer = co_await agent.items().answer(key, deadline);
-    print(options, key, answer.supported, answer.text);
+    print_answer(options, key, answer.supported, answer.text);
     all = all && answer.supported;
   }
 }

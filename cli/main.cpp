@@ -4,12 +4,25 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/utf8.h"
 #include "base/version.h"
 #include "cli/command.h"
 
 namespace bakusoku::cli {
 
-void complain(const std::string& message) { std::fprintf(stderr, "bakusoku: %s\n", message.c_str()); }
+void complain(const std::string& message) {
+  std::fprintf(stderr, "bakusoku: %s\n", printable(message, Newlines::kept).c_str());
+}
+
+void print(const std::string& text) { std::fputs(printable(text, Newlines::kept).c_str(), stdout); }
+
+void print_exactly(const std::string& text) {
+  if (::isatty(STDOUT_FILENO) == 1) {
+    print(text);
+  } else {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  }
+}
 
 }  // namespace bakusoku::cli
 

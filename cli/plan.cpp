@@ -50,13 +50,13 @@ struct Options {
 };
 
 // What there is to say besides the plan; to standard error, so that the plan can be piped.
-void note(const std::string& text) { std::fprintf(stderr, "bakusoku: %s\n", text.c_str()); }
+void note(const std::string& text) { complain(text); }
 
 size_t width() { return ::isatty(STDOUT_FILENO) == 1 ? 100 : 0; }
 
 int show(const std::string& json, bool as_json) {
   if (as_json) {
-    std::printf("%s\n", json.c_str());
+    print_exactly(json + '\n');
     return kOk;
   }
   const auto text = plan_text(json, width());
@@ -64,7 +64,7 @@ int show(const std::string& json, bool as_json) {
     complain(text.error().message);
     return kFailed;
   }
-  std::printf("%s", text->c_str());
+  print(*text);
   return kOk;
 }
 

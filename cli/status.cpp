@@ -35,7 +35,7 @@ ask::Answer ask_agent(ask::Client& client) {
 
 int show_once(const ask::Answer& answer, bool json) {
   if (json) {
-    std::printf("%s\n", answer.text.c_str());
+    print_exactly(answer.text + '\n');
     return kOk;
   }
   const auto lines = status_lines(answer.text, terminal_width());
@@ -43,7 +43,7 @@ int show_once(const ask::Answer& answer, bool json) {
     complain(lines.error().message);
     return kFailed;
   }
-  for (const std::string& line : *lines) std::printf("%s\n", line.c_str());
+  for (const std::string& line : *lines) print(line + '\n');
   return kOk;
 }
 

@@ -12,6 +12,8 @@
 #include <ctime>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace bakusoku::cli {
 namespace {
 
@@ -113,7 +115,7 @@ void Terminal::show(const std::vector<std::string>& lines) {
   std::string screen = "\x1b[H";
   const size_t count = std::min(lines.size(), height());
   for (size_t at = 0; at < count; ++at) {
-    screen += lines[at];
+    screen += printable(lines[at]);
     screen += "\x1b[K";
     if (at + 1 < count) screen += "\r\n";
   }
