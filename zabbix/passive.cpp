@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace bakusoku::zabbix {
 namespace {
@@ -18,6 +19,14 @@ constexpr std::string_view kNotSupported = "ZBX_NOTSUPPORTED";
 constexpr std::string_view kError = "ZBX_ERROR";
 constexpr milliseconds kShortestTimeout{1000};
 constexpr milliseconds kLongestTimeout{600'000};
+
+// A server or proxy of 7.x reads an error into 2048 bytes (zbx_agent_handle_response): a longer one is a
+// network error there, after which all passive items of the interface stop.
+constexpr size_t kLongestError = 2047;
+
+std::string whole_error(std::string_view text) {
+  return std::string(utf8_prefix(valid_utf8(text.substr(0, kLongestError + 1)), kLongestError));
+}
 
 // "3", "3s", "1m": Zabbix's time suffixes. Nothing when it is no time or not within Zabbix's limits.
 std::optional<milliseconds> parse_timeout(std::string_view text) {
@@ -148,7 +157,7 @@ std::string encode_passive_reply(PassiveDialect dialect, const PassiveReply& rep
   if (dialect == PassiveDialect::json) {
     std::string out =
         json_head(version) + (reply.supported ? R"("data":[{"value":)" : R"("data":[{"error":)");
-    append_json_string(out, reply.text);
+    append_json_string(out, reply.supported ? reply.text : whole_error(reply.text));
     return out + "}]}";
   }
   if (reply.supported) return reply.text;
@@ -163,7 +172,7 @@ std::string encode_passive_refusal(PassiveDialect dialect, std::string_view mess
     return encode_passive_reply(dialect, PassiveReply{false, std::string(message)}, version);
   }
   std::string out = json_head(version) + "\"error\":";
-  append_json_string(out, message);
+  append_json_string(out, whole_error(message));
   return out + "}";
 }
 

@@ -44,8 +44,9 @@ struct PassiveReply {
 /// Fails (`invalid`) with a sentence for encode_passive_refusal().
 [[nodiscard]] Result<PassiveRequest> decode_passive_request(std::string_view payload);
 
-/// The answer to a request. `version` is the Zabbix version the agent says it has, such as "7.0.0". Note that
-/// a server takes an empty plain value for a refused connection.
+/// The answer to a request. In the JSON dialect an error is cut to the 2047 bytes that Zabbix reads, after a
+/// whole character. `version` is the Zabbix version the agent says it has, such as "7.0.0". Note that a
+/// server takes an empty plain value for a refused connection.
 [[nodiscard]] std::string encode_passive_reply(PassiveDialect dialect, const PassiveReply& reply,
                                                std::string_view version);
 /// The answer to what is no request; in the plain dialect the same as not supported.

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/json.h"
+
 namespace bakusoku::zabbix {
 namespace {
 
@@ -155,6 +157,34 @@ TEST(PassiveReply, HasTheBytesThatZabbixReads) {
   EXPECT_EQ(encode_passive_refusal(PassiveDialect::json, "what?", "7.0.0"),
             R"({"version":"7.0.0","variant":1,"error":"what?"})");
   EXPECT_EQ(encode_passive_refusal(PassiveDialect::plain, "what?", "7.0.0"), "ZBX_NOTSUPPORTED\0what?"s);
+}
+
+// zbx_agent_handle_response() of 7.x reads an error into 2048 bytes.
+TEST(PassiveReply, AnErrorInJsonIsNoLongerThanZabbixReads) {
+  for (const char* const unit : {"x", "é", "爆", "😀", "\xe9"}) {
+    for (size_t before = 0; before < 4; ++before) {
+      std::string text(before, 'a');
+      while (text.size() < 5000) text += unit;
+      for (const bool refusal : {false, true}) {
+        const std::string sent = refusal ? encode_passive_refusal(PassiveDialect::json, text, "7.0.0")
+                                         : encode_passive_reply(PassiveDialect::json, {false, text}, "7.0.0");
+        const auto read = decode_passive_reply(PassiveDialect::json, sent);
+        const std::string got = refusal
+                                    ? read.error().message.substr(std::string("the agent refused the passive "
+                                                                              "check: ")
+                                                                      .size())
+                                    : read->text;
+        EXPECT_LE(got.size(), 2047u);
+        EXPECT_GE(got.size(), 2044u);
+        EXPECT_TRUE(valid_utf8(text).starts_with(got)) << unit;
+      }
+    }
+  }
+  const std::string long_value(5000, 'v');
+  EXPECT_EQ(decode_passive_reply(PassiveDialect::json,
+                                 encode_passive_reply(PassiveDialect::json, {true, long_value}, "7.0.0"))
+                ->text,
+            long_value);
 }
 
 TEST(PassiveReply, ComesBackAsItWasSent) {
