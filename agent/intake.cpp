@@ -167,7 +167,8 @@ asio::awaitable<std::string> Intake::answer(const std::string& payload, std::str
   std::erase_if(request->rows, [&](const zabbix::IntakeRow& row) {
     if (row.itemid == 0) return false;
     if (request->refused++ == 0)
-      request->refused_because = "it names an item by its id instead of host and key";
+      request->refused_because =
+          fmt::format("it names item {} by its id instead of host and key", row.itemid);
     return true;
   });
   counts.failed = request->refused;
@@ -177,6 +178,13 @@ asio::awaitable<std::string> Intake::answer(const std::string& payload, std::str
     if (const auto left_out = refusals_.may_log())
       spdlog::warn("the intake does not take {} of {} values of {}: {} ({} more such requests)",
                    counts.failed, counts.total, sender, request->refused_because, *left_out);
+  }
+  if (request->replaced > 0) {
+    if (const auto left_out = replaced_.may_log())
+      spdlog::warn(
+          "{} of {} values of {} hold bytes that are no UTF-8, in the place of which a ? is kept, as "
+          "Zabbix does; the first: {} ({} more such requests)",
+          request->replaced, counts.total, sender, request->replaced_first, *left_out);
   }
   std::erase_if(request->rows, [](const zabbix::IntakeRow& row) { return !row.value; });
   if (!request->rows.empty()) {

@@ -95,6 +95,7 @@ class Intake {
   std::shared_ptr<Load> load_ = std::make_shared<Load>();
   int64_t last_stamp_ = 0;  // ns since 1970, given to a value that came without a time
   LogLimit refusals_;
+  LogLimit replaced_;
   LogLimit losses_;
 };
 

@@ -7,8 +7,10 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "zabbix/json_reader.h"
 
 namespace bakusoku::zabbix {
@@ -103,6 +105,113 @@ bool take_number(std::string_view& text, Number& number) {
   return true;
 }
 
+// Zabbix does not look whether a request is UTF-8 before it has its values; simdjson refuses it as a whole.
+// So what is none is marked, with characters that Unicode assigns to nobody, and each row is judged by
+// itself. Measured on 6.0.14: a ? stands for each malformed sequence in a value; of a value with half a pair
+// of surrogates nothing is kept; host and key are compared as they are, so that none is found; a number may
+// have any number of digits.
+constexpr std::string_view kMark = "\xEF\xB7\x90";      // U+FDD0, for a malformed sequence
+constexpr std::string_view kHalfPair = "\xEF\xB7\x91";  // U+FDD1, for an escape such as \ud800 alone
+constexpr char kReplacement = '?';
+constexpr size_t kMostDigits = 18;  // that simdjson reads for sure
+
+std::optional<uint32_t> read_hex(std::string_view text) {
+  uint32_t number = 0;
+  if (text.size() < 4) return std::nullopt;
+  const auto parsed = std::from_chars(text.data(), text.data() + 4, number, 16);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + 4) return std::nullopt;
+  return number;
+}
+
+// "\ud83d" and the like at the start of `text`: the number; nothing otherwise.
+std::optional<uint32_t> read_escape(std::string_view text) {
+  return text.starts_with("\\u") ? read_hex(text.substr(2)) : std::nullopt;
+}
+
+bool is_high(uint32_t code) { return code >= 0xD800 && code <= 0xDBFF; }
+bool is_low(uint32_t code) { return code >= 0xDC00 && code <= 0xDFFF; }
+
+// How many bytes one replacement of Zabbix's stands for: the first of a sequence with those that continue it,
+// as many as it announces.
+size_t malformed_length(std::string_view text) {
+  const auto first = static_cast<uint8_t>(text.front());
+  const size_t announced = first < 0xC0 || first >= 0xFE ? 1
+                           : first < 0xE0                ? 2
+                           : first < 0xF0                ? 3
+                           : first < 0xF8                ? 4
+                           : first < 0xFC                ? 5
+                                                         : 6;
+  size_t length = 1;
+  while (length < announced && length < text.size() && (static_cast<uint8_t>(text[length]) & 0xC0) == 0x80)
+    ++length;
+  return length;
+}
+
+bool is_digit(char ch) { return ch >= '0' && ch <= '9'; }
+
+// `payload` with a mark for each thing in a string that is no character, and numbers of many digits as text.
+std::string with_marks(std::string_view payload) {
+  std::string out;
+  out.reserve(payload.size() + 64);
+  bool in_string = false;
+  while (!payload.empty()) {
+    size_t length = utf8_length(payload);
+    std::string_view mark;
+    if (in_string && length == 0) {
+      length = malformed_length(payload);
+      mark = kMark;
+    } else if (in_string && payload.front() == '\\') {
+      length = std::min<size_t>(2, payload.size());
+      if (const auto code = read_escape(payload); code && (is_high(*code) || is_low(*code))) {
+        const auto next = read_escape(payload.substr(6));
+        if (!(is_high(*code) && next && is_low(*next))) mark = kHalfPair;
+        length = mark.empty() ? 12 : 6;
+      }
+    } else if (payload.front() == '"') {
+      in_string = !in_string;
+    } else if (!in_string && is_digit(payload.front())) {
+      // Of integers only: a fraction of any length can be read. A sign before it goes into the text as well.
+      const auto end = std::find_if_not(payload.begin(), payload.end(), is_digit);
+      length = static_cast<size_t>(end - payload.begin());
+      const bool is_whole = end == payload.end() || (*end != '.' && *end != 'e' && *end != 'E');
+      const bool after_point =
+          !out.empty() && (out.back() == '.' || out.back() == '+' || is_digit(out.back()) ||
+                           out.back() == 'e' || out.back() == 'E');
+      if (length > kMostDigits && payload.front() != '0' && is_whole && !after_point) {
+        const bool negative = !out.empty() && out.back() == '-';
+        if (negative) out.pop_back();
+        out += fmt::format("\"{}{}\"", negative ? "-" : "", payload.substr(0, length));
+        payload.remove_prefix(length);
+        continue;
+      }
+    }
+    length = std::max<size_t>(length, 1);
+    out += mark.empty() ? payload.substr(0, length) : mark;
+    payload.remove_prefix(length);
+  }
+  return out;
+}
+
+bool has(std::string_view text, std::string_view mark) { return text.find(mark) != std::string_view::npos; }
+
+void replace_marks(std::string& text) {
+  static_assert(kMark.size() == kHalfPair.size());
+  for (const std::string_view mark : {kMark, kHalfPair}) {
+    for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1))
+      text.replace(at, mark.size(), 1, kReplacement);
+  }
+}
+
+// What is wrong with a row of a request that has marks, or nothing.
+const char* read_marks(const IntakeRow& row) {
+  for (const std::string_view mark : {kMark, kHalfPair}) {
+    if (has(row.host, mark) || has(row.key, mark)) return "its host or key is no UTF-8";
+  }
+  if (row.value && has(*row.value, kHalfPair))
+    return "its value has half a pair of surrogates (\\ud800 to \\udfff)";
+  return nullptr;
+}
+
 // The value as Zabbix would read it. False when it is neither text, number, boolean nor null.
 bool read_value(simdjson::dom::element element, std::optional<std::string>& value) {
   switch (element.type()) {
@@ -170,6 +279,20 @@ const char* read_row(simdjson::dom::element element, IntakeRow& row) {
   if (row.itemid == 0 && !has_key) return "no \"key\"";
   if (!row.clock) row.clock = time;
   return nullptr;
+}
+
+// "row 3 of the request (host web-1, key status)", as far as they were read.
+std::string place_of(size_t number, IntakeRow row) {
+  constexpr size_t kShown = 200;
+  std::string place = fmt::format("row {} of the request", number);
+  std::string_view before = " (";
+  for (const auto& [name, text] : {std::pair("host", &row.host), std::pair("key", &row.key)}) {
+    if (text->empty()) continue;
+    replace_marks(*text);
+    place += fmt::format("{}{} {}", before, name, utf8_prefix(*text, kShown));
+    before = ", ";
+  }
+  return before == ", " ? place + ")" : place;
 }
 
 }  // namespace
@@ -244,7 +367,13 @@ Result<SenderReply> decode_sender_reply(std::string_view payload) {
 
 Result<IntakeRequest> decode_sender_request(std::string_view payload) {
   simdjson::dom::parser parser;
-  const auto root = read_object(parser, payload, ErrorKind::invalid);
+  auto root = read_object(parser, payload, ErrorKind::invalid);
+  bool marked = false;
+  if (!root) {
+    const std::string readable = with_marks(payload);
+    marked = readable != payload;
+    if (marked) root = read_object(parser, readable, ErrorKind::invalid);  // which copies what it reads
+  }
   if (!root) return fail(root.error());
   const auto name = read_string(*root, "request");
   if (!name) return fail(ErrorKind::invalid, "no string \"request\"");
@@ -267,13 +396,20 @@ Result<IntakeRequest> decode_sender_request(std::string_view payload) {
     request.clock = static_cast<int64_t>(*clock);
   if (const auto ns = read_unsigned(*root, "ns"); ns && *ns < kNanoseconds)
     request.ns = static_cast<uint32_t>(*ns);
+  size_t number = 0;
   for (const simdjson::dom::element element : rows) {
+    ++number;
     IntakeRow row;
-    if (const char* const wrong = read_row(element, row)) {
-      if (request.refused++ == 0) {
-        request.refused_because = fmt::format("row {} of the request: {}", request.rows.size() + 1, wrong);
-      }
+    const char* wrong = read_row(element, row);
+    if (wrong == nullptr && marked) wrong = read_marks(row);
+    if (wrong != nullptr) {
+      if (request.refused++ == 0)
+        request.refused_because = fmt::format("{}: {}", place_of(number, row), wrong);
       continue;
+    }
+    if (marked && row.value && has(*row.value, kMark)) {
+      replace_marks(*row.value);
+      if (request.replaced++ == 0) request.replaced_first = place_of(number, row);
     }
     request.rows.push_back(std::move(row));
   }

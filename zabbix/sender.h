@@ -120,6 +120,8 @@ struct IntakeRequest {
   std::vector<IntakeRow> rows{};
   size_t refused = 0;             // rows that are none: to be counted as failed
   std::string refused_because{};  // the first of them, in words
+  size_t replaced = 0;  // rows with bytes in their values that were no UTF-8, each of which is a ? now
+  std::string replaced_first{};  // the first of them: which row, host and key
 };
 
 /// What zabbix_sender and its like send. Numbers and booleans become the text they are written as (a fraction

@@ -46,7 +46,7 @@ class Intake(ServerTestCase):
         cls.items = {}
         for key, kind in (("number", ValueType.UNSIGNED), ("text", ValueType.TEXT), ("status", ValueType.UNSIGNED),
                           ("log", ValueType.TEXT), ("away", ValueType.UNSIGNED), ("latency", ValueType.FLOAT),
-                          ("name", ValueType.TEXT), ("wrong", ValueType.TEXT), ("bakusoku.ping", ValueType.UNSIGNED)):
+                          ("name", ValueType.TEXT), ("direct", ValueType.TEXT), ("through", ValueType.TEXT), ("wrong", ValueType.TEXT), ("bakusoku.ping", ValueType.UNSIGNED)):
             cls.items[key] = cls.host.add_item(key, ItemType.TRAPPER, kind)
         api = cls.zabbix.api
         certified = {"tls_accept": 4, "tls_issuer": cls.CA, "tls_subject": cls.SUBJECT.format("agent")}
@@ -117,6 +117,28 @@ class Intake(ServerTestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(self.items["text"].wait_value(), 'a "quoted" \u00fcmlaut')
         self.assertGreaterEqual(self.items["text"].values()[0].clock, before)
+
+    def test_bytes_that_are_no_text_are_kept_as_zabbix_keeps_them(self):
+        values = (b"caf\xe9", b"\xff\xfe", b"a\xe3\x81b", b"\xc0\xaf", b"\xed\xa0\xbd\xed\xb8\x80", b"\xf4\x90\x80\x80",
+                  b"\xf5\x80\x80\x80!", b"\x80", b"\\ud83d\\ude00 \xf0\x9f\x98\x80", b"\\\\\xe9\\\"")
+        clock = int(time.time()) - 100
+        def rows(key):
+            return b",".join(b'{"host":"web-1","key":"%s","value":"%s","clock":%d,"ns":%d}' % (key, value, clock, number)
+                             for number, value in enumerate(values))
+        half = b',{"host":"web-1","key":"%s","value":"a\\ud800b","clock":%d,"ns":500}'
+        def send(port, key):
+            body = b'{"request":"sender data","data":[' + rows(key) + half % (key, clock) + b"]}"
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.sendall(frame(body))
+                return read_all(connection)
+        self.assertIn(b"processed: 11; failed: 0", send(self.server.port, b"direct"))  # and it keeps ten
+        self.assertIn(b"processed: 10; failed: 1", send(self.bakusoku.intake, b"through"))
+        direct = self.items["direct"].wait_values(len(values))
+        self.assertEqual(self.items["through"].wait_values(len(values)), direct)
+        self.assertEqual(len(self.items["direct"].values()), len(values))
+        log = self.bakusoku.log()
+        self.assertIn("row 11 of the request (host web-1, key through): its value has half a pair of surrogates", log)
+        self.assertIn("row 1 of the request (host web-1, key through)", log)
 
     def test_zabbix_sender_with_a_file_of_clocks(self):
         start = int(time.time()) - 5000
