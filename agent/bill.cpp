@@ -67,6 +67,7 @@ Result<void> Bill::open(const std::string& folder) {
   if (!ledger) return fail(ledger.error());
   for (const Error& warning : (*ledger)->take_warnings()) spdlog::warn("{}", warning.message);
   ledger_ = std::move(*ledger);
+  folder_ = folder;
   unnamed_.clear();
   const std::string note = ledger_->note(kStretchNote);
   int level = 0;
@@ -82,6 +83,18 @@ Result<void> Bill::open(const std::string& folder) {
       use_factors();
     }
   }
+  return {};
+}
+
+Result<void> Bill::keep_file() {
+  const auto again = ledger_->made_again();
+  if (!again) return fail(again.error());
+  if (!*again) return {};
+  auto opened = Ledger::open(folder_ + "/ledger.sqlite", clock_);
+  if (!opened) return fail(opened.error());
+  ledger_ = std::move(*opened);
+  unnamed_.clear();
+  spdlog::warn("the ledger of costs in {} was removed while it was in use; it is there again", folder_);
   return {};
 }
 
@@ -194,6 +207,7 @@ void Bill::tick() {
     items_written_ = now;
     if (written) written = ledger_->write_items();
   }
+  if (written) written = keep_file();
   say(written ? nullptr : &written.error());
   for (const Error& warning : ledger_->take_warnings()) spdlog::warn("{}", warning.message);
   if (now - decided_ >= kBetweenDecisions || now < decided_) {

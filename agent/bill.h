@@ -79,6 +79,7 @@ class Bill {
   void apply(const Budget::Facts& facts);
   void use_factors() const;
   void say(const Error* trouble);
+  [[nodiscard]] Result<void> keep_file();
   void give(const Series& series, uint32_t sixtieths);
   [[nodiscard]] Budget::Facts facts(int64_t now) const;
 
@@ -87,6 +88,7 @@ class Bill {
   Prices prices_;
   Clock clock_;
   std::unique_ptr<Ledger> ledger_;
+  std::string folder_;  // where it is; empty: in memory
   Spending spending_;
   Budget budget_;
   struct Unnamed {

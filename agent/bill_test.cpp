@@ -286,6 +286,27 @@ TEST_F(BillTest, GoesOnAfterARestart) {
   EXPECT_TRUE(agent_->bill().seen().on_disk);
 }
 
+TEST_F(BillTest, ALedgerThatIsRemovedIsMadeAgain) {
+  start();
+  std::vector<Series*> all{&series("CPUUtilization"), &series("NetworkIn")};
+  read(all);
+  agent_->bill().tick();
+  const double spent = agent_->bill().seen().month_usd;
+  EXPECT_GT(spent, 0);
+  std::filesystem::remove_all(folder_);
+  agent_->bill().tick();
+  EXPECT_EQ(agent_->bill().seen().month_usd, spent);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "ledger.sqlite"));
+  later_ += seconds(600);
+  read(all);
+  agent_->bill().tick();
+  const double more = agent_->bill().seen().month_usd;
+  EXPECT_GT(more, spent);
+  agent_.reset();
+  start();
+  EXPECT_EQ(agent_->bill().seen().month_usd, more);
+}
+
 TEST_F(BillTest, WhatWasLearntOfDelaysSurvivesARestart) {
   later_ = seconds((700 - unix_seconds(clock()()) % 300) % 300);  // 100 s after a period's end
   start("[metrics]\nlist = 0\n");

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "agent/power_disk.h"
@@ -331,6 +332,47 @@ TEST_F(IntakeTest, LargeRequestsTogetherAreBounded) {
   const int third = connect();
   send(third, large);
   EXPECT_THAT(answer_of(third), MatchesRegex(processed(1, 0))) << "the room is free again";
+}
+
+// "processed" is said of what a name leads to.
+TEST_F(IntakeTest, AFolderThatIsRemovedIsMadeAgainWithAllThatWasKept) {
+  open();
+  EXPECT_THAT(ask(request(row("a", "1"))), MatchesRegex(processed(1, 0)));
+  std::filesystem::remove_all(folder_);
+  EXPECT_THAT(ask(request(row("a", "2"))), MatchesRegex(processed(1, 0)));
+  for (const char* const part : {"", "-wal"}) {
+    std::filesystem::remove(folder_ + "/trapper-0.db" + part);
+    EXPECT_THAT(ask(request(row("a", *part == 0 ? "3" : "4"))), MatchesRegex(processed(1, 0)));
+  }
+  EXPECT_THAT(spools_[0]->take_warnings(), testing::SizeIs(3));
+  // The agent is killed: nothing but the files is left.
+  std::filesystem::copy(folder_, folder_ + "-left", std::filesystem::copy_options::recursive);
+  SpoolOptions left = options(0);
+  left.path = folder_ + "-left/trapper-0.db";
+  {
+    auto opened = Spool::open(left, [this] { return now_; });
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto packet = (*opened)->next(kDestination, 100, size_t{1} << 20);
+    ASSERT_TRUE(packet);
+    std::vector<std::string> kept;
+    for (const Value& value : packet->values) kept.emplace_back(value.text);
+    EXPECT_THAT(kept, ElementsAre("1", "2", "3", "4"));
+  }
+  std::filesystem::remove_all(folder_ + "-left");
+}
+
+TEST_F(IntakeTest, NothingIsProcessedWhoseFileCannotBeMadeAgain) {
+  open();
+  EXPECT_THAT(ask(request(row("a", "1"))), MatchesRegex(processed(1, 0)));
+  std::filesystem::remove_all(folder_);
+  std::ofstream(folder_) << "no folder";
+  EXPECT_THAT(ask(request(row("a", "2"))), HasSubstr("nothing of it is kept"));
+  std::filesystem::remove(folder_);
+  EXPECT_THAT(ask(request(row("a", "2"))), MatchesRegex(processed(1, 0)));
+  // Another file in its place is nobody's of ours.
+  std::filesystem::rename(folder_ + "/trapper-0.db", folder_ + "/moved");
+  std::ofstream(folder_ + "/trapper-0.db") << "another";
+  EXPECT_THAT(ask(request(row("a", "3"))), HasSubstr("replaced by another file"));
 }
 
 TEST_F(IntakeTest, WhoLeavesBeforeTheAnswerHarmsNobody) {

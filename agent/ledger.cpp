@@ -217,11 +217,28 @@ Result<void> Ledger::open_file(const std::string& path) {
                                  fmt::format("PRAGMA user_version={}", kVersion)}) {
     if (auto named = run(database_, sql); !named) return named;
   }
+  if (on_disk_) file_ = KeptFile(path);
   if (auto read = load_sums(); !read) return read;
   auto oldest = prepare(database_, "SELECT min(day) FROM charge");
   if (!oldest) return fail(oldest.error());
   if (sqlite3_step(oldest->get()) == SQLITE_ROW) since_ = sqlite3_column_int64(oldest->get(), 0) * kDay;
   return read_items();
+}
+
+Result<bool> Ledger::made_again() {
+  switch (file_.state()) {
+    case KeptFile::State::there:
+      return false;
+    case KeptFile::State::replaced:
+      return fail(ErrorKind::io,
+                  "another file is in the place of the ledger of costs; what is counted goes with the agent");
+    case KeptFile::State::removed:
+      break;
+  }
+  if (auto written = write(); !written) return fail(written.error());
+  if (auto written = write_items(); !written) return fail(written.error());
+  if (auto made = file_.make_again(database_); !made) return fail(made.error());
+  return true;
 }
 
 Result<void> Ledger::load_sums() {

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "agent/charge.h"
+#include "agent/kept_file.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -94,6 +95,8 @@ class Ledger {
   [[nodiscard]] std::vector<Error> take_warnings() { return std::exchange(warnings_, {}); }
   /// False: it is counted in memory only.
   [[nodiscard]] bool on_disk() const { return on_disk_; }
+  /// Whether somebody has removed its file, which was made again then: open() goes on from there. Errors: io.
+  [[nodiscard]] Result<bool> made_again();
 
  private:
   struct Name {
@@ -120,6 +123,7 @@ class Ledger {
   Clock clock_;
   sqlite3* database_ = nullptr;
   bool on_disk_ = false;
+  KeptFile file_;
   int64_t day_ = 0;
   int64_t since_ = 0;
   Charges today_;

@@ -338,6 +338,10 @@ void Reporting::tick() {
   for (const auto& destination : destinations_) {
     for (Spool* const spool : {destination->spool.get(), destination->trapper_spool.get()}) {
       if (spool == nullptr) continue;
+      if (const auto kept = spool->keep_file(); !kept && file_trouble_ != kept.error().message) {
+        file_trouble_ = kept.error().message;
+        spdlog::error("{}", file_trouble_);
+      }
       for (const SpoolDrop& drop : spool->take_drops()) {
         spdlog::error("{} values for {} were given up ({}), the oldest of {}", drop.values, destination->name,
                       to_string(drop.reason), drop.oldest_clock);

@@ -117,6 +117,7 @@ class Reporting {
   std::vector<std::shared_ptr<Destination>> leaving_;  // until what is under way has ended
   std::vector<zabbix::Alternatives> missing_;          // wanted, and not open yet
   std::string missing_trouble_;                        // logged last
+  std::string file_trouble_;                           // of a spool whose file was removed, logged last
   std::unique_ptr<Checks> checks_;
   std::unique_ptr<Intake> intake_;  // null: it was never on
   std::set<std::string> send_hosts_;

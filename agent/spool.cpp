@@ -383,6 +383,7 @@ Result<void> Spool::open_file() {
         "all is delivered, or name another file",
         options_.path, *version, kSchemaVersion);
   }
+  if (!options_.path.empty()) file_ = KeptFile(options_.path);
   return database.prepare();
 }
 
@@ -1131,7 +1132,40 @@ Result<SpoolRange> Spool::put(std::span<const Value> values, Durability durabili
                   value.key.substr(0, 255), value.host.substr(0, 255), kValueBytes);
     }
   }
-  return guarded([&] { return put_once(values, durability, when_full); });
+  auto range = guarded([&] { return put_once(values, durability, when_full); });
+  if (!range || durability != Durability::full) return range;
+  // On disk is what a name leads to. The values are in what is made again here, too.
+  if (auto kept = keep_file(); !kept) return fail(kept.error());
+  return range;
+}
+
+Result<void> Spool::keep_file() {
+  if (in_memory() || !database_ || database_->connection == nullptr) return {};
+  switch (file_.state()) {
+    case KeptFile::State::there:
+      return {};
+    case KeptFile::State::replaced:
+      return fail(
+          ErrorKind::io,
+          "spool {} was replaced by another file while it was in use; stop the agent, put the file back that "
+          "is to be continued, and start it",
+          options_.path);
+    case KeptFile::State::removed:
+      break;
+  }
+  if (auto made = file_.make_again(database_->connection); !made) return made;
+  const auto new_file = file_;
+  auto before = std::move(database_);
+  if (auto opened = open_file(); !opened) {
+    database_ = std::move(before);
+    file_ = new_file;
+    return opened;
+  }
+  warnings_.push_back(
+      {ErrorKind::io,
+       fmt::format("spool {} was removed while it was in use; it is there again, with all that it held",
+                   options_.path)});
+  return {};
 }
 
 Result<SpoolRange> Spool::put_once(std::span<const Value> values, Durability durability, WhenFull when_full) {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/kept_file.h"
 #include "agent/spool_clocks.h"
 #include "agent/spool_format.h"
 #include "base/clock.h"
@@ -188,6 +189,10 @@ class Spool {
   [[nodiscard]] std::vector<SpoolDrop> take_drops();
   [[nodiscard]] std::vector<Error> take_warnings();
   [[nodiscard]] SpoolStats stats() const;
+  /// Looks whether the file is still there, and makes it again if somebody has removed it (take_warnings()
+  /// says so). put() with Durability::full does that too. Errors: io, it cannot be made, or another file is
+  /// in its place: what is put until then goes with the process.
+  [[nodiscard]] Result<void> keep_file();
   /// What was put goes with the process.
   [[nodiscard]] bool in_memory() const { return options_.path.empty(); }
 
@@ -292,6 +297,7 @@ class Spool {
   SpoolOptions options_;
   Clock clock_;
   std::unique_ptr<Database> database_;
+  KeptFile file_;
   std::deque<Destination> destinations_;
   std::map<uint64_t, Chunk> chunks_;
   std::array<size_t, 256> chunks_of_priority_{};
