@@ -20,6 +20,7 @@
 #include "agent/simulator_fixture.h"
 #include "base/log.h"
 #include "simaws/fleet.h"
+#include "zabbix/scripted_peer.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -328,6 +329,62 @@ TEST_F(AccountsTest, AnAccountThatChangesIsReadAnew) {
   reload(text);
   EXPECT_NE(value("aws.ec2.name2id[web-1,eu-west-1,b]"), before);
   EXPECT_EQ(agent_->targets().account("a")->client.get(), client);
+}
+
+TEST_F(AccountsTest, WhatAnAccountIsReachedByIsUsedFromTheReloadOn) {
+  start(kTwo);
+  const auto client = [&](const char* name) { return agent_->targets().account(name)->client.get(); };
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    const aws::Client* const a = client("a");
+    const aws::Client* const b = client("b");
+    std::string text = kTwo;
+    text.replace(text.find(from), from.size(), to);
+    reload(text);
+    EXPECT_EQ(client("a"), a) << to;
+    EXPECT_NE(client("b"), b) << to;
+    EXPECT_THAT(value("aws.ec2.name2id[web-1,eu-west-1,b]"), HasSubstr("i-")) << to;
+    reload(kTwo);
+    EXPECT_NE(client("b"), b) << to;
+  };
+  changed("222222222222:role/bakusoku\"", "222222222222:role/bakusoku\"\nexternal_id = \"ours\"");
+  changed("222222222222:role/bakusoku", "222222222222:role/other");
+  changed("222222222222", "444444444444");
+}
+
+TEST_F(AccountsTest, AProxyIsUsedFromTheReloadOn) {
+  start("");
+  value("aws.ec2.name2id[web-1]");
+  zabbix::ScriptedPeer proxy([](zabbix::Wire& wire) {
+    char bytes[1024];
+    (void)::recv(wire.fd(), bytes, sizeof bytes, 0);
+    wire.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  });
+  reload("[aws]\nproxy = \"http://127.0.0.1:" + std::to_string(proxy.endpoint().port) + "\"\n");
+  error("aws.ec2.name2id[web-1]");
+  EXPECT_GT(proxy.connections(), 0);
+  reload("");
+  value("aws.ec2.name2id[web-1]");
+}
+
+TEST_F(AccountsTest, TwoMembersOfOneNameAreNamedByTheirIds) {
+  start("");
+  Targets& targets = agent_->targets();
+  OrganizationConfig organization;
+  organization.used = true;
+  organization.role_name = "bakusoku";
+  targets.set_members(organization,
+                      {{"111111111111", "shop"}, {"222222222222", "shop"}, {"333333333333", "web"}}, "", "");
+  EXPECT_EQ(targets.account("shop"), nullptr) << "it may be either";
+  EXPECT_EQ(targets.account("web"), targets.account("333333333333"));
+  ASSERT_NE(targets.account("111111111111"), nullptr);
+  EXPECT_NE(targets.account("111111111111"), targets.account("222222222222"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,eu-west-1,shop]"), HasSubstr("no account 'shop'"));
+  const uint64_t before = targets.revision();
+  targets.set_members(organization, {{"111111111111", "shop"}, {"222222222222", "store"}}, "", "");
+  EXPECT_EQ(targets.account("shop"), targets.account("111111111111"));
+  EXPECT_EQ(targets.account("store"), targets.account("222222222222"));
+  EXPECT_EQ(targets.account("web"), nullptr);
+  EXPECT_GT(targets.revision(), before) << "keys may mean others now";
 }
 
 // A list that is waited for while its account becomes another one is that of the other.

@@ -99,11 +99,15 @@ Result<void> Bill::keep_file() {
 }
 
 void Bill::configure(BudgetConfig config, Prices prices) {
+  const bool same =
+      config.usd_per_month == config_.usd_per_month && config.longest_interval == config_.longest_interval;
   config_ = std::move(config);
   prices_ = std::move(prices);
-  const int level = config_.usd_per_month > 0 ? budget_.level() : 0;
-  budget_ = Budget({config_.usd_per_month, config_.longest_interval.count()});
-  if (level > 0) budget_.resume(level, month_of(ledger_->day()).first);
+  if (!same) {
+    const int level = config_.usd_per_month > 0 ? budget_.level() : 0;
+    budget_ = Budget({config_.usd_per_month, config_.longest_interval.count()});
+    if (level > 0) budget_.resume(level, month_of(ledger_->day()).first);
+  }
   use_factors();
   decided_ = 0;
 }

@@ -375,6 +375,18 @@ TEST_F(BillTest, TheBudgetStretchesAndSaysSo) {
   EXPECT_TRUE(agent_->collect().is_current(*all[0])) << "an hour has not passed";
   later_ += seconds(3600);
   EXPECT_FALSE(agent_->collect().is_current(*all[0]));
+  // So does a reload, whatever else of the budget it changes.
+  BudgetConfig budget = agent_->config().budget;
+  for (const double usd : {budget.usd_per_month, budget.usd_per_month * 2}) {
+    budget.usd_per_month = usd;
+    auto prices = Prices::load(budget.prices);
+    ASSERT_TRUE(prices);
+    agent_->bill().configure(budget, std::move(*prices));
+    EXPECT_EQ(agent_->bill().seen().factors[1], 12) << usd;
+    EXPECT_EQ(agent_->collect().stretch(*all[0]), 12) << usd;
+    agent_->bill().tick();
+    EXPECT_EQ(agent_->collect().stretch(*all[0]), 12) << usd;
+  }
   // A restart in the same month goes on so.
   agent_.reset();
   start("[budget]\nusd_per_month = 0.00001\n");
