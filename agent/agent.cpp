@@ -308,6 +308,7 @@ asio::awaitable<void> Agent::tick_loop() {
       existence_.tick();
       collect_.tick();
       if (reporting_) reporting_->tick();
+      socket_entrance_.tick();
       status_.tick();
       bill_.tick();
       if (ticks % kTicksBetweenForgetting == 0) {

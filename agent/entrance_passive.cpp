@@ -30,10 +30,11 @@ Result<void> PassiveEntrance::open(const AgentConfig& config) {
   }
   return port_.open(
       {"[agent]", config.listen, config.allow, "passive check"},
-      [this](tcp::socket& socket) { return answer(socket); }, [this] { ++stats_.passive_refused; });
+      [this](tcp::socket& socket, Visits::Visit& visit) { return answer(socket, visit); },
+      [this] { ++stats_.passive_refused; });
 }
 
-asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket) {
+asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket, Visits::Visit& visit) {
   asio::error_code error;
   std::string received;
   std::array<char, 4096> buffer;
@@ -53,6 +54,7 @@ asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket) {
     co_return;
   }
   ++stats_.passive_requests;
+  visit.work();
   const zabbix::Frame& frame = **message;
   std::string reply;
   auto request = zabbix::decode_passive_request(frame.payload);
@@ -71,6 +73,9 @@ asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket) {
                                            kZabbixVersion);
   }
   const std::string bytes = zabbix::encode_frame(reply, frame.flags);
+  std::string().swap(reply);
+  visit.wait_for_peer();
+  if (!visit.hold(bytes.size())) co_return;
   const TimeLimit limit(io_, socket, kSendTimeout);
   co_await asio::async_write(socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
 }

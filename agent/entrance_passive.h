@@ -28,7 +28,7 @@ class PassiveEntrance {
   [[nodiscard]] Result<void> open(const AgentConfig& config);
 
  private:
-  [[nodiscard]] asio::awaitable<void> answer(asio::ip::tcp::socket& socket);
+  [[nodiscard]] asio::awaitable<void> answer(asio::ip::tcp::socket& socket, Visits::Visit& visit);
 
   asio::io_context& io_;
   Items& items_;

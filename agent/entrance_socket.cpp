@@ -11,14 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <asio/experimental/awaitable_operators.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <new>
 
 #include "agent/spawn.h"
 #include "ask/protocol.h"
@@ -27,7 +25,6 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr uint64_t kMaxConnections = 4096;        // a Zabbix server has at most 1000 pollers
 constexpr std::chrono::seconds kSendTimeout{10};  // for a whole answer
 
 Error system_error(std::string_view what, const std::string& path) {
@@ -93,6 +90,14 @@ Result<bool> somebody_listens(const sockaddr_un& address) {
   return fail(system_error("cannot tell whether another agent listens on", address.sun_path));
 }
 
+// Whose connection it is: the process that connected.
+std::string peer_of(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return std::to_string(peer.pid);
+}
+
 void give_to_group(const std::string& path, const AgentConfig& config) {
   if (config.socket_group.empty()) return;
   const group* entry = ::getgrnam(config.socket_group.c_str());
@@ -108,12 +113,13 @@ void give_to_group(const std::string& path, const AgentConfig& config) {
 
 SocketEntrance::~SocketEntrance() {
   struct stat existing {};
-  const bool ours = listener_ >= 0 && ::lstat(path_.c_str(), &existing) == 0 && existing.st_dev == device_ &&
+  const bool ours = listener_ && ::lstat(path_.c_str(), &existing) == 0 && existing.st_dev == device_ &&
                     existing.st_ino == inode_;
   if (ours) ::unlink(path_.c_str());
 }
 
 Result<void> SocketEntrance::open(const AgentConfig& config) {
+  config_ = config;
   path_ = config.socket;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -160,20 +166,32 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
     device_ = existing.st_dev;
     inode_ = existing.st_ino;
   }
-  listener_ = fd;
-  spawn(io_, "the socket's accept loop", accept_loop());
+  asio::error_code closed;
+  if (listener_) listener_->close(closed);
+  listener_ = std::make_shared<Listener>(io_, fd);
+  spawn(io_, "the socket's accept loop", accept_loop(listener_));
   return {};
 }
 
-asio::awaitable<void> SocketEntrance::accept_loop() {
-  asio::posix::stream_descriptor listener(io_, listener_);
+void SocketEntrance::tick() {
+  struct stat existing {};
+  if (!listener_ || ::lstat(path_.c_str(), &existing) == 0 || errno != ENOENT) return;
+  const auto opened = open(AgentConfig(config_));
+  if (opened) {
+    spdlog::warn("the socket {} was removed; it is there again", path_);
+    trouble_.clear();
+  } else if (std::exchange(trouble_, opened.error().message) != opened.error().message) {
+    spdlog::error("the socket {} was removed, and askers do not find the agent: {}", path_, trouble_);
+  }
+}
+
+asio::awaitable<void> SocketEntrance::accept_loop(std::shared_ptr<Listener> listener) {
   for (;;) {
     asio::error_code error;
-    co_await listener.async_wait(asio::posix::stream_descriptor::wait_read,
-                                 asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return;
-    for (;;) {
-      const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    co_await listener->async_wait(Listener::wait_read, asio::redirect_error(asio::use_awaitable, error));
+    if (error || !listener->is_open()) co_return;
+    while (listener->is_open()) {
+      const int fd = ::accept4(listener->native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd < 0) {
         if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) break;
@@ -185,10 +203,19 @@ asio::awaitable<void> SocketEntrance::accept_loop() {
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
         break;
       }
-      if (stats_.connections_open >= kMaxConnections) {
+      const uint64_t before = visits_.closed();
+      auto visit = visits_.admit(peer_of(fd));
+      if (!visit || visits_.closed() != before) {
+        if (const auto left_out = refusals_.may_log()) {
+          spdlog::warn(
+              "{} connections on {} are open, and one more came; {} ({} more)", visits_.open(), path_,
+              visit ? "one that had asked nothing for longest was closed, of the process with the most"
+                    : "it was refused",
+              *left_out);
+        }
+      }
+      if (!visit) {
         ::close(fd);
-        if (const auto left_out = refusals_.may_log())
-          spdlog::warn("more than {} connections on {}; {} refused", kMaxConnections, path_, *left_out + 1);
         continue;
       }
       Socket socket(io_);
@@ -202,27 +229,29 @@ asio::awaitable<void> SocketEntrance::accept_loop() {
       }
       ++stats_.connections;
       ++stats_.connections_open;
-      try {
-        spawn(io_, "a connection of the socket", serve(std::move(socket)),
-              [this] { --stats_.connections_open; });
-      } catch (const std::bad_alloc&) {
-        --stats_.connections_open;
-      }
+      spawn(io_, "a connection of the socket", serve(std::move(socket), std::move(*visit)),
+            [this] { --stats_.connections_open; });
     }
   }
 }
 
-asio::awaitable<void> SocketEntrance::serve(Socket socket) {
+asio::awaitable<void> SocketEntrance::serve(Socket socket, Visits::Visit visit) {
+  visit.closes_by([&socket] {
+    asio::error_code ignored;
+    socket.close(ignored);
+  });
   // One byte more than a question may have: a longer packet is cut to that and refused by the decoder.
   std::vector<char> received(ask::kHeaderSize + ask::kMaxKeyBytes + 1);
   std::string packet;
   bool has_board = false;
   asio::error_code error;
   for (;;) {
+    visit.wait_for_peer();
     asio::socket_base::message_flags flags = 0;
     const size_t size = co_await socket.async_receive(asio::buffer(received), flags,
                                                       asio::redirect_error(asio::use_awaitable, error));
     if (error || size == 0) break;
+    visit.work();
     if (ask::is_board_question(std::string_view(received.data(), size))) {
       if (!hand_over_board(socket.native_handle(), board_.descriptors())) break;
       has_board = true;
@@ -243,6 +272,8 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
       answer->text =
           fmt::format("the answer has {} bytes, more than {} fit", answer->text.size(), ask::kMaxAnswerBytes);
     }
+    visit.wait_for_peer();
+    if (!visit.hold(answer->text.size())) break;
     const Deadline sent_by = std::chrono::steady_clock::now() + kSendTimeout;
     size_t offset = 0;
     do {
@@ -261,6 +292,7 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket) {
       }
     } while (!error && offset < answer->text.size());
     if (error) break;
+    (void)visit.hold(0);
   }
 }
 

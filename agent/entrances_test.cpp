@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -54,6 +55,17 @@ class EntrancesTest : public testing::Test {
     EXPECT_EQ(::listen(fd, 5), 0);
     return fd;
   }
+  static uint16_t free_port() {
+    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(::bind(probe, reinterpret_cast<const sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    ::close(probe);
+    return ntohs(address.sin_port);
+  }
   ino_t inode() {
     struct stat found {};
     return ::lstat(socket_.c_str(), &found) == 0 ? found.st_ino : 0;
@@ -95,6 +107,75 @@ TEST_F(EntrancesTest, AnotherProgramsSocketIsLeftAlone) {
   ::close(other);
 }
 
+TEST_F(EntrancesTest, ASocketThatIsRemovedIsMadeAgain) {
+  const auto running = agent();
+  ASSERT_TRUE(running->open_entrances());
+  running->start();
+  const auto answers = [&] {
+    const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const bool connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    ::close(fd);
+    return connected;
+  };
+  EXPECT_TRUE(answers());
+  for (const std::string& gone : {socket_, folder_}) {
+    std::filesystem::remove_all(gone);
+    EXPECT_FALSE(answers());
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!answers() && std::chrono::steady_clock::now() < end)
+      io_.run_one_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(answers()) << gone;
+  }
+}
+
+// Half-open connections of one sender: others are still answered.
+TEST_F(EntrancesTest, WhoOpensConnectionsWithoutEndLocksNobodyElseOut) {
+  const uint16_t port = free_port();
+  const auto running =
+      agent("listen = \"127.0.0.1:" + std::to_string(port) + "\"\nallow = \"127.0.0.0/8\"\n");
+  ASSERT_TRUE(running->open_entrances());
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  const auto connect_from = [&](const char* from) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_in source{};
+    source.sin_family = AF_INET;
+    EXPECT_EQ(::inet_pton(AF_INET, from, &source.sin_addr), 1);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof(source)), 0);
+    (void)::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    return fd;
+  };
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  std::vector<int> flood;
+  for (int at = 0; at < 1100; ++at) {
+    flood.push_back(connect_from("127.0.0.1"));
+    if (at % 50 == 0) io_.run_for(std::chrono::milliseconds(1));
+  }
+  io_.run_for(std::chrono::milliseconds(50));
+  const int other = connect_from("127.0.0.2");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::string received;
+  bool sent = false;
+  while (received.empty() && std::chrono::steady_clock::now() < end) {
+    if (!sent) sent = ::send(other, "bakusoku.ping\n", 14, MSG_NOSIGNAL) == 14;
+    io_.run_for(std::chrono::milliseconds(10));
+    std::array<char, 64> answer{};
+    const ssize_t got = ::recv(other, answer.data(), answer.size(), MSG_DONTWAIT);
+    if (got > 0) received.assign(answer.data(), static_cast<size_t>(got));
+  }
+  EXPECT_THAT(received, HasSubstr("1"));
+  for (const int fd : flood) ::close(fd);
+  ::close(other);
+}
+
 TEST_F(EntrancesTest, AnAgentThatEndsLeavesItsSuccessorsSocket) {
   auto first = agent();
   ASSERT_TRUE(first->open_entrances());
@@ -107,14 +188,11 @@ TEST_F(EntrancesTest, AnAgentThatEndsLeavesItsSuccessorsSocket) {
 }
 
 TEST_F(EntrancesTest, AllWhoAskWhileTheAllowedNameIsLookedUpAreAnswered) {
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ASSERT_EQ(::bind(probe, reinterpret_cast<const sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ::close(probe);
+  address.sin_port = htons(free_port());
+  const socklen_t size = sizeof(address);
   const auto running = agent("listen = \"127.0.0.1:" + std::to_string(ntohs(address.sin_port)) +
                              "\"\nallow = \"localhost\"\n");
   const auto opened = running->open_entrances();

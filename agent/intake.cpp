@@ -54,25 +54,6 @@ class Intake::Receiving {
   std::shared_ptr<Load> load_;
 };
 
-class Intake::Held {
- public:
-  explicit Held(std::shared_ptr<Load> load) : load_(std::move(load)) {}
-  ~Held() { load_->held_bytes -= own_; }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-
-  [[nodiscard]] bool add(size_t bytes, size_t limit) {
-    if (load_->held_bytes + bytes > limit) return false;
-    own_ += bytes;
-    load_->held_bytes += bytes;
-    return true;
-  }
-
- private:
-  std::shared_ptr<Load> load_;
-  size_t own_ = 0;
-};
-
 Result<void> Intake::open(const IntakeConfig& config) {
   if (config.listen.empty()) {
     port_.close();
@@ -80,15 +61,15 @@ Result<void> Intake::open(const IntakeConfig& config) {
   }
   return port_.open(
       {"[intake]", config.listen, config.allow, "connection to the intake"},
-      [this](tcp::socket& socket) { return serve(socket); }, [this] { ++parts_.stats.intake_refused; });
+      [this](tcp::socket& socket, Visits::Visit& visit) { return serve(socket, visit); },
+      [this] { ++parts_.stats.intake_refused; });
 }
 
-asio::awaitable<void> Intake::serve(tcp::socket& socket) {
+asio::awaitable<void> Intake::serve(tcp::socket& socket, Visits::Visit& visit) {
   asio::error_code error;
   const auto peer = socket.remote_endpoint(error);
   const std::string sender = error ? "somebody" : peer.address().to_string();
-  Held held(load_);
-  const auto frame = co_await receive(socket, held);
+  const auto frame = co_await receive(socket, visit);
   if (!frame) {
     if (frame.error().kind == ErrorKind::not_found) co_return;  // somebody's test of the port
     ++parts_.stats.intake_refused;
@@ -98,17 +79,20 @@ asio::awaitable<void> Intake::serve(tcp::socket& socket) {
     }
     co_return;
   }
+  visit.work();
   const std::string bytes = zabbix::encode_frame(co_await answer(frame->payload, sender), frame->flags);
+  visit.wait_for_peer();
   const TimeLimit limit(parts_.io, socket, parts_.limits.send);
   co_await asio::async_write(socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
 }
 
-asio::awaitable<Result<zabbix::Frame>> Intake::receive(tcp::socket& socket, Held& held) {
+asio::awaitable<Result<zabbix::Frame>> Intake::receive(tcp::socket& socket, Visits::Visit& visit) {
   const Receiving receiving(load_);
-  const TimeLimit limit(parts_.io, socket, parts_.limits.receive);
+  std::optional<TimeLimit> limit;
+  limit.emplace(parts_.io, socket, parts_.limits.first);
   const auto cut = [&](const asio::error_code& error) {
     return !socket.is_open()
-               ? Error{ErrorKind::timeout, "its request did not come in time"}
+               ? Error{ErrorKind::timeout, "its request did not come in time, or others needed its room"}
                : Error{ErrorKind::unavailable, "it ended before its request: " + error.message()};
   };
   std::string received;
@@ -124,12 +108,13 @@ asio::awaitable<Result<zabbix::Frame>> Intake::receive(tcp::socket& socket, Held
       co_return fail(ErrorKind::not_found, "it came and went without a word");
     }
     if (error) co_return fail(cut(error));
+    if (before == 0) limit.emplace(parts_.io, socket, parts_.limits.receive);
     const auto parsed = zabbix::parse_frame_header(received, parts_.limits.request_bytes);
     if (!parsed) co_return fail(parsed.error());
     header = *parsed;
   }
   const size_t whole = zabbix::kFrameHeaderSize + header->length;
-  if (!held.add(whole + header->reserved, parts_.limits.held_bytes)) {
+  if (!visit.hold(whole + header->reserved)) {
     co_return fail(ErrorKind::unavailable, "too many large requests at once");
   }
   if (const size_t before = received.size(); before < whole) {

@@ -33,9 +33,11 @@ namespace bakusoku::agent {
 inline constexpr uint8_t kIntakePriority = 1;
 
 struct IntakeLimits {
-  size_t request_bytes = size_t{16} << 20;    // as announced, on the wire and inflated
+  size_t request_bytes = size_t{16} << 20;  // as announced, on the wire and inflated
+  size_t connections = 1024;
   size_t held_bytes = size_t{64} << 20;       // of all requests at once
-  std::chrono::milliseconds receive{30'000};  // for a whole request
+  std::chrono::milliseconds first{5'000};     // until a request begins
+  std::chrono::milliseconds receive{30'000};  // for the whole of it, from then on
   std::chrono::milliseconds send{30'000};
   std::chrono::milliseconds company{1};  // how long values wait for requests that are being received
 };
@@ -52,7 +54,8 @@ class Intake {
     bool on_disk = true;  // a spool that is in memory takes nothing
   };
 
-  explicit Intake(Parts parts) : parts_(std::move(parts)), port_(parts_.io) {}
+  explicit Intake(Parts parts)
+      : parts_(std::move(parts)), port_(parts_.io, {parts_.limits.connections, parts_.limits.held_bytes}) {}
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
@@ -74,13 +77,12 @@ class Intake {
   struct Load {
     size_t receiving = 0;             // connections whose request is not whole
     std::shared_ptr<Event> all_here;  // set when there is none; null: nobody waits for that
-    size_t held_bytes = 0;
   };
   class Receiving;
-  class Held;
 
-  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket& socket);
-  [[nodiscard]] asio::awaitable<Result<zabbix::Frame>> receive(asio::ip::tcp::socket& socket, Held& held);
+  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket& socket, Visits::Visit& visit);
+  [[nodiscard]] asio::awaitable<Result<zabbix::Frame>> receive(asio::ip::tcp::socket& socket,
+                                                               Visits::Visit& visit);
   [[nodiscard]] asio::awaitable<std::string> answer(const std::string& payload, std::string sender);
   /// Done when the values are on disk, or why they are not.
   [[nodiscard]] asio::awaitable<Result<void>> store(zabbix::IntakeRequest request);

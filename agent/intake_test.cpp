@@ -91,8 +91,12 @@ class IntakeTest : public testing::Test {
     ASSERT_TRUE(opened) << opened.error().message;
   }
 
-  int connect() {
+  int connect(const char* from = "127.0.0.1") {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in source{};
+    source.sin_family = AF_INET;
+    EXPECT_EQ(::inet_pton(AF_INET, from, &source.sin_addr), 1);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof(source)), 0);
     EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof(address_)), 0);
     clients_.push_back(fd);
     return fd;
@@ -326,12 +330,34 @@ TEST_F(IntakeTest, LargeRequestsTogetherAreBounded) {
   io_->run_for(std::chrono::milliseconds(50));
   const int second = connect();
   send(second, large);
-  EXPECT_EQ(receive(second), "");
-  send(first, std::string_view(large).substr(6'000));
-  EXPECT_THAT(answer_of(first), MatchesRegex(processed(1, 0)));
-  const int third = connect();
-  send(third, large);
-  EXPECT_THAT(answer_of(third), MatchesRegex(processed(1, 0))) << "the room is free again";
+  EXPECT_THAT(answer_of(second), MatchesRegex(processed(1, 0)));
+  EXPECT_EQ(receive(first), "") << "the one that is waited for makes room";
+}
+
+// A test's clients all come from 127.0.0.1 unless they say otherwise.
+TEST_F(IntakeTest, ASenderOfManyHalfRequestsLocksNobodyElseOut) {
+  limits_.held_bytes = 30'000;
+  limits_.connections = 8;
+  allow_ = "127.0.0.0/8";
+  open();
+  const std::string large = zabbix::encode_frame(request(row("a", std::string(7'000, 'x'))));
+  std::vector<int> flood;
+  for (int at = 0; at < 8; ++at) {
+    flood.push_back(connect());
+    send(flood.back(), std::string_view(large).substr(0, at % 2 == 0 ? 6'000 : 3));
+  }
+  io_->run_for(std::chrono::milliseconds(50));
+  const int other = connect("127.0.0.2");
+  send(other, std::string_view(large).substr(0, 6'000));
+  io_->run_for(std::chrono::milliseconds(50));
+  for (int at = 0; at < 20; ++at) {
+    flood.push_back(connect());
+    send(flood.back(), std::string_view(large).substr(0, 6'000));
+    io_->run_for(std::chrono::milliseconds(2));
+  }
+  send(other, std::string_view(large).substr(6'000));
+  EXPECT_THAT(answer_of(other), MatchesRegex(processed(1, 0)));
+  EXPECT_EQ(receive(flood.front()), "");
 }
 
 // "processed" is said of what a name leads to.
@@ -373,6 +399,25 @@ TEST_F(IntakeTest, NothingIsProcessedWhoseFileCannotBeMadeAgain) {
   std::filesystem::rename(folder_ + "/trapper-0.db", folder_ + "/moved");
   std::ofstream(folder_ + "/trapper-0.db") << "another";
   EXPECT_THAT(ask(request(row("a", "3"))), HasSubstr("replaced by another file"));
+}
+
+TEST_F(IntakeTest, WhoSaysNothingIsClosedSoon) {
+  limits_.first = std::chrono::milliseconds(100);
+  open();
+  const int silent = connect();
+  EXPECT_EQ(receive(silent), "");
+}
+
+TEST_F(IntakeTest, BytesThatAreNoTextCostNoOtherRow) {
+  open();
+  std::string rows;
+  for (int at = 0; at < 100; ++at) rows += row("k" + std::to_string(at), at == 50 ? "caf\xe9" : "v") + ",";
+  rows += row("bad\xe9", "v") + "," + row("half", "\\ud800");
+  EXPECT_THAT(ask(request(rows)), MatchesRegex(processed(100, 2)));
+  const auto all = texts();
+  ASSERT_EQ(all.size(), 100u);
+  EXPECT_EQ(all[50], "caf?");
+  EXPECT_EQ(all[51], "v");
 }
 
 TEST_F(IntakeTest, WhoLeavesBeforeTheAnswerHarmsNobody) {

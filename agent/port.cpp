@@ -7,7 +7,6 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <charconv>
-#include <new>
 #include <utility>
 
 #include "agent/spawn.h"
@@ -17,7 +16,6 @@ namespace {
 
 using asio::ip::tcp;
 
-constexpr size_t kMaxConnections = 1024;
 constexpr std::chrono::seconds kLookUpWithin{5};
 constexpr std::chrono::minutes kResolveEvery{1};
 
@@ -101,27 +99,35 @@ asio::awaitable<void> Port::accept_loop(std::shared_ptr<tcp::acceptor> acceptor)
 }
 
 void Port::admit(tcp::socket socket) {
-  if (open_ >= kMaxConnections) {  // the socket's end closes it
-    if (const auto left_out = refusals_.may_log())
-      spdlog::warn("more than {} connections on {}; {} refused", kMaxConnections, settings_.listen,
-                   *left_out + 1);
-    return;
+  asio::error_code error;
+  const auto peer = socket.remote_endpoint(error);
+  if (error) return;
+  const uint64_t before = visits_.closed();
+  auto visit = visits_.admit(peer.address().to_string());
+  if (!visit || visits_.closed() != before) {
+    if (const auto left_out = refusals_.may_log()) {
+      spdlog::warn("{} connections on {} are open, and one more came from {}; {} ({} more)", visits_.open(),
+                   settings_.listen, peer.address().to_string(),
+                   visit ? "one that had sent nothing for longest was closed, of the address with the most"
+                         : "it was refused",
+                   *left_out);
+    }
   }
-  ++open_;
-  try {
-    spawn(io_, settings_.what, serve(std::move(socket)), [this] { --open_; });
-  } catch (const std::bad_alloc&) {
-    --open_;
-  }
+  // The socket's end closes it.
+  if (visit) spawn(io_, settings_.what, serve(std::move(socket), std::move(*visit)));
 }
 
-asio::awaitable<void> Port::serve(tcp::socket socket) {
+asio::awaitable<void> Port::serve(tcp::socket socket, Visits::Visit visit) {
   asio::error_code error;
   const auto peer = socket.remote_endpoint(error);
   if (error) co_return;
+  visit.closes_by([&socket] {
+    asio::error_code ignored;
+    socket.close(ignored);
+  });
   const bool allowed = co_await is_allowed(peer.address());
   if (allowed) {
-    co_await serve_(socket);
+    co_await serve_(socket, visit);
     co_return;
   }
   refused_();

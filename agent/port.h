@@ -1,6 +1,7 @@
 // A TCP port that strangers connect to: listens, lets in the addresses of its allow list, keeps to a number
-// of connections, and hands each to a coroutine of its owner's. Names on the list are looked up when somebody
-// comes whom no address of the list lets in, at most once a minute. Runs on the agent's thread.
+// of connections and bytes (agent/visits.h), and hands each to a coroutine of its owner's. Names on the list
+// are looked up when somebody comes whom no address of the list lets in, at most once a minute. Runs on the
+// agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -17,6 +18,7 @@
 
 #include "agent/event.h"
 #include "agent/log_limit.h"
+#include "agent/visits.h"
 #include "base/result.h"
 #include "zabbix/allow_list.h"
 
@@ -30,10 +32,11 @@ class Port {
     std::string allow;      // as in Zabbix's Server=
     std::string_view what;  // comes there, a literal for messages: "passive check"
   };
-  /// The socket is closed when the coroutine ends.
-  using Serve = std::function<asio::awaitable<void>(asio::ip::tcp::socket&)>;
+  /// The socket is closed when the coroutine ends. The visit tells whether the other side is waited for, and
+  /// what is held for it.
+  using Serve = std::function<asio::awaitable<void>(asio::ip::tcp::socket&, Visits::Visit&)>;
 
-  explicit Port(asio::io_context& io) : io_(io) {}
+  explicit Port(asio::io_context& io, Visits::Limits limits = {}) : io_(io), visits_(limits) {}
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
@@ -46,12 +49,12 @@ class Port {
   void close();
 
   /// Connections, those that wait for a look-up included.
-  [[nodiscard]] size_t connections() const { return open_; }
+  [[nodiscard]] size_t connections() const { return visits_.open(); }
 
  private:
   [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor);
   void admit(asio::ip::tcp::socket socket);
-  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket);
+  [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket, Visits::Visit visit);
   [[nodiscard]] asio::awaitable<bool> is_allowed(asio::ip::address address);
   [[nodiscard]] bool is_resolved(const zabbix::IpAddress& address) const;
   [[nodiscard]] asio::awaitable<void> resolve_names();
@@ -68,7 +71,7 @@ class Port {
   std::chrono::steady_clock::time_point resolve_again_{};
   LogLimit accept_errors_;
   LogLimit refusals_;
-  size_t open_ = 0;
+  Visits visits_;
 };
 
 /// While it lives, the socket is closed when the time is up, which ends its operations.
