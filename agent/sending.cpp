@@ -220,13 +220,15 @@ void Sending::note_outcomes(const Part& part, const Rows& refused, const std::st
 
 Result<void> Sending::put_back(const Part& part, const Rows& refused, const std::string& info) {
   if (refused.empty()) return {};
-  const Value& first = part.packet->values[refused.front()];
-  spdlog::warn(
-      "Zabbix did not take {} of {} values, the first of host {}, item {}: {}; unknown host or item, not yet "
-      "synchronised, disabled, of another type, or another kind of connection is wanted; tried again in {} s",
-      refused.size(), part.rows.size(), first.host, first.key, info, kUnknownAgain.count());
   std::vector<uint64_t> ids;
-  for (const size_t at : refused) ids.push_back(part.packet->ids[at]);
+  for (const size_t at : refused) {
+    ids.push_back(part.packet->ids[at]);
+    refusals_.note(part.packet->values[at].host, part.packet->values[at].key);
+  }
+  if (const auto line = refusals_.line(zabbix::to_string(parts_.alternatives.current()), info,
+                                       std::chrono::steady_clock::now())) {
+    spdlog::warn("{}", *line);
+  }
   return parts_.spool.retry_later(kSpoolDestination, ids, parts_.clock() + kUnknownAgain);
 }
 

@@ -17,6 +17,7 @@
 #include "agent/event.h"
 #include "agent/outcomes.h"
 #include "agent/peer.h"
+#include "agent/refusals.h"
 #include "agent/spool.h"
 #include "base/clock.h"
 #include "zabbix/destination.h"
@@ -108,6 +109,7 @@ class Sending {
   Parts parts_;
   DeliveryCounters counters_;
   Outcomes outcomes_;
+  Refusals refusals_;
 };
 
 }  // namespace bakusoku::agent
