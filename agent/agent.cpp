@@ -9,7 +9,6 @@
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <map>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -290,35 +289,27 @@ asio::awaitable<void> Agent::wait_for_tick() {
     asio::error_code woken;
     co_await beat_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     if (!hurried || !reporting_ || steady_clock::now() >= tick) continue;
-    try {
-      reporting_->bring();
-    } catch (const std::bad_alloc&) {
-      spdlog::error("out of memory; new items wait for the next second");
-    }
+    reporting_->bring();
   }
 }
 
 asio::awaitable<void> Agent::tick_loop() {
   for (unsigned ticks = 1;; ++ticks) {
     co_await wait_for_tick();
-    try {
-      if (accounts_seen_ != targets_->revision()) look_again();
-      items_.keep_board();
-      inventories_.tick();
-      existence_.tick();
-      collect_.tick();
-      if (reporting_) reporting_->tick();
-      socket_entrance_.tick();
-      status_.tick();
-      bill_.tick();
-      if (ticks % kTicksBetweenForgetting == 0) {
-        forget_unasked();
-        keep_delays();
-        // Replies and replaced inventories leave holes that glibc keeps; give them back.
-        malloc_trim(0);
-      }
-    } catch (const std::bad_alloc&) {
-      spdlog::error("out of memory; nothing is read ahead in this second");
+    if (accounts_seen_ != targets_->revision()) look_again();
+    items_.keep_board();
+    inventories_.tick();
+    existence_.tick();
+    collect_.tick();
+    if (reporting_) reporting_->tick();
+    socket_entrance_.tick();
+    status_.tick();
+    bill_.tick();
+    if (ticks % kTicksBetweenForgetting == 0) {
+      forget_unasked();
+      keep_delays();
+      // Replies and replaced inventories leave holes that glibc keeps; give them back.
+      malloc_trim(0);
     }
   }
 }

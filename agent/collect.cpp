@@ -146,12 +146,7 @@ struct Collect::Found {
 
 Collect::Collect(asio::io_context& io, Demand& demand, const MetricsConfig& config, int calls_in_flight,
                  Clock clock)
-    : io_(io),
-      demand_(demand),
-      calls_in_flight_(calls_in_flight),
-      clock_(std::move(clock)),
-      out_of_memory_(std::make_shared<const Error>(
-          Error{ErrorKind::io, "the agent is out of memory; the next check tries again"})) {
+    : io_(io), demand_(demand), calls_in_flight_(calls_in_flight), clock_(std::move(clock)) {
   configure(config, calls_in_flight);
 }
 
@@ -294,11 +289,7 @@ void Collect::gather(Series& series) {
   if (lane.gathering.size() >= kMostGathered) {
     flush(lane);
   } else if (first) {
-    try {
-      spawn(io_, "gathering metrics", flush_later(lane));
-    } catch (const std::bad_alloc&) {
-      flush(lane);
-    }
+    spawn(io_, "gathering metrics", flush_later(lane));
   }
 }
 
@@ -359,16 +350,7 @@ void Collect::hurry(Lane& lane, const Series& series) {
 }
 
 void Collect::start(Lane& lane, const std::vector<Series*>& wanted, Why why, bool is_learnt) {
-  try {
-    enqueue(lane, wanted, why, is_learnt);
-  } catch (const std::bad_alloc&) {
-    for (Series* series : wanted) {
-      if (!series->reading) continue;
-      note_failure(*series, out_of_memory_);
-      std::exchange(series->reading, nullptr)->set();
-    }
-    return;
-  }
+  enqueue(lane, wanted, why, is_learnt);
   start_workers(lane);
 }
 
@@ -553,11 +535,7 @@ void Collect::start_workers(Lane& lane) {
   const size_t wanted = static_cast<size_t>(ready) + (may_catch_up(lane) ? 1 : 0);
   for (size_t number = 0; number < wanted && lane.workers < calls_in_flight_; ++number) {
     if (workers_ >= kAllCallsInFlight && lane.workers >= kAlwaysInFlight) return;
-    try {
-      spawn(io_, "reading metrics", work(lane));
-    } catch (const std::bad_alloc&) {
-      return;  // tick() tries again
-    }
+    spawn(io_, "reading metrics", work(lane));
     ++lane.workers;
     ++workers_;
   }
@@ -590,12 +568,7 @@ asio::awaitable<void> Collect::work(Lane& lane) {
         due.series->group->next_look = 0;
       }
     } else {
-      try {
-        co_await read(lane, taken);
-      } catch (const std::exception& exception) {  // out of memory, most likely
-        spdlog::error("reading metrics in {}: {}", lane.target->description(), exception.what());
-        for (const Due& due : taken.batch.due) due.series->set_failure(out_of_memory_);
-      }
+      co_await read(lane, taken);
     }
     for (const Due& due : taken.batch.due) {
       if (due.series->reading != taken.reading) continue;  // it is read again

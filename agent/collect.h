@@ -244,7 +244,6 @@ class Collect {
   std::vector<Series*> read_;
   std::vector<Reading> readings_;
   std::unordered_map<const Series*, Sample> samples_;
-  std::shared_ptr<const Error> out_of_memory_;  // made beforehand
 };
 
 }  // namespace bakusoku::agent

@@ -312,12 +312,7 @@ void Existence::start(Listing& listing) {
   if (listing.working) return;
   listing.working = true;
   listing.done = std::make_shared<Event>(io_);
-  try {
-    spawn(io_, "listing metrics", work(listing));
-  } catch (const std::bad_alloc&) {
-    listing.working = false;
-    listing.done->set();
-  }
+  spawn(io_, "listing metrics", work(listing));
 }
 
 asio::awaitable<void> Existence::work(Listing& listing) {

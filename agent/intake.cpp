@@ -10,7 +10,6 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <map>
-#include <new>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -222,11 +221,7 @@ asio::awaitable<void> Intake::write(std::shared_ptr<Batch> batch) {
     load_->all_here.reset();
   }
   next_.reset();
-  try {
-    batch->outcome = put(batch->requests);
-  } catch (const std::bad_alloc&) {
-    batch->outcome = fail(ErrorKind::io, "out of memory");
-  }
+  batch->outcome = put(batch->requests);
   if (batch->outcome) {
     ++parts_.stats.intake_commits;
     parts_.stored();

@@ -1,5 +1,5 @@
-// Starts a coroutine that nobody waits for. It is not meant to end by an exception; one that does (out of
-// memory) is logged, not swallowed. On the agent's thread.
+// Starts a coroutine that nobody waits for. It is not meant to end by an exception; one that does is logged,
+// not swallowed. Being out of memory ends the agent. On the agent's thread.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <exception>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace bakusoku::agent {
 inline void log_exception(std::string_view what, const std::exception_ptr& failure) {
   try {
     if (failure) std::rethrow_exception(failure);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& exception) {
     spdlog::error("{}: {}", what, exception.what());
   } catch (...) {

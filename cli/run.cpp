@@ -7,6 +7,7 @@
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <memory>
+#include <new>
 
 #include "agent/agent.h"
 #include "base/environment.h"
@@ -31,6 +32,17 @@ void allow_many_connections() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What was promised is on disk. An agent that goes on without what it could not allocate would answer with
+// less than the truth; the service manager starts it again, with all its memory free.
+[[noreturn]] void end_without_memory() {
+  static constexpr char kWords[] =
+      "error: out of memory; the agent ends, and goes on from its files when it is started again (as systemd "
+      "does); "
+      "give it more (MemoryMax=, ulimit -v)\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kWords, sizeof kWords - 1);
+  ::_exit(kFailed);
+}
+
 // Reads the configuration again at each SIGHUP.
 void reload_on(asio::signal_set& signal, agent::Agent& agent, const Options& options) {
   signal.async_wait([&signal, &agent, &options](const asio::error_code& error, int) {
@@ -44,6 +56,7 @@ void reload_on(asio::signal_set& signal, agent::Agent& agent, const Options& opt
 }
 
 int run_agent(const Options& options) {
+  std::set_new_handler(end_without_memory);
   auto config = agent::load_config(options.config);
   if (!config) {
     complain(config.error().message);

@@ -61,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     asio::co_spawn(io_, run(shared_from_this()),
                    [self = shared_from_this()](const std::exception_ptr& failure) {
                      if (failure && !self->result_)
-                       self->result_ = self->failed(ErrorKind::io, "out of memory");
+                       self->result_ = self->failed(ErrorKind::io, "an exception ended the exchange");
                      self->ended_.cancel();
                    });
     asio::error_code stopped;

@@ -2,14 +2,16 @@
 memory and open files."""
 
 import os
+import pty
 import random
 import resource
 import socket
 import struct
+import subprocess
 import time
 import unittest
 
-from lab import LabTestCase, frame, open_files, pss_kilobytes, wait_for
+from lab import LabTestCase, frame, open_files, program, pss_kilobytes, wait_for
 
 SEED = 20170401
 MEMORY_MAY_GROW_KILOBYTES = 40_000  # bounded by the limits on one packet and on connections, not by what is claimed
@@ -198,6 +200,63 @@ class Hostile(LabTestCase):
                 connection.close()
         wait_for("answers again", self._answers_once, 15)
         self.assertAnswering()
+
+    def test_text_from_outside_moves_no_terminal(self):
+        key = 'bakusoku.echo["a\x1b[2J\u202eb"]'
+        self.assertEqual(self.bakusoku.get(key).stdout, "a\x1b[2J\u202eb\n", "a program reads the very bytes")
+        ours, theirs = pty.openpty()
+        try:
+            subprocess.run([program("bakusoku"), "get", key], env={"BAKUSOKU_SOCKET": str(self.bakusoku.socket)},
+                           stdout=theirs, stderr=theirs, timeout=30, check=True)
+            shown = os.read(ours, 65536).decode()
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        self.assertEqual(shown.strip(), r"a\x1b[2J\u202eb")
+        done = self.bakusoku.get('bakusoku.none["\x1b[2J"]')
+        self.assertNotIn("\x1b", done.stderr)
+
+    def test_out_of_memory_ends_the_agent_with_a_line(self):
+        with open(f"/proc/{self.bakusoku.pid}/statm", encoding="ascii") as file:
+            used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.prlimit(self.bakusoku.pid, resource.RLIMIT_AS, (used, used))
+        held = []
+        try:
+            for _ in range(600):
+                if not self.bakusoku.alive():
+                    break
+                try:
+                    held.append(self.tcp(0.5))
+                    held[-1].sendall(b"bakusoku.echo[" + b"x" * 60_000)
+                except OSError:
+                    pass
+        finally:
+            for connection in held:
+                connection.close()
+        wait_for("the agent has ended", lambda: not self.bakusoku.alive(), 15)
+        self.assertIn("error: out of memory; the agent ends", self.bakusoku.log())
+
+    def test_askers_that_do_not_read_are_bounded(self):
+        aws = self.simaws("--instances", "10000", "--regions", "eu-central-1")
+        self.bakusoku = self.agent(aws.url)
+        wait_for("the list is read", lambda: self.bakusoku.ask("aws.discovery[ec2]", 30).startswith("["), 120)
+        size = len(self.bakusoku.ask("aws.discovery[ec2]", 30))
+        self.assertGreater(size, 1_000_000)
+        before = pss_kilobytes(self.bakusoku.pid)
+        held = []
+        try:
+            for _ in range(150):
+                connection = self.tcp(30)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.sendall(frame(b"aws.discovery[ec2]"))
+                held.append(connection)
+            self.assertEqual(self.bakusoku.ask("bakusoku.ping", 30), "1")
+            grown = pss_kilobytes(self.bakusoku.pid) - before
+            self.assertLess(grown, 64 * 1024 + 8 * size // 1024, f"{len(held)} answers of {size} bytes")
+            self.assertEqual(len(self.bakusoku.ask("aws.discovery[ec2]", 30)), size, "who reads is served")
+        finally:
+            for connection in held:
+                connection.close()
 
     def _cpu_seconds(self):
         with open(f"/proc/{self.bakusoku.pid}/stat", encoding="ascii") as file:
