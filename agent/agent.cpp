@@ -11,6 +11,7 @@
 #include <map>
 #include <new>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -46,14 +47,15 @@ Collect::Listed listed_by(Existence& existence) {
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::create(asio::io_context& io, Config config,
-                                             const Environment& environment, Clock clock) {
+                                             const Environment& environment, Clock clock,
+                                             SteadyClock steady) {
   if (auto good = check(config.inventory); !good) return fail(good.error());
-  auto targets = Targets::create(io, config, environment, clock);
+  auto targets = Targets::create(io, config, environment, clock, steady);
   if (!targets) return fail(targets.error());
   auto prices = Prices::load(config.budget.prices);
   if (!prices) return fail(prices.error());
-  return std::unique_ptr<Agent>(
-      new Agent(io, std::move(config), std::move(*targets), std::move(*prices), std::move(clock)));
+  return std::unique_ptr<Agent>(new Agent(io, std::move(config), std::move(*targets), std::move(*prices),
+                                          std::move(clock), std::move(steady)));
 }
 
 Result<void> Agent::open_reporting() {
@@ -75,7 +77,7 @@ Result<void> Agent::open_reporting() {
 }
 
 Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices,
-             Clock clock)
+             Clock clock, SteadyClock steady)
     : io_(io),
       config_(std::move(config)),
       clock_(clock),
@@ -83,7 +85,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       organization_(io, *targets_, config_.organization),
       accounts_seen_(targets_->revision()),
       beat_(io),
-      inventories_(io, config_.inventory, clock),
+      inventories_(io, config_.inventory, clock, std::move(steady)),
       demand_(*targets_),
       existence_(io, config_.metrics.list, clock),
       collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
@@ -189,11 +191,30 @@ void Agent::look_again() {
 void Agent::forget_unasked() {
   items_.keep_board();  // what was read from the board is not unasked
   if (reporting_) reporting_->tick();
-  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) {
-    board_.withdraw(series);
-    collect_.forget(series);
-    bill_.forget(series);
-  });
+  demand_.forget_unasked(unix_seconds(clock_()), [this](Series& series) { part_from(series); });
+  collect_.forget_idle();
+  inventories_.forget_idle([this](const Inventory& inventory) { board_.withdraw(inventory); });
+  std::set<const Target*> used;
+  const auto use = [&used](const Target& target) { used.insert(&target); };
+  for (const auto& group : demand_.groups()) use(*group->target);
+  collect_.each_target(use);
+  existence_.each_target(use);
+  inventories_.each_target(use);
+  targets_->forget(used);
+  board_.shrink();
+}
+
+void Agent::forget_crowd() {
+  if (!demand_.may_be_crowded()) return;
+  items_.keep_board();
+  if (reporting_) reporting_->tick();
+  demand_.forget_crowd([this](Series& series) { part_from(series); });
+}
+
+void Agent::part_from(Series& series) {
+  board_.withdraw(series);
+  collect_.forget(series);
+  bill_.forget(series);
 }
 
 void Agent::open_weblogs() {
@@ -309,6 +330,7 @@ asio::awaitable<void> Agent::tick_loop() {
       if (reporting_) reporting_->tick();
       status_.tick();
       bill_.tick();
+      forget_crowd();
       if (ticks % kTicksBetweenForgetting == 0) {
         forget_unasked();
         keep_delays();

@@ -53,7 +53,8 @@ class Agent {
   /// Reads the AWS tools' configuration; sends nothing yet. `io` outlives the agent. Errors: invalid, denied.
   [[nodiscard]] static Result<std::unique_ptr<Agent>> create(asio::io_context& io, Config config,
                                                              const Environment& environment,
-                                                             Clock clock = system_clock());
+                                                             Clock clock = system_clock(),
+                                                             SteadyClock steady = steady_time());
 
   /// Opens the entrances. Errors: invalid, denied, io.
   [[nodiscard]] Result<void> open_entrances();
@@ -76,8 +77,10 @@ class Agent {
   /// Errors: invalid, denied, io.
   [[nodiscard]] Result<void> reload(Config next);
 
-  /// Forgets the metrics nobody asked for; start() does it once a minute.
+  /// Forgets what nobody asked for; start() does it once a minute.
   void forget_unasked();
+  /// Forgets metrics before their time when there are too many without a value; start() looks once a second.
+  void forget_crowd();
   /// Writes what was learnt of publication delays, if it has changed; start() does it once a minute.
   void keep_delays();
 
@@ -95,9 +98,11 @@ class Agent {
   [[nodiscard]] std::vector<const Heart*> hearts() const { return {&tick_heart_, &weblog_heart_}; }
 
  private:
-  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock);
+  Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targets, Prices prices, Clock clock,
+        SteadyClock steady);
   void use_accounts(Targets::Plan plan);
   void look_again();
+  void part_from(Series& series);
   [[nodiscard]] asio::awaitable<void> region_loop();
   [[nodiscard]] asio::awaitable<void> tick_loop();
   [[nodiscard]] asio::awaitable<void> wait_for_tick();

@@ -28,6 +28,10 @@ constexpr uint32_t kPostedBits = (1u << 23) - 1;  // of Series::posted
 // Linear probing is still quick when seven slots of eight are taken.
 constexpr size_t room(uint32_t slots) { return size_t{slots} / 8 * 7; }
 
+uint32_t wanted_slots(size_t live) {
+  return std::bit_ceil(static_cast<uint32_t>(std::max<size_t>(live * 3 / 2, kFewestSlots)));
+}
+
 uint64_t random_seed() {
   uint64_t seed = 0;
   if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = ask::beat_clock_ms();
@@ -82,7 +86,7 @@ bool Board::make_table(uint32_t slots, uint64_t seed) {
   }
   table_ = Table{{board.fd, marks.fd},        board.at, marks.at, slots, std::vector<Owner>(slots),
                  std::vector<uint32_t>(slots)};
-  used_ = live_ = 0;
+  used_ = live_ = of_inventories_ = 0;
   ask::BoardHeader& head = header();
   head.version = ask::kBoardVersion;
   head.slots = slots;
@@ -176,6 +180,8 @@ void Board::expire(uint32_t at) {
 void Board::set_owner(uint32_t at, Owner owner) {
   if (Series* before = table_.owners[at].metric().series) before->posted = 0;
   if (table_.owners[at].none() != owner.none()) live_ += owner.none() ? size_t{0} - 1 : 1;
+  if (table_.owners[at].inventory() != nullptr) --of_inventories_;
+  if (owner.inventory() != nullptr) ++of_inventories_;
   table_.owners[at] = owner;
   if (Series* series = owner.metric().series) series->posted = (at + 1) & kPostedBits;
 }
@@ -183,8 +189,9 @@ void Board::set_owner(uint32_t at, Owner owner) {
 void Board::post(std::string_view key, std::string_view text, const Lease& lease) {
   if (table_.board == nullptr || text.size() > ask::kMaxPostedBytes || lease.span.until <= lease.span.from)
     return;
+  if (lease.inventory != nullptr && of_inventories_ >= kMostOfInventories) return;
   if (used_ >= room(table_.slots)) {
-    const auto wanted = std::bit_ceil(static_cast<uint32_t>(std::max<size_t>(live_ * 3 / 2, kFewestSlots)));
+    const auto wanted = wanted_slots(live_);
     if (wanted > kMostSlots || !rebuild(wanted)) return;
   }
   ask::BoardEntry content;
@@ -229,6 +236,12 @@ void Board::withdraw(const Inventory& inventory) {
   for (uint32_t at = 0; at < table_.slots; ++at) {
     if (table_.owners[at].inventory() == &inventory) expire(at);
   }
+}
+
+void Board::shrink() {
+  if (table_.board == nullptr) return;
+  const uint32_t wanted = wanted_slots(live_);
+  if (table_.slots / 4 >= wanted) (void)rebuild(wanted);
 }
 
 void Board::beat() {

@@ -40,6 +40,11 @@ class Board {
   [[nodiscard]] Wanted posted(const Series& series) const;
   void withdraw(Series& series);
   void withdraw(const Inventory& inventory);
+  /// Gives back the room that is no longer needed; once a minute.
+  void shrink();
+  [[nodiscard]] uint32_t slots() const { return table_.slots; }
+  /// Answers from inventories that are posted at once: anybody may find any number of spellings for one.
+  static constexpr size_t kMostOfInventories = size_t{1} << 18;
 
   /// Once a second: readers do not trust a board whose beat is old.
   void beat();
@@ -115,6 +120,7 @@ class Board {
   Table table_{};
   size_t used_ = 0;              // slots with a hash
   size_t live_ = 0;              // of them with an owner
+  size_t of_inventories_ = 0;    // of them those of inventories
   uint64_t answers_before_ = 0;  // given by boards that are closed
 };
 

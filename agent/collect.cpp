@@ -32,6 +32,8 @@ constexpr std::chrono::seconds kCallHold{10};
 constexpr std::chrono::seconds kSeriesHold{30};
 // ... and when CloudWatch finds its query invalid, which only a change of the item key mends.
 constexpr std::chrono::seconds kRefusedHold{300};
+// A new series that waits for the month's budget is looked at again after this long.
+constexpr std::chrono::seconds kBudgetHold{300};
 // What CloudWatch could not read is asked for again, alone, after 1, 2 and 4 seconds.
 constexpr int kMostTries = 3;
 // Calls to find out which queries of one batch CloudWatch finds invalid; finding one in 500 takes 19.
@@ -63,6 +65,7 @@ bool is_refused(const Series& series) { return series.failure() && is_refusal(*s
 std::chrono::seconds hold_of(const Series& series) {
   const Error& failure = *series.failure();
   if (is_refusal(failure)) return kRefusedHold;
+  if (failure.code == kWaitsForBudget) return kBudgetHold;
   return failure.code == kInternalError || failure.code == kForbidden ? kSeriesHold : kCallHold;
 }
 
@@ -296,6 +299,7 @@ void Collect::gather(Series& series) {
   } else if (first) {
     try {
       spawn(io_, "gathering metrics", flush_later(lane));
+      ++lane.timers;
     } catch (const std::bad_alloc&) {
       flush(lane);
     }
@@ -306,6 +310,7 @@ asio::awaitable<void> Collect::flush_later(Lane& lane) {
   asio::steady_timer timer(io_, config_.gather);
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  --lane.timers;
   flush(lane);
 }
 
@@ -381,6 +386,7 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
   std::vector<Due> refused;
   std::vector<Due> behind;
   std::vector<Due> absent;
+  std::vector<std::pair<Series*, std::shared_ptr<const Error>>> waiting;
   std::vector<Series*> unknown;
   OutOfReach out_of_reach;
   for (Series* series : wanted) {
@@ -409,6 +415,12 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
       }
       if (is == Exists::unknown && !is_learnt && listed.learn) {
         unknown.push_back(series);
+        continue;
+      }
+    }
+    if (series->readings == 0 && may_begin) {
+      if (auto waits = may_begin(*series)) {
+        waiting.emplace_back(series, std::move(waits));
         continue;
       }
     }
@@ -459,6 +471,10 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
   for (const Due& due : absent) {
     settle_absent(due);
     hand_over(*due.series, nullptr);
+  }
+  for (auto& [series, reason] : waiting) {
+    settle_waiting(*series, std::move(reason));
+    hand_over(*series, nullptr);
   }
   lane.behind.splice(lane.behind.end(), missed);
   while (!queued.empty()) {
@@ -567,6 +583,7 @@ asio::awaitable<void> Collect::start_workers_at(Lane& lane, Steady time) {
   asio::steady_timer timer(io_, time);
   asio::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  --lane.timers;
   start_workers(lane);
 }
 
@@ -781,6 +798,7 @@ void Collect::read_again(Lane& lane, const Queued& taken, std::vector<Due> due) 
   for (const Due& one : entry.batch.due) one.series->reading = entry.reading;
   insert(lane, std::move(entry));
   spawn(io_, "reading metrics again", start_workers_at(lane, steady_clock::now() + wait));
+  ++lane.timers;
 }
 
 void Collect::settle_absent(const Due& due) {
@@ -792,6 +810,13 @@ void Collect::settle_absent(const Due& due) {
   series.set_failure(nullptr);
   read_.push_back(&series);
   if (series.fed != 0) readings_.push_back(Reading{&series, due.window, {}, nullptr, due.cut, true});
+}
+
+void Collect::settle_waiting(Series& series, std::shared_ptr<const Error> why) {
+  series.last_read = static_cast<Seconds32>(now());
+  series.answered = 0;
+  note_failure(series, std::move(why));
+  read_.push_back(&series);
 }
 
 void Collect::note_failure(Series& series, std::shared_ptr<const Error> failure) {
@@ -875,6 +900,25 @@ void Collect::forget(const Series& series) {
   if (series.sampled == 0) return;
   samples_.erase(&series);
   --delay_of(*series.group).sampled;
+}
+
+void Collect::forget_idle() {
+  std::set<const Target*> targets;
+  std::set<const Delay*> delays;
+  for (const auto& group : demand_.groups()) {
+    targets.insert(group->target);
+    delays.insert(group->delay);
+  }
+  std::erase_if(lanes_, [&](const auto& entry) {
+    const Lane& lane = entry.second;
+    return !targets.contains(entry.first) && lane.gathering.empty() && lane.queue.empty() &&
+           lane.behind.empty() && lane.workers == 0 && lane.timers == 0;
+  });
+  delays_.forget_unused(delays);
+}
+
+void Collect::each_target(const std::function<void(const Target&)>& use) const {
+  for (const auto& [target, lane] : lanes_) use(*target);
 }
 
 void Collect::want(Series& series, bool anyway) {

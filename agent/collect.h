@@ -69,6 +69,9 @@ class Collect {
     std::function<void(const Series&)> wants;  // it is read regularly
   };
   Listed listed;
+  /// Whether a series that was never read may be read within the budget; unset: all may. Null: it may; else
+  /// why it waits, with the code kWaitsForBudget, which is its failure until it is looked at again.
+  std::function<std::shared_ptr<const Error>(const Series&)> may_begin;
 
   /// True when what is known of the series is the newest there can be; its point or failure may be answered
   /// at once.
@@ -106,6 +109,10 @@ class Collect {
   void read_on(Series& series) { want(series, true); }
   /// The series is about to be forgotten.
   void forget(const Series& series);
+  /// Forgets what is kept of targets and namespaces of which there is no series any more.
+  void forget_idle();
+  /// Calls use(target) for each that something is kept of.
+  void each_target(const std::function<void(const Target&)>& use) const;
 
   /// The series that were read since the last call; to be used at once, before series are forgotten.
   [[nodiscard]] std::vector<Series*> take_read() { return std::exchange(read_, {}); }
@@ -179,6 +186,7 @@ class Collect {
     std::list<Queued> queue;
     std::list<Queued> behind;  // what was missed: one call at a time, when nothing else is queued
     int workers = 0;
+    int timers = 0;            // coroutines that come back to it
     bool catching_up = false;  // one of them is at what was missed
     Steady catch_up_after{};
     std::shared_ptr<const Error> failure;  // of the newest call, and until when it answers for all
@@ -222,6 +230,7 @@ class Collect {
   void read_again(Lane& lane, const Queued& taken, std::vector<Due> due);
   void tell_lag(const Batch& batch) const;
   void settle_absent(const Due& due);
+  void settle_waiting(Series& series, std::shared_ptr<const Error> why);
   void settle_failure(Lane& lane, const std::vector<Due>& due, const Error& error, bool own);
   void settle_missed(const std::vector<Due>& due, const Error& error);
   void settle_refusal(const std::vector<Due>& due, const Error& error);

@@ -202,6 +202,12 @@ std::vector<Delays::Known> Delays::all() const {
   return known;
 }
 
+void Delays::forget_unused(const std::set<const Delay*>& used) {
+  std::erase_if(delays_, [&](const auto& entry) {
+    return !used.contains(&entry.second) && entry.second.looked_day_ == 0;
+  });
+}
+
 std::string Delays::text(int64_t now) const {
   using Entry = std::map<std::pair<std::string, PeriodClass>, Delay>::const_pointer;
   std::vector<Entry> kept;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -117,6 +118,9 @@ class Delays {
   /// Goes on with what text() said. The number of lines that are not understood, which are left out.
   [[nodiscard]] size_t learn(std::string_view text, int64_t now);
   static constexpr size_t kMostKept = 2000;
+  /// Forgets those that are not in `used` and have learnt nothing.
+  void forget_unused(const std::set<const Delay*>& used);
+  [[nodiscard]] size_t size() const { return delays_.size(); }
 
  private:
   [[nodiscard]] std::optional<int64_t> configured(std::string_view name_space) const;

@@ -14,7 +14,7 @@
 namespace bakusoku::agent {
 namespace {
 
-constexpr size_t kMaxKeys = 1'000'000;
+constexpr size_t kSpareKeys = 1000;
 constexpr int64_t kLongestGap = 7 * 86400;  // a clock that was corrected by years is not an interval
 constexpr int64_t kForgetIntervals = 3;
 constexpr int64_t kForgetAtLeast = 3600;  // seconds
@@ -130,7 +130,8 @@ void Series::set_failure(std::shared_ptr<const Error> failure) {
   }
 }
 
-Demand::Demand(Targets& targets) : targets_(targets) {
+Demand::Demand(Targets& targets, DemandLimits limits)
+    : targets_(targets), limits_(limits), look_at_(limits.unproven) {
   if (::getrandom(&seed_, sizeof seed_, 0) != sizeof seed_) seed_ = reinterpret_cast<uintptr_t>(this);
 }
 
@@ -189,12 +190,11 @@ const Series* Demand::find(const MetricKey& meaning) const {
 }
 
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
-  if (keys_.size() >= kMaxKeys) {
-    return fail(ErrorKind::invalid, "{} metric keys are in use; spread them over several agents",
-                keys_.size());
-  }
   auto meant = add(meaning);
-  if (meant) keys_.insert_or_assign(hash_of(key), *meant);
+  if (!meant) return meant;
+  // One metric has any number of spellings, and somebody may try them all.
+  if (keys_.size() >= 2 * series_.size() + kSpareKeys) keys_ = {};
+  keys_.insert_or_assign(hash_of(key), *meant);
   return meant;
 }
 
@@ -202,9 +202,6 @@ Result<Wanted> Demand::add(const MetricKey& meaning) {
   const LinkedAccount of = account_of(meaning.account);
   auto target = targets_.find(meaning.region, of.account);
   if (!target) return fail(target.error());
-  if (series_.size() >= kMaxKeys) {
-    return fail(ErrorKind::invalid, "{} metrics are in use; spread them over several agents", series_.size());
-  }
   auto wanted = std::make_unique<Series>();
   wanted->name = intern(meaning, of.linked);
   wanted->group = &group_of(**target, wanted->name->namespace_, meaning.period_seconds);
@@ -213,6 +210,8 @@ Result<Wanted> Demand::add(const MetricKey& meaning) {
   Series* series = nullptr;
   if (known != series_.end()) {
     series = *known;
+  } else if (series_.size() >= limits_.series) {
+    return fail(ErrorKind::invalid, "{} metrics are in use; spread them over several agents", series_.size());
   } else {
     series = wanted.release();
     series->place = place_of(meaning);
@@ -250,14 +249,13 @@ void Demand::set_priorities(PriorityOf priority_of) {
 }
 
 Group& Demand::group_of(const Target& target, const std::string* name_space, int32_t period) {
-  const auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) {
-    return group->target == &target && group->namespace_ == name_space && group->period == period;
-  });
-  if (found != groups_.end()) return **found;
+  const auto [found, fresh] = group_at_.try_emplace(Place{&target, name_space, period}, nullptr);
+  if (!fresh) return *found->second;
   groups_.push_back(std::make_unique<Group>());
   groups_.back()->target = &target;
   groups_.back()->namespace_ = name_space;
   groups_.back()->period = period;
+  found->second = groups_.back().get();
   return *groups_.back();
 }
 
@@ -286,26 +284,83 @@ void Demand::note_asked(Series& series, int64_t now) {
   series.last_asked = static_cast<Seconds32>(now);
 }
 
+namespace {
+
+// Nobody waits for it or feeds on it.
+bool is_loose(const Series& series) { return !series.reading && series.held == 0 && series.fed == 0; }
+
+}  // namespace
+
 void Demand::forget_unasked(int64_t now, const std::function<void(Series&)>& farewell) {
-  const auto forgotten = [now](const Series* series) {
-    const int64_t interval = std::max(static_cast<int64_t>(series->ask_gap), int64_t{series->group->period});
-    return !series->reading && series->held == 0 && series->fed == 0 &&
-           now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
-  };
-  bool any = false;
-  for (const auto& group : groups_) {
-    any = std::erase_if(group->members, forgotten) > 0 || any;
-  }
-  if (!any) return;
-  std::erase_if(keys_, [&](const auto& entry) { return forgotten(entry.second.series); });
   std::vector<Series*> gone;
-  std::copy_if(series_.begin(), series_.end(), std::back_inserter(gone), forgotten);
+  std::copy_if(series_.begin(), series_.end(), std::back_inserter(gone), [now](Series* series) {
+    // Asked by a clock that was ahead: from now on it is as old as others.
+    if (series->last_asked > now) series->last_asked = static_cast<Seconds32>(now);
+    const int64_t interval = std::max(static_cast<int64_t>(series->ask_gap), int64_t{series->group->period});
+    return is_loose(*series) &&
+           now - series->last_asked > std::max(kForgetAtLeast, kForgetIntervals * interval);
+  });
+  forget(std::move(gone), farewell);
+}
+
+void Demand::forget_crowd(const std::function<void(Series&)>& farewell) {
+  std::vector<Series*> unproven;
+  std::copy_if(series_.begin(), series_.end(), std::back_inserter(unproven),
+               [](const Series* series) { return is_loose(*series) && series->point_clock == 0; });
+  // An eighth goes at a time, so that all are not looked through for each that comes.
+  const size_t step = std::max<size_t>(limits_.unproven / 8, 1);
+  if (unproven.size() > limits_.unproven) {
+    const auto kept =
+        unproven.begin() + static_cast<ptrdiff_t>(limits_.unproven - std::min(step, limits_.unproven));
+    std::nth_element(unproven.begin(), kept, unproven.end(),
+                     [](const Series* a, const Series* b) { return a->last_asked > b->last_asked; });
+    unproven.erase(unproven.begin(), kept);
+    forget(std::move(unproven), farewell);
+    look_at_ = series_.size() + step;
+  } else {
+    look_at_ = series_.size() + std::max(step, limits_.unproven - unproven.size());
+  }
+}
+
+void Demand::forget(std::vector<Series*> gone, const std::function<void(Series&)>& farewell) {
+  look_at_ = std::min(look_at_, series_.size() - gone.size() + limits_.unproven);
+  if (gone.empty()) return;
+  std::sort(gone.begin(), gone.end());
+  const auto goes = [&](const Series* series) {
+    return std::binary_search(gone.begin(), gone.end(), series);
+  };
+  for (const auto& group : groups_) {
+    if (std::erase_if(group->members, goes) > 0 && group->members.size() < group->members.capacity() / 4)
+      group->members.shrink_to_fit();
+  }
+  std::erase_if(keys_, [&](const auto& entry) { return goes(entry.second.series); });
   for (Series* series : gone) {
     farewell(*series);
     series_.erase(series);
     delete series;
   }
+  sweep();
+}
+
+// What only series had that are gone.
+void Demand::sweep() {
   std::erase_if(dimensions_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(group_at_, [](const auto& entry) { return entry.second->members.empty(); });
+  std::erase_if(groups_, [](const auto& group) { return group->members.empty(); });
+  std::unordered_set<const MetricName*> names;
+  std::unordered_set<const void*> used;
+  for (const Series* series : series_) names.insert(series->name);
+  std::erase_if(names_, [&](const MetricName& name) { return !names.contains(&name); });
+  for (const MetricName& name : names_) {
+    used.insert({name.namespace_, name.metric, name.statistic, name.account_id});
+    used.insert(name.inputs);
+  }
+  std::erase_if(texts_, [&](const std::string& text) { return !used.contains(&text); });
+  std::erase_if(inputs_, [&](const auto& entry) { return !used.contains(&entry.second); });
+  // The tables' own room, after many have gone.
+  if (series_.bucket_count() > 8 * (series_.size() + kSpareKeys)) series_.rehash(0);
+  if (keys_.bucket_count() > 8 * (keys_.size() + kSpareKeys)) keys_.rehash(0);
+  if (dimensions_.bucket_count() > 8 * (dimensions_.size() + kSpareKeys)) dimensions_.rehash(0);
 }
 
 }  // namespace bakusoku::agent

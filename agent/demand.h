@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -118,9 +119,16 @@ struct Wanted {
   bool missing_is_zero = false;
 };
 
+/// What anybody may ask for is bounded. Of the series without a datapoint, which anybody can invent, those
+/// asked for longest ago go first; they are there again when somebody asks.
+struct DemandLimits {
+  size_t series = 1'000'000;
+  size_t unproven = 100'000;  // of them, those without a datapoint that no item of Zabbix's feeds on
+};
+
 class Demand {
  public:
-  explicit Demand(Targets& targets);
+  explicit Demand(Targets& targets, DemandLimits limits = {});
   ~Demand();
   Demand(const Demand&) = delete;
   Demand& operator=(const Demand&) = delete;
@@ -144,6 +152,10 @@ class Demand {
   /// Forgets what nobody asked for during some of its own intervals, an hour at least; `farewell` is called
   /// with each series before it goes.
   void forget_unasked(int64_t now, const std::function<void(Series&)>& farewell);
+  /// So many series are new that forget_crowd() should look.
+  [[nodiscard]] bool may_be_crowded() const { return series_.size() >= look_at_; }
+  /// Forgets what is beyond the limit of those without a datapoint, as forget_unasked() does.
+  void forget_crowd(const std::function<void(Series&)>& farewell);
 
   /// What keys stand for is looked up anew: accounts or default regions have changed. Series stay.
   void forget_keys() { keys_.clear(); }
@@ -151,6 +163,8 @@ class Demand {
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] size_t keys() const { return keys_.size(); }
   [[nodiscard]] size_t series() const { return series_.size(); }
+  /// Namespaces, metrics, statistics and expressions that are kept.
+  [[nodiscard]] size_t texts() const { return texts_.size() + names_.size() + inputs_.size(); }
 
  private:
   struct Same {
@@ -172,21 +186,28 @@ class Demand {
   };
   [[nodiscard]] KeyHash hash_of(std::string_view key) const;
 
+  void forget(std::vector<Series*> gone, const std::function<void(Series&)>& farewell);
+  void sweep();
   Group& group_of(const Target& target, const std::string* name_space, int32_t period);
   // The configured account, and the one linked to it.
   [[nodiscard]] LinkedAccount account_of(std::string_view text) const;
   const MetricName* intern(const MetricKey& meaning, std::string_view linked);
   std::shared_ptr<const Dimensions> intern(const Dimensions& dimensions);
 
+  using Place = std::tuple<const Target*, const std::string*, int32_t>;
+
   Targets& targets_;
+  DemandLimits limits_;
+  size_t look_at_;  // series, see may_be_crowded()
   PriorityOf priority_of_;
   std::unordered_set<std::string> texts_;  // namespaces, metrics, statistics
   std::set<MetricName> names_;
   std::map<std::string, std::vector<aws::cloudwatch::NamedQuery>> inputs_;  // of metric math, by their text
   std::unordered_map<std::string, std::weak_ptr<const Dimensions>> dimensions_;
   std::vector<std::unique_ptr<Group>> groups_;
-  std::unordered_set<Series*, Hash, Same> series_;  // owned
-  std::unordered_map<KeyHash, Wanted, FirstBits> keys_;
+  std::map<Place, Group*> group_at_;
+  std::unordered_set<Series*, Hash, Same> series_;       // owned
+  std::unordered_map<KeyHash, Wanted, FirstBits> keys_;  // a short cut: all of it can be found out anew
   uint64_t seed_;
 };
 

@@ -35,6 +35,10 @@ constexpr int64_t kTrusted = 2 * 3600;
 // What nobody wanted for so long is forgotten.
 constexpr int64_t kForgetSought = 3 * 3600;
 constexpr int64_t kForgetListing = 24 * 3600;
+constexpr int64_t kForgetEmptyListing = 3 * 3600;  // that has nothing
+// Listings at a time of one target.
+constexpr size_t kMostAtOnce = 32;
+constexpr int64_t kBetweenCrowds = 10;
 constexpr int64_t kFirstHold = 60;
 constexpr int64_t kLongestHold = 3600;
 
@@ -127,8 +131,8 @@ struct Existence::Filter {
   std::vector<uint64_t> hashes;
 };
 
-Existence::Existence(asio::io_context& io, std::chrono::seconds every, Clock clock)
-    : io_(io), every_(every), clock_(std::move(clock)) {}
+Existence::Existence(asio::io_context& io, std::chrono::seconds every, Clock clock, ExistenceLimits limits)
+    : io_(io), every_(every), clock_(std::move(clock)), limits_(limits) {}
 
 uint64_t Existence::hash_of(std::string_view metric, const Dimensions& dimensions) const {
   scratch_.assign(metric);
@@ -210,6 +214,10 @@ size_t Existence::metrics_absent() const {
   return metrics;
 }
 
+void Existence::each_target(const std::function<void(const Target&)>& use) const {
+  for (const auto& [key, listing] : listings_) use(*listing->target);
+}
+
 void Existence::want(const Series& series) {
   if (every_.count() == 0) return;
   const int64_t at = now();
@@ -228,6 +236,7 @@ asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*
   if (every_.count() == 0) co_return;
   const int64_t at = now();
   std::map<Listing*, std::vector<Sought>> concerned;  // with what is new to them
+  std::map<std::string_view, std::shared_ptr<const std::string>> names;
   for (const Series* one : series) {
     each_metric(
         *one, [&](std::string_view namespace_, const std::string& metric, const Dimensions& dimensions) {
@@ -242,7 +251,9 @@ asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*
           if (known != nullptr) return;
           Sought& sought = fresh.emplace_back();
           sought.hash = hash;
-          sought.metric = &metric;
+          auto& name = names[metric];
+          if (!name) name = std::make_shared<const std::string>(metric);
+          sought.metric = name;
           sought.dimensions =
               one->name->inputs == nullptr ? one->dimensions : std::make_shared<const Dimensions>(dimensions);
           sought.wanted = static_cast<Seconds32>(at);
@@ -270,11 +281,17 @@ asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*
 void Existence::tick() {
   if (every_.count() == 0) return;
   const int64_t at = now();
+  // Looking through all costs as much as there is, so not each time.
+  if (at / kBetweenCrowds != crowds_ / kBetweenCrowds) forget_crowd();
+  crowds_ = at;
   for (auto next = listings_.begin(); next != listings_.end();) {
     const auto current = next++;
     Listing& listing = *current->second;
     if (listing.working) continue;
-    if (at - listing.wanted_at > std::max(kForgetListing, every_.count())) {
+    listing.wanted_at = std::min(listing.wanted_at, at);
+    const int64_t kept =
+        listing.there.empty() ? kForgetEmptyListing : std::max(kForgetListing, every_.count());
+    if (at - listing.wanted_at > kept) {
       listings_.erase(current);
       continue;
     }
@@ -308,16 +325,72 @@ void Existence::tick() {
   }
 }
 
+// What is beyond the bounds: many listings, or much that is sought, come from somebody who invents names.
+void Existence::forget_crowd() {
+  std::vector<std::pair<int64_t, Key>> empty;
+  size_t sought = 0;
+  for (const auto& [key, listing] : listings_) {
+    sought += listing->sought.all().size();
+    if (listing->there.empty() && !listing->working) empty.emplace_back(listing->wanted_at, key);
+  }
+  if (empty.size() > limits_.empty) {
+    const auto end = empty.begin() + static_cast<ptrdiff_t>(empty.size() - limits_.empty + limits_.empty / 8);
+    std::nth_element(empty.begin(), end - 1, empty.end());
+    for (auto at = empty.begin(); at != end; ++at) listings_.erase(at->second);
+  }
+  if (sought <= limits_.sought) return;
+  std::vector<Seconds32> wanted;
+  for (const auto& [key, listing] : listings_) {
+    for (const Sought& one : listing->sought.all()) wanted.push_back(one.wanted);
+  }
+  if (wanted.size() <= limits_.sought) return;
+  const auto kept =
+      wanted.begin() + static_cast<ptrdiff_t>(std::min(limits_.sought / 8 * 7, wanted.size() - 1));
+  std::nth_element(wanted.begin(), kept, wanted.end(), std::greater<>());
+  for (auto& [key, listing] : listings_) {
+    if (!listing->working) listing->sought.erase_if([&](const Sought& one) { return one.wanted <= *kept; });
+  }
+}
+
 void Existence::start(Listing& listing) {
   if (listing.working) return;
   listing.working = true;
   listing.done = std::make_shared<Event>(io_);
+  Turns& turns = turns_[listing.target];
+  if (turns.running < kMostAtOnce) {
+    begin(listing);
+  } else {
+    turns.waiting.push_back(&listing);
+  }
+}
+
+void Existence::begin(Listing& listing) {
+  ++turns_[listing.target].running;
   try {
     spawn(io_, "listing metrics", work(listing));
   } catch (const std::bad_alloc&) {
-    listing.working = false;
-    listing.done->set();
+    end(listing);
   }
+}
+
+void Existence::end(Listing& listing) {
+  listing.working = false;
+  listing.done->set();
+  const auto at = turns_.find(listing.target);
+  Turns& turns = at->second;
+  --turns.running;
+  if (turns.waiting.empty()) {
+    if (turns.running == 0) turns_.erase(at);
+    return;
+  }
+  // One that has metrics, or whose metrics are read regularly, is nobody's invention.
+  const auto known = std::find_if(turns.waiting.begin(), turns.waiting.end(), [](const Listing* one) {
+    return !one->there.empty() || one->wanted_regularly;
+  });
+  const auto next = known == turns.waiting.end() ? turns.waiting.begin() : known;
+  Listing& begun = **next;
+  turns.waiting.erase(next);
+  begin(begun);
 }
 
 asio::awaitable<void> Existence::work(Listing& listing) {
@@ -348,8 +421,7 @@ asio::awaitable<void> Existence::work(Listing& listing) {
     listing.trouble.clear();
   }
   plan_next_look(listing);
-  listing.working = false;
-  listing.done->set();
+  end(listing);
 }
 
 std::vector<Existence::Filter> Existence::filters_of(const Listing& listing) {

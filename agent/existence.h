@@ -3,13 +3,15 @@
 // some times a day; what is not in it is looked for by itself, at a growing interval, by its dimensions or in
 // the list of the recently active, whichever takes fewer calls. One listing of a namespace of a target is
 // under way at a time. What is not known, because ListMetrics is denied, slow, or the list too long, counts
-// as unknown: it is read. Runs on the agent's thread.
+// as unknown: it is read. Anybody may ask for what nobody has: of that it keeps a bounded number, and
+// namespaces of which something is known go before those of which nothing is. Runs on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,10 +30,16 @@
 
 namespace bakusoku::agent {
 
+/// What anybody may ask for is bounded; beyond it, what was wanted longest ago is forgotten.
+struct ExistenceLimits {
+  size_t empty = 20'000;    // namespaces of which nothing is known
+  size_t sought = 400'000;  // metrics that are not there
+};
+
 class Existence {
  public:
   /// `every`: between two readings of a whole list; zero: nothing is ever listed, and nothing known.
-  Existence(asio::io_context& io, std::chrono::seconds every, Clock clock);
+  Existence(asio::io_context& io, std::chrono::seconds every, Clock clock, ExistenceLimits limits = {});
   Existence(const Existence&) = delete;
   Existence& operator=(const Existence&) = delete;
 
@@ -56,6 +64,9 @@ class Existence {
   [[nodiscard]] int64_t looks_again(const Series& series) const;
 
   /// What is remembered.
+  [[nodiscard]] size_t namespaces() const { return listings_.size(); }
+  /// Calls use(target) for each that something is remembered of.
+  void each_target(const std::function<void(const Target&)>& use) const;
   [[nodiscard]] size_t metrics_there() const;
   [[nodiscard]] size_t metrics_absent() const;
 
@@ -63,7 +74,7 @@ class Existence {
   // A metric that somebody wanted and the list does not have.
   struct Sought {
     uint64_t hash = 0;
-    const std::string* metric = nullptr;  // of the demand's texts, which are kept for good
+    std::shared_ptr<const std::string> metric;
     std::shared_ptr<const Dimensions> dimensions;
     Seconds32 looked = 0;  // when it was not found; 0: it was not looked for yet
     Seconds32 wanted = 0;
@@ -104,7 +115,7 @@ class Existence {
     bool wanted_regularly = false;
     int64_t next_look = 0;
 
-    bool working = false;
+    bool working = false;         // a listing is under way, or waits for its turn
     bool whole = false;           // the list is to be read
     std::shared_ptr<Event> done;  // set when nothing is asked any more
     int failures = 0;             // in a row
@@ -125,6 +136,9 @@ class Existence {
   [[nodiscard]] bool is_held(const Listing& listing) const;
 
   void start(Listing& listing);
+  void begin(Listing& listing);
+  void end(Listing& listing);
+  void forget_crowd();
   [[nodiscard]] asio::awaitable<void> work(Listing& listing);
   [[nodiscard]] asio::awaitable<Result<void>> list(Listing& listing, bool recently_active);
   [[nodiscard]] asio::awaitable<Result<void>> look_up(Listing& listing, std::vector<Filter> filters);
@@ -140,8 +154,16 @@ class Existence {
   asio::io_context& io_;
   std::chrono::seconds every_;
   Clock clock_;
+  ExistenceLimits limits_;
   std::map<Key, std::unique_ptr<Listing>> listings_;  // keys look into their listings
-  mutable std::string scratch_;                       // for hash_of()
+  // Listings that are under way to a target, and those that wait for one of them to end.
+  struct Turns {
+    size_t running = 0;
+    std::deque<Listing*> waiting{};
+  };
+  std::map<const Target*, Turns> turns_;
+  int64_t crowds_ = 0;           // when forget_crowd() was looked at
+  mutable std::string scratch_;  // for hash_of()
 };
 
 }  // namespace bakusoku::agent

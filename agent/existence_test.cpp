@@ -47,6 +47,10 @@ class CloudWatch {
     const std::lock_guard lock(mutex_);
     wait_ = time;
   }
+  void repeat_pages() {
+    const std::lock_guard lock(mutex_);
+    repeats_ = true;
+  }
 
   [[nodiscard]] std::string url() const { return server_.url(); }
   // The bodies of the calls of an action since the last look, in JSON.
@@ -93,6 +97,7 @@ class CloudWatch {
       if (!same_owner || !same_name || !same_dimension) continue;
       found.push_back(R"({"Namespace":"N",)" + metric.name + R"(,"Dimensions":[)" + metric.dimension + "]}");
     }
+    if (repeats_) return aws::reply(200, aws::cbor_of(R"({"Metrics":[],"NextToken":"5"})"));
     const size_t token = body.find(R"("NextToken":")");
     const size_t from = token == std::string::npos ? 0 : std::stoul(body.substr(token + 13));
     std::string reply = R"({"Metrics":[)";
@@ -115,6 +120,7 @@ class CloudWatch {
   std::vector<Metric> metrics_;
   std::string code_;
   milliseconds wait_{0};
+  bool repeats_ = false;
   std::map<std::string, size_t> looked_;
   aws::ScriptedServer server_;
 };
@@ -350,6 +356,160 @@ TEST_F(ExistenceTest, WhatNobodyWantsIsNotListedAgain) {
   aws_.take("ListMetrics");
   run(milliseconds(10));
   EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+TEST_F(ExistenceTest, AFilterThatFindsMoreThanTwentyPagesSaysNothing) {
+  for (int at = 0; at < 100; ++at) aws_.add("M" + std::to_string(at), "i-1");
+  start("list = \"6h\"\n[aws]\nquota_share = 1.0\n");
+  Series& there = series("M99", "i-1");
+  Series& gone = series("Gone", "i-1");
+  EXPECT_TRUE(learn({&there, &gone}));
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 20u) << "just so many pages";
+  EXPECT_EQ(existence().of(there), Exists::there);
+  EXPECT_EQ(existence().of(gone), Exists::absent);
+  // One page more: the filter is given up, and the whole list, which tells all, is read instead.
+  aws_.add("M100", "i-2");
+  for (int at = 0; at < 101; ++at) aws_.add("N" + std::to_string(at), "i-2");
+  Series& other = series("N100", "i-2");
+  Series& other_gone = series("Gone", "i-2");
+  EXPECT_TRUE(learn({&other, &other_gone}));
+  EXPECT_EQ(existence().of(other), Exists::there);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 20u + 41u);
+  EXPECT_TRUE(learn({&other_gone}));
+  EXPECT_EQ(existence().of(other_gone), Exists::absent);
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+// What it cannot tell is read, where the whole list was read already.
+TEST_F(ExistenceTest, WhatAFilterCannotTellAndNoListWillIsRead) {
+  aws_.add("Other", "i-0");
+  start("list = \"6h\"\n[aws]\nquota_share = 1.0\n");
+  std::vector<Series*> first;
+  for (int at = 0; at < 6; ++at) first.push_back(&series("Other", "i-" + std::to_string(at)));
+  EXPECT_TRUE(learn(first));  // six filters are more than a list
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
+  for (int at = 0; at < 101; ++at) aws_.add("M" + std::to_string(at), "i-7");
+  later_ += seconds(120);
+  Series& gone = series("Gone", "i-7");
+  EXPECT_TRUE(learn({&gone, &series("GoneToo", "i-7")}));  // two of them: looked for by their dimensions
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 20u);
+  EXPECT_EQ(existence().of(gone), Exists::there);
+}
+
+TEST_F(ExistenceTest, TheSamePageForEverIsAnError) {
+  aws_.repeat_pages();
+  start();
+  Series& one = series("M", "i-1");
+  EXPECT_TRUE(learn({&one}));
+  EXPECT_EQ(existence().of(one), Exists::unknown) << "so it is read";
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 2u) << "the first page, and what claims to be the second";
+}
+
+TEST_F(ExistenceTest, HoldsGrowAndAreReset) {
+  aws_.add("M", "i-1");
+  start();
+  Series& one = series("M", "i-1");
+  aws_.fail_with("InternalFailure");
+  for (const int hold : {60, 120, 240, 480, 960, 1920, 3600, 3600}) {
+    EXPECT_TRUE(learn({&one}));
+    EXPECT_EQ(aws_.take("ListMetrics").size(), 1u) << hold;
+    later_ += seconds(hold - 8);
+    EXPECT_TRUE(learn({&one}));
+    EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty()) << "before " << hold << " s have passed";
+    later_ += seconds(9);
+  }
+  aws_.fail_with("");
+  EXPECT_TRUE(learn({&one}));
+  EXPECT_EQ(existence().of(one), Exists::there);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
+  // The next failure is the first again.
+  later_ += seconds(120);
+  aws_.add("M", "i-2");
+  Series& next = series("M", "i-2");
+  aws_.fail_with("InternalFailure");
+  EXPECT_TRUE(learn({&next}));
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
+  aws_.fail_with("");
+  later_ += seconds(61);
+  EXPECT_TRUE(learn({&next}));
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
+  EXPECT_EQ(existence().of(next), Exists::there);
+}
+
+TEST_F(ExistenceTest, NamespacesThatNobodyHasGoBeforeThoseThatExist) {
+  aws_.add("M", "i-1");
+  start();
+  Existence small(io_, seconds(6 * 3600), [this] { return std::chrono::system_clock::now() + later_; },
+                  {8, 20});
+  const auto learn_in = [&](const std::vector<Series*>& series) {
+    bool ended = false;
+    asio::co_spawn(
+        io_,
+        small.learn(*series.front()->group->target, series, std::chrono::steady_clock::now() + seconds(60)),
+        [&](const std::exception_ptr&) { ended = true; });
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    while (!ended && std::chrono::steady_clock::now() < deadline) run(milliseconds(2));
+    EXPECT_TRUE(ended);
+  };
+  Series& real = series("M", "i-1");
+  learn_in({&real});
+  EXPECT_EQ(small.of(real), Exists::there);
+  std::vector<Series*> invented;
+  for (int number = 0; number < 24; ++number)
+    invented.push_back(&series_of(fmt::format("aws.metric[X{},Y,Z=z,Average,60]", number)));
+  aws_.clear();
+  learn_in(invented);
+  EXPECT_EQ(small.namespaces(), 25u);
+  EXPECT_EQ(small.metrics_absent(), 24u);
+  later_ += seconds(20);
+  small.tick();
+  EXPECT_LE(small.namespaces(), 9u);
+  EXPECT_LE(small.metrics_absent(), 20u);
+  EXPECT_EQ(small.of(real), Exists::there);
+  later_ += seconds(3 * 3600 + 60);
+  small.tick();
+  run(milliseconds(50));
+  EXPECT_EQ(small.namespaces(), 1u) << "what has nothing is not kept for a day";
+}
+
+TEST_F(ExistenceTest, MetricsThatNobodyHasAreBounded) {
+  start();
+  Existence small(io_, seconds(6 * 3600), [this] { return std::chrono::system_clock::now() + later_; },
+                  {8, 40});
+  for (int round = 0; round < 10; ++round) {
+    std::vector<Series*> invented;
+    for (int number = 0; number < 10; ++number)
+      invented.push_back(&series("Y" + std::to_string(round), "i-" + std::to_string(number)));
+    bool ended = false;
+    asio::co_spawn(io_,
+                   small.learn(*invented.front()->group->target, invented,
+                               std::chrono::steady_clock::now() + seconds(60)),
+                   [&](const std::exception_ptr&) { ended = true; });
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    while (!ended && std::chrono::steady_clock::now() < deadline) run(milliseconds(2));
+    EXPECT_TRUE(ended);
+    later_ += seconds(11);
+    small.tick();
+    EXPECT_LE(small.metrics_absent(), 40u);
+    EXPECT_EQ(small.of(*invented.front()), Exists::absent) << "the newest are known";
+  }
+}
+
+// 32 listings of a target at once; the others wait, and those of which something is known go first.
+TEST_F(ExistenceTest, InventedNamespacesDoNotHoldUpThoseThatExist) {
+  aws_.add("M", "i-1");
+  start("list = \"6h\"\n[aws]\nquota_share = 1.0\n");
+  EXPECT_TRUE(learn({&series("M", "i-1")}));
+  (void)aws_.take("ListMetrics");
+  aws_.wait(milliseconds(200));
+  std::vector<Series*> invented;
+  for (int number = 0; number < 100; ++number)
+    invented.push_back(&series_of(fmt::format("aws.metric[X{},Y,Z=z,Average,60]", number)));
+  for (Series* one : invented) agent_->collect().want(*one, true);
+  run(milliseconds(20));
+  later_ += seconds(120);
+  EXPECT_TRUE(learn({&series("M", "i-2")}, seconds(60)));
+  EXPECT_LT(aws_.take("ListMetrics").size(), 80u) << "the others are not listed yet";
 }
 
 TEST_F(ExistenceTest, DeniedIsUnknownAndNotAskedAgainForAnHour) {

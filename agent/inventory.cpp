@@ -26,6 +26,8 @@ constexpr int kStaleIntervals = 3;
 constexpr std::chrono::seconds kReadingTakes{30};
 // After a failed reading the next try waits: doubled each time, up to the interval.
 constexpr std::chrono::seconds kFirstRetry{5};
+// No question takes longer, so that nobody holds one that is forgotten.
+constexpr std::chrono::hours kForgetIdle{1};
 
 const std::array<Service, 2>& services() {
   static const std::array<Service, 2> kServices = {ec2_service(), alarm_service()};
@@ -104,8 +106,10 @@ const Resource* Snapshot::only_by_name(std::string_view name) const {
 
 const Snapshot::Sorted* Snapshot::sorted_by(const std::string& field) const {
   const auto known = sorted_.find(field);
-  if (known != sorted_.end()) return &known->second;
-  if (sorted_.size() == kMaxSorted) return nullptr;
+  if (known != sorted_.end()) {
+    known->second.used = ++questions_;
+    return &known->second.values;
+  }
   Sorted sorted;
   for (uint32_t at = 0; at < resources_.size(); ++at) {
     if (resources_[at].gone) continue;
@@ -113,15 +117,24 @@ const Snapshot::Sorted* Snapshot::sorted_by(const std::string& field) const {
   }
   std::sort(sorted.begin(), sorted.end());
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
-  return &sorted_.emplace(field, std::move(sorted)).first->second;
+  if (sorted.empty()) {
+    static const Sorted kNone;
+    return &kNone;
+  }
+  if (sorted_.size() == kMaxSorted) {
+    sorted_.erase(std::min_element(sorted_.begin(), sorted_.end(), [](const auto& a, const auto& b) {
+      return a.second.used < b.second.used;
+    }));
+  }
+  return &sorted_.emplace(field, SortedField{std::move(sorted), ++questions_}).first->second.values;
 }
 
 std::vector<const Resource*> Snapshot::matching(const Filter& filter) const {
   // Of the conditions the one that the fewest fit says which resources are looked at.
   std::optional<std::span<const Sorted::value_type>> fewest;
-  for (const Condition& condition : filter) {
+  for (size_t number = 0; number < std::min(filter.size(), kMaxSorted); ++number) {
+    const Condition& condition = filter[number];
     const Sorted* const sorted = sorted_by(condition.field);
-    if (sorted == nullptr) continue;
     const auto [first, last] =
         std::equal_range(sorted->begin(), sorted->end(), Sorted::value_type(condition.value, 0),
                          [](const auto& left, const auto& right) { return left.first < right.first; });
@@ -201,20 +214,22 @@ std::string service_names() {
 }
 
 Inventory::Inventory(asio::io_context& io, const Service& service, const Target& target,
-                     std::chrono::seconds interval, Clock clock, InventoryCounters& counters)
+                     std::chrono::seconds interval, Clock clock, InventoryCounters& counters,
+                     SteadyClock steady)
     : io_(io),
       service_(service),
       target_(target),
       interval_(interval),
       clock_(std::move(clock)),
+      steady_(std::move(steady)),
       counters_(counters) {}
 
 bool Inventory::young_enough() const {
-  return snapshot_ && (!failure_ || steady_clock::now() - read_ended_ < interval_ * kStaleIntervals);
+  return snapshot_ && (!failure_ || steady_() - read_ended_ < interval_ * kStaleIntervals);
 }
 
 Inventory::Snap Inventory::now() {
-  const auto asked = steady_clock::now();
+  const auto asked = steady_();
   const bool was_idle = asked - last_asked_ >= interval_ * kIdleIntervals;
   last_asked_ = asked;
   // After an idle spell the snapshot may be of any age: the asker waits for a new one.
@@ -224,7 +239,7 @@ Inventory::Snap Inventory::now() {
 
 Inventory::Snap Inventory::now_or_start() {
   Snap snapshot = now();
-  if (!snapshot && !reading_ && (!failure_ || steady_clock::now() >= failed_until_)) start_reading();
+  if (!snapshot && !reading_ && (!failure_ || steady_() >= failed_until_)) start_reading();
   return snapshot;
 }
 
@@ -245,14 +260,14 @@ void Inventory::forget() {
 
 asio::awaitable<Result<Inventory::Snap>> Inventory::get(Deadline deadline) {
   if (Snap snapshot = now()) co_return snapshot;
-  if (!reading_ && failure_ && steady_clock::now() < failed_until_) co_return fail(*failure_);
+  if (!reading_ && failure_ && steady_() < failed_until_) co_return fail(*failure_);
   co_return co_await read_and_wait(deadline);
 }
 
 asio::awaitable<Result<Inventory::Snap>> Inventory::newer_than(Snap seen, Deadline deadline) {
   if (snapshot_ != seen && young_enough()) co_return snapshot_;
   if (!reading_) {
-    const auto asked = steady_clock::now();
+    const auto asked = steady_();
     const bool allowed = !last_early_ || asked - *last_early_ >= interval_;
     if (!allowed) co_return seen;
     last_early_ = asked;
@@ -270,6 +285,10 @@ asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadl
                    service_.person, target_.description());
   }
   if (failure_ && !young_enough()) co_return fail(*failure_);
+  if (!snapshot_) {  // forgotten between the reading's end and now
+    co_return fail(ErrorKind::unavailable, "the account of the {} list of {} was changed meanwhile",
+                   service_.person, target_.description());
+  }
   co_return snapshot_;
 }
 
@@ -295,7 +314,7 @@ asio::awaitable<void> Inventory::run_reading() {
   } catch (const std::bad_alloc&) {
     read = fail(ErrorKind::io, "the agent is out of memory");
   }
-  const auto ended = steady_clock::now();
+  const auto ended = steady_();
   if (forgotten != forgotten_)
     read = fail(ErrorKind::unavailable, "the account was changed in the configuration meanwhile");
   if (read) {
@@ -324,7 +343,7 @@ asio::awaitable<void> Inventory::run_reading() {
 }
 
 Span Inventory::current_span() const {
-  const auto at = steady_clock::now();
+  const auto at = steady_();
   auto left = std::max(next_ - at, steady_clock::duration::zero()) + kReadingTakes;
   if (failure_) left = std::min(left, read_ended_ + interval_ * kStaleIntervals - at);
   const int64_t now = unix_seconds(clock_());
@@ -333,16 +352,21 @@ Span Inventory::current_span() const {
 }
 
 void Inventory::tick() {
-  const auto now = steady_clock::now();
+  const auto now = steady_();
   if (reading_ || now < next_ || now - last_asked_ >= interval_ * kIdleIntervals) return;
   start_reading();
+}
+
+bool Inventory::is_idle() const {
+  return !reading_ &&
+         steady_() - last_asked_ >= std::max<Steady::duration>(kForgetIdle, interval_ * kIdleIntervals);
 }
 
 Inventory& Inventories::of(const Service& service, const Target& target) {
   auto& inventory = inventories_[{&service, &target}];
   if (!inventory) {
-    inventory =
-        std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_, counters_);
+    inventory = std::make_unique<Inventory>(io_, service, target, interval_of(service, config_), clock_,
+                                            counters_, steady_);
   }
   return *inventory;
 }
@@ -364,6 +388,18 @@ void Inventories::tick() {
 void Inventories::configure(InventoryConfig config) {
   config_ = std::move(config);
   for (auto& [of, inventory] : inventories_) inventory->set_interval(interval_of(*of.first, config_));
+}
+
+void Inventories::forget_idle(const std::function<void(const Inventory&)>& farewell) {
+  std::erase_if(inventories_, [&](const auto& entry) {
+    if (!entry.second->is_idle()) return false;
+    farewell(*entry.second);
+    return true;
+  });
+}
+
+void Inventories::each_target(const std::function<void(const Target&)>& use) const {
+  for (const auto& [of, inventory] : inventories_) use(*of.second);
 }
 
 void Inventories::forget(const std::function<bool(const Target&)>& of) {

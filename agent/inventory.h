@@ -90,7 +90,8 @@ class Snapshot {
   /// How many requests it took, at least.
   [[nodiscard]] size_t pages() const { return pages_; }
 
-  /// How many fields it is sorted by at most; conditions of others are compared one by one.
+  /// How many fields it is sorted by at most: those that were asked for last. What no resource has takes no
+  /// room of others.
   static constexpr size_t kMaxSorted = 16;
 
  private:
@@ -106,7 +107,12 @@ class Snapshot {
   std::vector<Resource> resources_;
   std::unordered_map<std::string_view, uint32_t> ids_;
   std::unordered_multimap<std::string_view, uint32_t> names_;
-  mutable std::map<std::string, Sorted, std::less<>> sorted_;
+  struct SortedField {
+    Sorted values{};
+    uint64_t used = 0;  // when it was last looked through, in questions
+  };
+  mutable std::map<std::string, SortedField, std::less<>> sorted_;
+  mutable uint64_t questions_ = 0;
   WallTime read_at_{};
   size_t pages_ = 0;
 };
@@ -155,7 +161,7 @@ struct InventoryCounters {
 class Inventory {
  public:
   Inventory(asio::io_context& io, const Service& service, const Target& target, std::chrono::seconds interval,
-            Clock clock, InventoryCounters& counters);
+            Clock clock, InventoryCounters& counters, SteadyClock steady = steady_time());
 
   using Snap = std::shared_ptr<const Snapshot>;
 
@@ -175,7 +181,9 @@ class Inventory {
   /// reading is due, as that takes its time.
   [[nodiscard]] Span current_span() const;
   /// Somebody used such an answer: the inventory is still wanted.
-  void note_asked() { last_asked_ = std::chrono::steady_clock::now(); }
+  void note_asked() { last_asked_ = steady_(); }
+  /// Nobody has asked for an hour, nor for some intervals, and nothing is under way.
+  [[nodiscard]] bool is_idle() const;
   /// True once after each new snapshot.
   [[nodiscard]] bool take_renewed() { return std::exchange(renewed_, false); }
 
@@ -197,6 +205,7 @@ class Inventory {
   const Target& target_;
   std::chrono::seconds interval_;
   Clock clock_;
+  SteadyClock steady_;
   InventoryCounters& counters_;
 
   Snap snapshot_;
@@ -216,12 +225,17 @@ class Inventory {
 /// All inventories: one per service and target, made when first asked for.
 class Inventories {
  public:
-  Inventories(asio::io_context& io, InventoryConfig config, Clock clock)
-      : io_(io), config_(std::move(config)), clock_(std::move(clock)) {}
+  Inventories(asio::io_context& io, InventoryConfig config, Clock clock, SteadyClock steady = steady_time())
+      : io_(io), config_(std::move(config)), clock_(std::move(clock)), steady_(std::move(steady)) {}
 
   [[nodiscard]] Inventory& of(const Service& service, const Target& target);
   void tick();
   void configure(InventoryConfig config);
+  /// Forgets those that are idle; `farewell` is called with each before it goes.
+  void forget_idle(const std::function<void(const Inventory&)>& farewell);
+  /// Calls use(target) for each that there is an inventory of.
+  void each_target(const std::function<void(const Target&)>& use) const;
+  [[nodiscard]] size_t size() const { return inventories_.size(); }
   /// Forgets what was read in the targets for which `of` says so.
   void forget(const std::function<bool(const Target&)>& of);
   /// Those that have a new snapshot since the last call.
@@ -232,6 +246,7 @@ class Inventories {
   asio::io_context& io_;
   InventoryConfig config_;
   Clock clock_;
+  SteadyClock steady_;
   InventoryCounters counters_;
   std::map<std::pair<const Service*, const Target*>, std::unique_ptr<Inventory>> inventories_;
 };

@@ -1,9 +1,15 @@
 #include "agent/inventory.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <optional>
 
 #include "agent/items.h"
 #include "agent/services_ec2.h"
+#include "base/log.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -92,6 +98,242 @@ TEST(Value, IsWrittenAsZabbixTakesIt) {
   EXPECT_EQ(format_value(0.1), "0.1");
   EXPECT_EQ(format_value(1.0 / 3), "0.3333333333333333");
   EXPECT_EQ(format_value(1e-9), "1e-09");
+}
+
+TEST_F(SnapshotTest, NoConditionTakesTheRoomOfAnother) {
+  auto tagged = instance("i-1", "web-1");
+  for (int number = 0; number < 100; ++number) tagged.tags.push_back({"t" + std::to_string(number), "x"});
+  read({tagged, instance("i-2", "web-2")});
+  // More fields than it is sorted by, there or not, at once and one after the other.
+  Filter all;
+  for (int number = 0; number < 100; ++number) all.push_back({"tag.t" + std::to_string(number), "x"});
+  EXPECT_EQ(snapshot_.matching(all).size(), 1u);
+  for (int number = 0; number < 200; ++number) {
+    EXPECT_EQ(snapshot_.matching({{"tag.t" + std::to_string(number), "x"}}).size(), number < 100 ? 1u : 0u);
+    EXPECT_EQ(snapshot_.matching({{"type", "t3.micro"}, {"tag.none", "x"}}).size(), 0u);
+    EXPECT_EQ(snapshot_.matching({{"type", "t3.micro"}}).size(), 2u);
+  }
+}
+
+// A service whose readings the test answers.
+struct Answers {
+  int readings = 0;
+  std::optional<Error> failure{};
+  std::string id = "r-1";
+  asio::steady_timer* gate = nullptr;  // a reading waits for it
+};
+Answers answers;
+
+asio::awaitable<Result<std::shared_ptr<Snapshot>>> read_answers(const Target&) {
+  ++answers.readings;
+  const std::string id = answers.id;
+  const auto failure = answers.failure;
+  if (answers.gate != nullptr) {
+    asio::error_code ignored;
+    co_await answers.gate->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  if (failure) co_return fail(*failure);
+  auto snapshot = std::make_shared<Snapshot>();
+  Resource resource;
+  resource.id = snapshot->keep(id);
+  snapshot->add(resource);
+  co_return snapshot;
+}
+
+class InventoryTest : public testing::Test {
+ protected:
+  InventoryTest() {
+    EXPECT_TRUE(set_up_log("off", false));
+    answers = Answers();
+    account_.name = "a";
+    InventoryConfig config;
+    config.interval = seconds(100);
+    inventories_ = std::make_unique<Inventories>(io_, config, system_clock(), [this] { return at_; });
+  }
+  static const Service& service() {
+    static const Service kService{"thing", "thing", {}, &kTags, seconds(0), "", &read_answers};
+    return kService;
+  }
+  Inventory& inventory() { return inventories_->of(service(), target_); }
+  void run() {
+    io_.restart();
+    while (io_.poll() > 0) {
+    }
+  }
+  // As the agent does it each second.
+  void pass(int by) {
+    for (int second = 0; second < by; ++second) {
+      at_ += seconds(1);
+      inventories_->tick();
+      run();
+    }
+  }
+  // The ids, or the error's words.
+  std::string get() {
+    std::string found = "nothing";
+    const auto deadline = std::chrono::steady_clock::now() + seconds(60);
+    asio::co_spawn(io_, inventory().get(deadline),
+                   [&](const std::exception_ptr& failure, const Result<Inventory::Snap>& snapshot) {
+                     EXPECT_FALSE(failure);
+                     if (!snapshot) {
+                       found = snapshot.error().message;
+                     } else {
+                       EXPECT_NE(*snapshot, nullptr);
+                       found = (*snapshot)->resources().front().id;
+                     }
+                   });
+    run();
+    return found;
+  }
+
+  using seconds = std::chrono::seconds;
+  std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
+  asio::io_context io_;
+  Account account_;
+  Target target_{&account_, "eu-west-1"};
+  std::unique_ptr<Inventories> inventories_;
+};
+
+TEST_F(InventoryTest, IsReadOncePerIntervalWhileSomebodyAsks) {
+  EXPECT_EQ(get(), "r-1");
+  EXPECT_EQ(get(), "r-1");
+  EXPECT_EQ(answers.readings, 1);
+  answers.id = "r-2";
+  pass(99);
+  EXPECT_EQ(get(), "r-1");
+  pass(1);
+  EXPECT_EQ(answers.readings, 2);
+  EXPECT_EQ(get(), "r-2");
+  pass(99);
+  EXPECT_EQ(answers.readings, 2);
+  pass(1);
+  EXPECT_EQ(answers.readings, 3) << "counted from the last reading, not from the first";
+}
+
+TEST_F(InventoryTest, AStaleListEndsAfterThreeIntervals) {
+  EXPECT_EQ(get(), "r-1");
+  answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
+  for (int interval = 0; interval < 3; ++interval) {
+    EXPECT_EQ(get(), "r-1");
+    EXPECT_EQ(inventory().failure().has_value(), interval > 0);
+    pass(interval == 2 ? 99 : 100);
+  }
+  EXPECT_EQ(get(), "r-1") << "a second before";
+  pass(1);
+  EXPECT_THAT(get(), testing::HasSubstr("EC2 is away"));
+  answers.failure.reset();
+  answers.id = "r-2";
+  pass(100);
+  EXPECT_EQ(get(), "r-2") << "and begins again";
+}
+
+TEST_F(InventoryTest, AFailureIsTriedAgainAfterLongerAndLonger) {
+  answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
+  std::vector<int> tries;
+  int before = 0;
+  for (int second = 0; second <= 200; ++second) {
+    (void)get();
+    if (answers.readings != before) tries.push_back(second);
+    before = answers.readings;
+    pass(1);
+    if (answers.readings != before) tries.push_back(second + 1);
+    before = answers.readings;
+  }
+  EXPECT_THAT(tries, testing::ElementsAre(0, 5, 15, 35, 75, 155)) << "then once per interval";
+  answers.failure.reset();
+  pass(100);
+  EXPECT_EQ(get(), "r-1");
+  // The next failure begins anew.
+  answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
+  pass(54);  // the next is a hundred seconds after the one that succeeded
+  const int readings = answers.readings;
+  pass(4);
+  EXPECT_EQ(answers.readings, readings);
+  pass(1);
+  EXPECT_EQ(answers.readings, readings + 1);
+}
+
+TEST_F(InventoryTest, AReadingOfTheOldAccountIsDropped) {
+  asio::steady_timer gate(io_, std::chrono::steady_clock::time_point::max());
+  answers.gate = &gate;
+  std::string found;
+  const auto ask = [&](std::string& into) {
+    asio::co_spawn(io_, inventory().get(std::chrono::steady_clock::now() + seconds(60)),
+                   [&into](const std::exception_ptr& failure, const Result<Inventory::Snap>& snapshot) {
+                     EXPECT_FALSE(failure);
+                     into = snapshot ? std::string((*snapshot)->resources().front().id)
+                                     : snapshot.error().message;
+                   });
+    run();
+  };
+  ask(found);
+  inventories_->forget([](const Target&) { return true; });
+  answers.id = "new";
+  answers.gate = nullptr;
+  gate.cancel();
+  run();
+  EXPECT_THAT(found, testing::HasSubstr("the account was changed in the configuration meanwhile"));
+  EXPECT_EQ(get(), "new") << "at once, without a wait for a next try";
+  EXPECT_EQ(answers.readings, 2);
+}
+
+TEST_F(InventoryTest, WhatWasReadOfTheOldAccountIsForgotten) {
+  EXPECT_EQ(get(), "r-1");
+  inventories_->forget([](const Target& target) { return target.region == "us-east-1"; });
+  EXPECT_EQ(get(), "r-1");
+  EXPECT_EQ(answers.readings, 1);
+  answers.id = "new";
+  (void)inventories_->take_renewed();
+  inventories_->forget([](const Target&) { return true; });
+  EXPECT_EQ(inventories_->take_renewed().size(), 1u) << "what is posted of it is withdrawn";
+  EXPECT_EQ(inventory().now(), nullptr);
+  EXPECT_EQ(get(), "new");
+}
+
+// It was a null list, and the asker crashed.
+TEST_F(InventoryTest, WhoWaitsWhileTheAccountChangesHasAnError) {
+  std::string found;
+  asio::co_spawn(io_, inventory().get(std::chrono::steady_clock::now() + seconds(60)),
+                 [&](const std::exception_ptr& failure, const Result<Inventory::Snap>& snapshot) {
+                   EXPECT_FALSE(failure);
+                   found = !snapshot ? snapshot.error().message : *snapshot ? "a list" : "a null list";
+                 });
+  io_.restart();
+  while (!inventory().now()) ASSERT_EQ(io_.poll_one(), 1u);
+  ASSERT_EQ(found, "") << "the reading has ended, and the asker was not woken yet";
+  inventories_->forget([](const Target&) { return true; });
+  run();
+  EXPECT_THAT(found, testing::HasSubstr("was changed meanwhile"));
+}
+
+TEST_F(InventoryTest, ListsNobodyAsksForEnd) {
+  EXPECT_EQ(get(), "r-1");
+  pass(299);
+  EXPECT_EQ(answers.readings, 3);
+  pass(1000);
+  EXPECT_EQ(answers.readings, 3) << "nobody has asked for three intervals";
+  EXPECT_FALSE(inventory().is_idle());
+  answers.id = "r-2";
+  EXPECT_EQ(get(), "r-2") << "the old list is not given to who comes back";
+  EXPECT_EQ(answers.readings, 4);
+  at_ += std::chrono::minutes(59);
+  inventories_->forget_idle([](const Inventory&) { FAIL(); });
+  EXPECT_EQ(inventories_->size(), 1u);
+  at_ += std::chrono::minutes(1);
+  int gone = 0;
+  inventories_->forget_idle([&](const Inventory&) { ++gone; });
+  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(inventories_->size(), 0u);
+  EXPECT_EQ(get(), "r-2");
+}
+
+TEST_F(InventoryTest, WhatIsReadFromTheBoardIsAsked) {
+  EXPECT_EQ(get(), "r-1");
+  for (int time = 0; time < 10; ++time) {
+    pass(100);
+    inventory().note_asked();
+  }
+  EXPECT_EQ(answers.readings, 11);
 }
 
 }  // namespace

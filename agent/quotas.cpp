@@ -11,6 +11,7 @@ constexpr std::string_view kDatapoints = "datapoints";
 }  // namespace
 
 void Quotas::tick(const Targets& targets) {
+  size_t seen = 0;
   for (const auto& account : targets.accounts()) {
     if (!account->client) continue;
     for (aws::Pace& pace : account->client->paces()) {
@@ -18,8 +19,14 @@ void Quotas::tick(const Targets& targets) {
       Use& use = uses_[Key{account->name, std::move(pace.region), std::move(pace.what)}];
       use.limit = pace.limit;
       use.rate.sample(pace.taken);
+      use.looked = looks_;
+      ++seen;
     }
   }
+  // Regions that nobody asks for any more.
+  if (uses_.size() > seen)
+    std::erase_if(uses_, [this](const auto& use) { return use.second.looked != looks_; });
+  ++looks_;
 }
 
 std::vector<Quotas::Seen> Quotas::seen() const {

@@ -35,11 +35,13 @@ class Quotas {
   struct Use {
     double limit = 0;
     Rate rate{};
+    uint64_t looked = 0;
   };
   using Key = std::tuple<std::string, std::string, std::string>;  // account, region, what
   [[nodiscard]] double headroom(std::string_view what) const;
 
   std::map<Key, Use> uses_;
+  uint64_t looks_ = 0;
 };
 
 }  // namespace bakusoku::agent

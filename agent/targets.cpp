@@ -10,6 +10,7 @@
 #include "agent/spawn.h"
 #include "aws/ec2.h"
 #include "aws/endpoint.h"
+#include "aws/regions.h"
 
 namespace bakusoku::agent {
 namespace {
@@ -65,8 +66,9 @@ std::string Target::description() const {
 }
 
 Result<std::unique_ptr<Targets>> Targets::create(asio::io_context& io, const Config& config,
-                                                 const Environment& environment, Clock clock) {
-  std::unique_ptr<Targets> targets(new Targets(io, environment, std::move(clock)));
+                                                 const Environment& environment, Clock clock,
+                                                 SteadyClock steady) {
+  std::unique_ptr<Targets> targets(new Targets(io, environment, std::move(clock), std::move(steady)));
   auto plan = targets->plan(config);
   if (!plan) return fail(plan.error());
   targets->apply(std::move(*plan));
@@ -340,16 +342,56 @@ Result<Target*> Targets::target(Account& account, std::string_view region) {
   key += account.name;
   if (account.member) key += '\0';  // one of the file may bear the same name
   const auto known = targets_.find(key);
-  if (known != targets_.end()) return known->second.get();
-  if (!is_region_name(wanted))
-    return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", wanted);
-  if (targets_.size() >= kMaxTargets) {
+  if (known != targets_.end()) {
+    known->second->asked = steady_();
+    return known->second.get();
+  }
+  const bool configured = is_configured(account, wanted);
+  const bool unknown = !configured && !aws::is_known_region(wanted);
+  if (!is_region_name(wanted) || (unknown && !aws::looks_like_region(wanted))) {
+    return fail(ErrorKind::invalid, "'{}' is not an AWS region; write it as eu-west-1", wanted.substr(0, 64));
+  }
+  if (unknown && unknown_regions_ >= kMostUnknownRegions) {
+    return fail(
+        ErrorKind::invalid,
+        "'{}' is no region that this version knows, and items ask for {} such regions already. If it is "
+        "a new one of AWS's, name it in regions of [aws] or [[account]]",
+        wanted, unknown_regions_);
+  }
+  if (!configured && targets_.size() >= kMaxTargets) {
     return fail(ErrorKind::invalid,
-                "more than {} accounts x regions were asked for; check the regions in the item keys",
+                "more than {} accounts x regions were asked for; check the regions in the item keys, or name "
+                "this one in regions of [aws] or [[account]]",
                 kMaxTargets);
   }
-  auto made = std::make_unique<Target>(Target{&account, std::string(wanted)});
-  return targets_.emplace(std::move(key), std::move(made)).first->second.get();
+  auto made = std::make_unique<Target>(Target{&account, std::string(wanted), steady_()});
+  Target* const target = targets_.emplace(std::move(key), std::move(made)).first->second.get();
+  if (unknown) ++unknown_regions_;
+  return target;
+}
+
+bool Targets::is_configured(const Account& account, std::string_view region) {
+  const auto among = [region](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), region) != names.end();
+  };
+  return region == account.default_region || among(account.config.regions.names) ||
+         among(account.found_regions.names);
+}
+
+void Targets::forget(const std::set<const Target*>& used) {
+  const auto now = steady_();
+  unknown_regions_ = 0;
+  for (auto next = targets_.begin(); next != targets_.end();) {
+    const auto at = next++;
+    const Target& target = *at->second;
+    const bool configured = target.account->asleep.empty() && is_configured(*target.account, target.region);
+    if (configured || used.contains(&target) || now - target.asked < kForgetUnasked) {
+      if (!configured && !aws::is_known_region(target.region)) ++unknown_regions_;
+      continue;
+    }
+    if (target.account->client) target.account->client->forget_region(target.region);
+    targets_.erase(at);
+  }
 }
 
 Result<std::vector<Target*>> Targets::targets_of(Account& account, const std::vector<std::string>& names) {

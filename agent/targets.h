@@ -1,8 +1,9 @@
 // Targets: account x region, the places things are read from. Accounts come from the configuration, which may
 // be read again while the agent runs, and from AWS Organizations (agent/organization.h); a region becomes a
 // target when it is first asked for. An account that is there no more goes to sleep: pointers stay valid as
-// long as Targets lives, and what is still asked of it is answered with the reason, without a call. Runs on
-// the agent's thread.
+// long as Targets lives, and what is still asked of it is answered with the reason, without a call. A region
+// that is configured, or is one of AWS's, always has a place. Of others, which a new one of AWS's may be and
+// anybody may invent, there are a few only; forget() gives back what nobody uses. Runs on the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -11,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,6 +58,7 @@ struct Account {
 struct Target {
   Account* account = nullptr;
   std::string region;
+  std::chrono::steady_clock::time_point asked{};  // the newest question for it
 
   /// "eu-west-1" or "eu-west-1 of account prod", for messages.
   [[nodiscard]] std::string description() const;
@@ -74,7 +77,8 @@ class Targets {
   /// Reads the AWS tools' configuration and sets up one client per account; sends nothing. Errors: invalid,
   /// denied.
   [[nodiscard]] static Result<std::unique_ptr<Targets>> create(asio::io_context& io, const Config& config,
-                                                               const Environment& environment, Clock clock);
+                                                               const Environment& environment, Clock clock,
+                                                               SteadyClock steady = steady_time());
 
   /// What an account is to be made of, with the AWS tools' configuration read.
   struct Plan {
@@ -120,6 +124,14 @@ class Targets {
   /// cannot be found out, its default region stands for them.
   [[nodiscard]] std::vector<Target*> known();
 
+  /// Forgets the targets that nobody has asked for in the last hour (no question takes longer) and that are
+  /// neither in `used` nor configured.
+  void forget(const std::set<const Target*>& used);
+  static constexpr std::chrono::hours kForgetUnasked{1};
+  /// Regions that neither the configuration nor this version knows, of all accounts.
+  static constexpr size_t kMostUnknownRegions = 64;
+  [[nodiscard]] size_t size() const { return targets_.size(); }
+
   /// The default account is the first. Some may be asleep.
   [[nodiscard]] const std::vector<std::unique_ptr<Account>>& accounts() const { return accounts_; }
   /// The account that keys name so, awake; null: there is none.
@@ -135,8 +147,8 @@ class Targets {
   }
 
  private:
-  Targets(asio::io_context& io, Environment environment, Clock clock)
-      : io_(io), environment_(std::move(environment)), clock_(std::move(clock)) {}
+  Targets(asio::io_context& io, Environment environment, Clock clock, SteadyClock steady)
+      : io_(io), environment_(std::move(environment)), clock_(std::move(clock)), steady_(std::move(steady)) {}
   void build(Account& account, Account* source);
   void retire(Account& account);
   void sleep(Account& account, std::string why);
@@ -144,6 +156,7 @@ class Targets {
   void name_accounts();
   [[nodiscard]] Result<Account*> find_account(std::string_view name) const;
   [[nodiscard]] Result<Target*> target(Account& account, std::string_view region);
+  [[nodiscard]] static bool is_configured(const Account& account, std::string_view region);
   void look_for_regions(Account& account);
   [[nodiscard]] asio::awaitable<void> read_regions(Account& account);
   /// In every region that is configured; the default one when there is none.
@@ -160,6 +173,7 @@ class Targets {
   asio::io_context& io_;
   Environment environment_;
   Clock clock_;
+  SteadyClock steady_;
   AwsConfig aws_{};
   std::unique_ptr<aws::Http> http_;
   std::vector<Retired> retired_;
@@ -167,6 +181,7 @@ class Targets {
   std::map<std::string, Account*, std::less<>> names_;     // of accounts that are awake
   std::vector<std::pair<std::string, Account*>> aliases_;  // names of members that are there as others
   std::map<std::string, std::unique_ptr<Target>, std::less<>> targets_;  // "region" NUL "account"
+  size_t unknown_regions_ = 0;                                           // of them
   std::string found_default_region_;                                     // by the instance metadata
   std::string members_unknown_;
   aws::ClientCounters retired_calls_{};

@@ -446,6 +446,17 @@ std::vector<Pace> Client::paces() const {
   return paces;
 }
 
+void Client::forget_region(std::string_view region) {
+  const auto of_region = [region](const std::string& name) {
+    return name.size() > region.size() && name.starts_with(region) && name[region.size()] == ' ';
+  };
+  for (const auto& [name, gate] : state_->gates) {
+    if (of_region(name) && (gate->running > 0 || gate->paced > 0 || !gate->waiting.empty())) return;
+  }
+  std::erase_if(state_->gates, [&](const auto& entry) { return of_region(entry.first); });
+  std::erase_if(state_->rates, [&](const auto& entry) { return of_region(entry.first); });
+}
+
 size_t Client::waiting_for_quota(std::string_view region, std::string_view service) const {
   const auto gate = state_->gates.find(gate_name(region, service));
   return gate == state_->gates.end() ? 0 : gate->second->paced;

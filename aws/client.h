@@ -95,6 +95,8 @@ class Client {
   /// Calls to a service of a region that wait now because our share of a quota is used up.
   [[nodiscard]] size_t waiting_for_quota(std::string_view region, std::string_view service) const;
   [[nodiscard]] CredentialsProvider* credentials() const;
+  /// Nobody asks for that region any more: what is kept of its pace goes, unless a call is under way.
+  void forget_region(std::string_view region);
 
  private:
   struct State;

@@ -16,6 +16,13 @@ using Clock = std::function<WallTime()>;
   return [] { return std::chrono::system_clock::now(); };
 }
 
+/// Time that passes whatever the wall's is set to: for what ends by itself.
+using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
+
+[[nodiscard]] inline SteadyClock steady_time() {
+  return [] { return std::chrono::steady_clock::now(); };
+}
+
 [[nodiscard]] inline int64_t unix_seconds(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
