@@ -103,9 +103,11 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
   collect_.on_billed = [this](const Batch& batch, const std::vector<Share>& shares) {
     bill_.note_billed(batch, shares);
   };
+  collect_.may_begin = [this](const Series& series) { return bill_.may_begin(series); };
   collect_.on_lag = [this](int64_t seconds) { stats_.lag.note(unix_seconds(clock_()), seconds); };
   collect_.set_longest_stretched(config_.budget.longest_interval.count());
   bill_.stretch = [this](Priority priority, double factor) { collect_.set_stretch(priority, factor); };
+  planner_.waits = [this](const Series& series) { return bill_.waits(series); };
   planner_.exists = [this](const Series& series) { return existence_.of(series); };
   bill_.items_of = [this](const Series& series, const Bill::UseItem& use) {
     if (reporting_) reporting_->checks().each_item_of(series, use);

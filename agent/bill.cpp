@@ -21,10 +21,20 @@ constexpr int64_t kBetweenDecisions = 300;
 constexpr int64_t kLearnsFirst = 600;      // before it decides anything
 constexpr int64_t kRequestsRepeat = 3600;  // about
 constexpr const char* kMetricData = "GetMetricData";
+constexpr int64_t kBetweenLooks = 10;  // at what the month comes to at least
+constexpr int64_t kAliveIntervals = 3;
+constexpr uint32_t kStatisticsOfUnit = 5;
 constexpr const char* kStretchNote = "stretch";  // "level month": the number of the month's first day
 
 int64_t own_interval(const Series& series) {
   return std::max<int64_t>(static_cast<int64_t>(series.ask_gap), series.group->period);
+}
+
+// The same for all statistics of a metric.
+uint64_t metric_of(const Series& series) {
+  const auto group = reinterpret_cast<uintptr_t>(series.group);
+  const auto owner = reinterpret_cast<uintptr_t>(series.name->account_id);
+  return (((group * 31) ^ owner) + series.place) * 0x9E3779B97F4A7C15u;
 }
 
 // The key under which any Zabbix would ask for it.
@@ -34,13 +44,16 @@ std::string key_of(const Series& series) {
   for (const auto& dimension : *series.dimensions)
     dimensions += fmt::format("{}{}={}", dimensions.empty() ? "" : ";", dimension.name, dimension.value);
   const Target& target = *series.group->target;
+  std::string account = target.account->name;
+  if (series.name->account_id != nullptr && !series.name->account_id->empty())
+    account += (account.empty() ? "" : "/") + *series.name->account_id;
   std::vector<std::string> parameters{*series.name->namespace_,
                                       *series.name->metric,
                                       dimensions,
                                       *series.name->statistic,
                                       std::to_string(series.group->period),
                                       target.region,
-                                      target.account->name};
+                                      account};
   return zabbix::format_key("aws.metric", parameters).value_or(series.description());
 }
 
@@ -85,6 +98,102 @@ Result<void> Bill::open(const std::string& folder) {
   return {};
 }
 
+bool Bill::is_known(const Series& series) {
+  bool known = false;
+  bool named = false;
+  if (items_of) {
+    items_of(series, [&](std::string_view host, std::string_view key) {
+      named = true;
+      known = known || ledger_->knows(host, key);
+    });
+  }
+  return named ? known : ledger_->knows("", key_of(series));
+}
+
+// Until the month's end, of one that is read now and then as rarely as allowed.
+double Bill::least_usd(const Series& series, int64_t now) const {
+  const Target& target = *series.group->target;
+  const size_t metrics = series.name->inputs == nullptr ? 1 : series.name->inputs->size();
+  const int64_t interval = stretched(own_interval(series), kMostStretch, config_.longest_interval.count());
+  const int64_t left = (month_of(ledger_->day()).last + 1) * kDay - now;
+  const double readings = 1 + static_cast<double>(std::max<int64_t>(left, 0)) / static_cast<double>(interval);
+  return prices_.usd_per_unit(kMetricData, target.region) * static_cast<double>(metrics) * readings;
+}
+
+// The month, read as rarely as allowed: what is known to be read, or what was learnt of the spending,
+// whichever is more. The one lacks what was read before there was a budget, the other what began lately.
+double Bill::least_usd() const { return spent_usd_ + std::max(learnt_usd_, requests_usd_ + begun_usd_); }
+
+void Bill::look_at_budget(int64_t now) {
+  if (now >= looked_ && now - looked_ < kBetweenLooks) return;
+  looked_ = now;
+  const Budget::Facts known = facts(now);
+  spent_usd_ = known.spent_usd;
+  learnt_usd_ = budget_.least_usd(known) - spent_usd_;
+  requests_usd_ = 0;
+  for (const Spending::Rate& rate : known.rates) {
+    if (rate.priority == kBudgetPriorities)
+      requests_usd_ += rate.usd_per_second * static_cast<double>(known.seconds_left);
+  }
+  begun_usd_ = 0;
+  statistics_.clear();
+  for (const Series* const series : begun_) {
+    // What was asked for once costs no more than that.
+    const bool alive =
+        series->fed != 0 || now - series->last_asked <= kAliveIntervals * own_interval(*series);
+    if (alive && statistics_[metric_of(*series)]++ % kStatisticsOfUnit == 0)
+      begun_usd_ += least_usd(*series, now);
+  }
+  why_ = nullptr;
+}
+
+std::shared_ptr<const Error> Bill::may_begin(const Series& series) {
+  if (!(config_.usd_per_month > 0)) return nullptr;
+  const int64_t now = unix_seconds(clock_());
+  look_at_budget(now);
+  if (begun_.contains(&series)) return nullptr;
+  uint32_t& statistics = statistics_[metric_of(series)];
+  const double before = begun_usd_;
+  if (statistics % kStatisticsOfUnit == 0) begun_usd_ += least_usd(series, now);
+  if (least_usd() <= config_.usd_per_month || is_known(series)) {
+    ++statistics;
+    begun_.insert(&series);
+    waiting_.erase(&series);
+    return nullptr;
+  }
+  begun_usd_ = before;
+  waiting_.insert(&series);
+  if (!why_) {
+    why_ = std::make_shared<const Error>(Error{
+        ErrorKind::unavailable,
+        fmt::format("a new metric, which waits: with it the month would pass the budget of US${:.2f} "
+                    "([budget] usd_per_month), because what is read already comes to US${:.2f}, read as "
+                    "rarely as is allowed. Raise the budget, or have fewer items; it is looked at again "
+                    "every 5 min",
+                    config_.usd_per_month, least_usd()),
+        std::string(kWaitsForBudget)});
+  }
+  return why_;
+}
+
+// Once a day, and when nothing waits any more.
+void Bill::say_waiting(int64_t now) {
+  if (waiting_.empty()) {
+    if (said_waiting_ != 0) spdlog::info("no new metric waits for the month's budget any more");
+    said_waiting_ = 0;
+  } else if (said_waiting_ != ledger_->day()) {
+    said_waiting_ = ledger_->day();
+    look_at_budget(now);
+    spdlog::warn(
+        "{} new metrics wait and are not read: with them the month would pass the budget of US${:.2f}, "
+        "because "
+        "what is read already comes to US${:.2f}, read as rarely as is allowed; raise [budget] usd_per_month "
+        "or "
+        "longest_interval, or have fewer items",
+        waiting_.size(), config_.usd_per_month, least_usd());
+  }
+}
+
 void Bill::configure(BudgetConfig config, Prices prices) {
   config_ = std::move(config);
   prices_ = std::move(prices);
@@ -93,6 +202,11 @@ void Bill::configure(BudgetConfig config, Prices prices) {
   if (level > 0) budget_.resume(level, month_of(ledger_->day()).first);
   use_factors();
   decided_ = 0;
+  looked_ = 0;
+  if (!(config_.usd_per_month > 0)) {
+    waiting_.clear();
+    begun_.clear();
+  }
 }
 
 void Bill::use_factors() const {
@@ -139,6 +253,7 @@ void Bill::note_billed(const Batch& batch, const std::vector<Share>& shares) {
     const auto priority = static_cast<size_t>(one.priority);
     const int64_t actual = stretched(own, budget_.factors()[priority], config_.longest_interval.count());
     by_interval[{static_cast<int>(priority), own, actual}] += of_due[at];
+    if (config_.usd_per_month > 0) begun_.insert(&one);
     give(one, of_due[at]);
   }
   for (const auto& [name, sixtieths] : by_namespace) {
@@ -188,6 +303,7 @@ Budget::Facts Bill::facts(int64_t now) const {
 
 void Bill::tick() {
   const int64_t now = unix_seconds(clock_());
+  spending_.set_back(now);
   count_requests();
   Result<void> written = ledger_->write();
   if (now - items_written_ >= kBetweenItemWrites || now < items_written_) {
@@ -200,6 +316,7 @@ void Bill::tick() {
     decided_ = now;
     decide(now);
   }
+  say_waiting(now);
 }
 
 void Bill::write() {
@@ -279,6 +396,7 @@ Bill::Seen Bill::seen() const {
   seen.budget_usd = config_.usd_per_month;
   seen.factors = budget_.factors();
   seen.exceeded = budget_.exceeded();
+  seen.waiting = waiting_.size();
   seen.on_disk = ledger_->on_disk();
   seen.since = ledger_->since();
   return seen;

@@ -10,12 +10,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "agent/batch.h"
 #include "agent/budget.h"
 #include "agent/config.h"
+#include "agent/exists.h"
 #include "agent/ledger.h"
 #include "agent/prices.h"
 #include "agent/targets.h"
@@ -45,8 +47,20 @@ class Bill {
 
   /// A request that AWS bills was sent; `shares` are those of the batch.
   void note_billed(const Batch& batch, const std::vector<Share>& shares);
+  /// Whether a series that was never read may be read within the month's budget. What was read in the last
+  /// five weeks always may, restarts included: intervals are stretched for it. A new one may when the month,
+  /// with everything read as rarely as allowed and the new one too, stays within the budget. Null: it may;
+  /// else why it waits, in words for the item.
+  [[nodiscard]] std::shared_ptr<const Error> may_begin(const Series& series);
+  /// Series that wait for the budget.
+  [[nodiscard]] size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] bool waits(const Series& series) const { return waiting_.contains(&series); }
   /// The series is about to be forgotten.
-  void forget(const Series& series) { unnamed_.erase(&series); }
+  void forget(const Series& series) {
+    unnamed_.erase(&series);
+    begun_.erase(&series);
+    waiting_.erase(&series);
+  }
 
   /// Once a second: counts other paid requests, writes the ledger, looks at the month.
   void tick();
@@ -63,6 +77,7 @@ class Bill {
     double budget_usd = 0;       // 0: none
     Budget::Factors factors{1, 1, 1};
     bool exceeded = false;  // even the longest intervals do not keep the budget
+    size_t waiting = 0;     // new series that would pass it
     bool on_disk = false;
     int64_t since = 0;  // unix seconds: counted since; 0: nothing yet
   };
@@ -79,6 +94,11 @@ class Bill {
   void apply(const Budget::Facts& facts);
   void use_factors() const;
   void say(const Error* trouble);
+  [[nodiscard]] bool is_known(const Series& series);
+  [[nodiscard]] double least_usd(const Series& series, int64_t now) const;
+  [[nodiscard]] double least_usd() const;
+  void look_at_budget(int64_t now);
+  void say_waiting(int64_t now);
   void give(const Series& series, uint32_t sixtieths);
   [[nodiscard]] Budget::Facts facts(int64_t now) const;
 
@@ -100,6 +120,19 @@ class Bill {
   int64_t decided_ = 0;
   int64_t said_exceeded_ = 0;  // the day
   std::string trouble_;        // of the ledger, logged last
+
+  // With a budget: the series that are read, and those that wait.
+  std::unordered_set<const Series*> begun_;
+  std::unordered_map<uint64_t, uint32_t> statistics_;  // of their metrics
+  std::unordered_set<const Series*> waiting_;
+  int64_t looked_ = 0;  // at the month
+  double spent_usd_ = 0;
+  // Of the rest of the month, read as rarely as allowed:
+  double learnt_usd_ = 0;    // as the spending was
+  double requests_usd_ = 0;  // of what is paid by request
+  double begun_usd_ = 0;     // of begun_
+  std::shared_ptr<const Error> why_;
+  int64_t said_waiting_ = 0;  // the day
 };
 
 }  // namespace bakusoku::agent

@@ -110,8 +110,10 @@ class BillTest : public testing::Test {
   }
   uint64_t counted(const std::string& action = "GetMetricData") {
     uint64_t sum = 0;
-    for (const auto& [charge, units] : agent_->bill().ledger().month())
-      sum += charge.action == action ? units : 0;
+    // Of all days: a test of an hour may begin in one month and end in the next.
+    const auto lines = agent_->bill().ledger().lines(0, 100'000);
+    EXPECT_TRUE(lines);
+    for (const Ledger::Line& line : *lines) sum += line.charge.action == action ? line.units : 0;
     return sum;
   }
 
@@ -334,6 +336,9 @@ TEST_F(BillTest, TheBudgetStretchesAndSaysSo) {
   // In the middle of a month, whenever this runs: simaws corrects the clock.
   if (unix_seconds(clock()()) / 86400 > month_of(unix_seconds(clock()()) / 86400).last - 5)
     later_ = seconds(-7 * 86'400);
+  start();
+  read({&series("CPUUtilization"), &series("NetworkIn")});
+  agent_.reset();
   start("[budget]\nusd_per_month = 0.00001\n");
   const std::vector<Series*> all{&series("CPUUtilization"), &series("NetworkIn")};
   for (Series* one : all) {
@@ -358,6 +363,94 @@ TEST_F(BillTest, TheBudgetStretchesAndSaysSo) {
   agent_.reset();
   start("[budget]\nusd_per_month = 0.00001\n");
   EXPECT_EQ(agent_->collect().stretch(series("CPUUtilization")), 12);
+}
+
+// 32,000 invented keys spent six months' budget in a minute.
+TEST_F(BillTest, NewMetricsThatPassTheBudgetWaitAndSaySo) {
+  if (unix_seconds(clock()()) / 86400 > month_of(unix_seconds(clock()()) / 86400).last - 5)
+    later_ = seconds(-7 * 86'400);
+  start("[metrics]\nlist = 0\n");
+  Series& known = series("CPUUtilization");
+  read({&known});
+  agent_.reset();
+  // Room for some at an hour's interval each.
+  const double hours = static_cast<double>(month_of(unix_seconds(clock()()) / 86400).last + 1) * 24 -
+                       static_cast<double>(unix_seconds(clock()())) / 3600;
+  const double budget = 5.5 * 0.00001 * (hours + 1);
+  start(fmt::format("[metrics]\nlist = 0\n[budget]\nusd_per_month = {:.8f}\n", budget));
+  std::vector<Series*> fresh;
+  for (const char* metric : {"NetworkIn", "NetworkOut", "NetworkPacketsIn", "NetworkPacketsOut",
+                             "CPUCreditUsage", "CPUCreditBalance", "StatusCheckFailed", "EBSReadOps"})
+    fresh.push_back(&series(metric));
+  fresh.push_back(&series("NetworkIn", "Maximum"));
+  Series& again = series("CPUUtilization");
+  const uint64_t before = simulated("metrics_billed");
+  read(fresh);
+  read({&again});
+  EXPECT_EQ(again.failure(), nullptr) << "what was read before goes on";
+  std::vector<Series*> waiting;
+  std::copy_if(fresh.begin(), fresh.end(), std::back_inserter(waiting),
+               [this](const Series* one) { return agent_->bill().waits(*one); });
+  ASSERT_FALSE(waiting.empty());
+  EXPECT_LE(simulated("metrics_billed") - before, 6u);
+  EXPECT_GE(simulated("metrics_billed") - before, 4u);
+  EXPECT_EQ(agent_->bill().seen().waiting, waiting.size());
+  ASSERT_NE(waiting.front()->failure(), nullptr);
+  EXPECT_THAT(waiting.front()->failure()->message,
+              testing::AllOf(testing::HasSubstr("a new metric, which waits"),
+                             testing::HasSubstr("[budget] usd_per_month")));
+  EXPECT_TRUE(agent_->collect().is_current(*waiting.front())) << "it is not looked at for each question";
+  EXPECT_LE(agent_->bill().seen().month_usd, budget);
+  // The running agent's plan tells of them.
+  std::string plan;
+  asio::co_spawn(io_, agent_->items().answer("bakusoku.plan", std::chrono::steady_clock::now() + seconds(30)),
+                 [&](const std::exception_ptr&, const Answer& answer) { plan = answer.text; });
+  io_.restart();
+  io_.run_for(milliseconds(500));
+  EXPECT_THAT(plan, testing::HasSubstr(fmt::format("\"waiting\":{},", waiting.size())));
+  // A larger budget lets them in at the next look.
+  auto prices = Prices::load("");
+  ASSERT_TRUE(prices);
+  BudgetConfig larger;
+  larger.usd_per_month = 1000;
+  agent_->bill().configure(larger, std::move(*prices));
+  later_ += seconds(301);
+  read(waiting);
+  for (const Series* one : waiting) EXPECT_EQ(one->failure(), nullptr) << one->failure()->message;
+  EXPECT_EQ(agent_->bill().seen().waiting, 0u);
+}
+
+TEST_F(BillTest, RequestsAreCountedOnceWheneverTheyAreLookedAt) {
+  start();
+  const auto list = [this](const std::string& region, int times) {
+    int done = 0;
+    asio::co_spawn(
+        io_,
+        [&]() -> asio::awaitable<void> {
+          for (; done < times; ++done) {
+            aws::cloudwatch::ListMetricsRequest request;
+            request.namespace_ = "AWS/EC2";
+            request.metric = "CPUUtilization";
+            (void)co_await aws::cloudwatch::list_metrics(*agent_->targets().accounts().front()->client,
+                                                         region, request);
+          }
+        },
+        asio::detached);
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    while (done < times && std::chrono::steady_clock::now() < deadline) {
+      io_.restart();
+      io_.run_for(milliseconds(5));
+    }
+  };
+  list("eu-west-1", 3);
+  agent_->bill().tick();
+  EXPECT_EQ(counted("ListMetrics"), 3u);
+  list("eu-west-1", 2);
+  list("us-east-1", 1);
+  agent_->bill().tick();
+  EXPECT_EQ(counted("ListMetrics"), 6u);
+  agent_->bill().tick();
+  EXPECT_EQ(counted("ListMetrics"), 6u) << "nothing was asked since";
 }
 
 TEST_F(BillTest, PricesThatCannotBeReadAreAnErrorAtTheStart) {

@@ -165,6 +165,7 @@ SeriesFacts Explain::facts_of(const Series& series, int64_t now) const {
   }
   if (series.failure()) {
     facts.failure = series.failure()->message;
+    facts.waits_for_budget = series.failure()->code == kWaitsForBudget;
     facts.retry = parts_.collect.held_until(series);
   }
   return facts;

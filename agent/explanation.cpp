@@ -209,7 +209,10 @@ void say_reading(Words& words, const SeriesFacts& series) {
         duration_text(series.stretched_interval), duration_text(series.own_interval), series.forecast_usd,
         series.budget_usd);
   }
-  if (!series.failure.empty()) {
+  if (series.waits_for_budget) {
+    words.say("missing", "It is {}. The next look is {}.", series.failure,
+              series.retry != 0 ? words.coming(series.retry) : "when somebody asks for it");
+  } else if (!series.failure.empty()) {
     words.say("missing", "The last reading failed: {}{}", series.failure,
               series.retry != 0 ? fmt::format(" It is tried again {}.", words.coming(series.retry))
                                 : std::string());

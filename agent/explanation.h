@@ -64,6 +64,7 @@ struct SeriesFacts {
   int64_t next_reading = 0;        // about; 0: nobody wants one
   int64_t behind_from = 0;         // the next one begins there; 0: as usual
   std::string failure{};           // of the newest reading
+  bool waits_for_budget = false;   // the failure says why
   int64_t retry = 0;               // then it is tried again
   int64_t last_asked = 0;          // by anybody
   int64_t ask_gap = 0;             // seconds between the last two questions

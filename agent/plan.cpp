@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <tuple>
@@ -191,6 +192,11 @@ Plan make_plan(std::span<const PlannedSeries> wanted, const Prices& prices, cons
   Sums with_absent = sums;
   for (const auto& [charge, units] : cost_of(absent, 0).units) with_absent.units[charge] += units;
   plan.usd_of_absent = prices.usd_of_month(with_absent.rounded()) - of_metrics;
+  std::vector<Read> begun;
+  std::copy_if(read.begin(), read.end(), std::back_inserter(begun),
+               [](const Read& one) { return !one.of->waits; });
+  plan.waiting = read.size() - begun.size();
+  if (plan.waiting != 0) plan.usd_of_waiting = of_metrics - prices.usd_of_month(cost_of(begun, 0).rounded());
   add_requests(sums, terms);
   const Charges charges = sums.rounded();
   plan.usd_per_month = prices.usd_of_month(charges);
@@ -230,6 +236,9 @@ std::string plan_json(const Plan& plan, const std::string& source, double budget
   json.add_raw("usd_per_month", money(plan.usd_per_month));
   json.add_raw("usd_of_absent", money(plan.usd_of_absent));
   if (budget_usd > 0) json.add_raw("budget", money(budget_usd));
+  if (plan.waiting != 0) {
+    json.add("waiting", uint64_t{plan.waiting}).add_raw("usd_of_waiting", money(plan.usd_of_waiting));
+  }
   JsonArray rows;
   for (const Plan::Row& row : plan.rows) {
     JsonObject one;

@@ -27,6 +27,7 @@ struct PlannedSeries {
   int64_t period = 300;
   int64_t interval = 300;  // between two readings that the item wants
   Exists exists = Exists::unknown;
+  bool waits = false;  // for the month's budget, and is not read until then
 };
 
 struct PlanTerms {
@@ -43,9 +44,11 @@ struct Plan {
   size_t there = 0;   // metrics that CloudWatch lists
   size_t absent = 0;  // metrics that it does not list: they are not asked for
   size_t unknown = 0;
+  size_t waiting = 0;  // series that are wanted and wait for the budget; counted as if they were read
   double calls_per_minute = 0;
   double usd_per_month = 0;
-  double usd_of_absent = 0;  // what those would cost besides
+  double usd_of_absent = 0;   // what those would cost besides
+  double usd_of_waiting = 0;  // of usd_per_month, what those are
 
   struct Place {
     std::string account{};

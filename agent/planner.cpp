@@ -161,7 +161,7 @@ void PlannedItems::add(PlannedSeries row, std::string_view owner, const std::str
   series_.push_back(std::move(row));
 }
 
-void PlannedItems::add(const Series& series, int64_t interval, Exists exists) {
+void PlannedItems::add(const Series& series, int64_t interval, Exists exists, bool waits) {
   const MetricName& name = *series.name;
   PlannedSeries row;
   row.account = series.group->target->account->name;
@@ -169,6 +169,7 @@ void PlannedItems::add(const Series& series, int64_t interval, Exists exists) {
   row.period = series.group->period;
   row.interval = interval;
   row.exists = exists;
+  row.waits = waits;
   const std::string_view owner = name.account_id == nullptr ? "" : std::string_view(*name.account_id);
   if (name.inputs == nullptr) {
     add(std::move(row), owner, *name.namespace_, *name.metric, *series.dimensions, *name.statistic);
@@ -187,7 +188,7 @@ std::string Planner::json() const {
       if (series == nullptr || !interval) {
         items.add(key, delay);
       } else {
-        items.add(*series, *interval, exists ? exists(*series) : Exists::unknown);
+        items.add(*series, *interval, exists ? exists(*series) : Exists::unknown, waits && waits(*series));
       }
     });
   }
@@ -195,7 +196,8 @@ std::string Planner::json() const {
     for (const Series* series : group->members) {
       if (series->fed != 0) continue;
       const auto gap = static_cast<int64_t>(series->ask_gap);
-      items.add(*series, gap == 0 ? group->period : gap, exists ? exists(*series) : Exists::unknown);
+      items.add(*series, gap == 0 ? group->period : gap, exists ? exists(*series) : Exists::unknown,
+                waits && waits(*series));
     }
   }
   PlanTerms terms;

@@ -35,7 +35,7 @@ class PlannedItems {
   /// An item with its interval as Zabbix writes it. One that is no metric costs nothing here; one that cannot
   /// be read is a problem.
   void add(std::string_view key, std::string_view interval);
-  void add(const Series& series, int64_t interval, Exists exists);
+  void add(const Series& series, int64_t interval, Exists exists, bool waits = false);
 
   [[nodiscard]] std::vector<PlannedSeries>& series() { return series_; }
   /// The lists of resources that items are answered from and that AWS bills, and how often they are asked a
@@ -85,6 +85,8 @@ class Planner {
   void look_at(const Reporting* reporting) { reporting_ = reporting; }
   /// What is known of whether CloudWatch has a metric; unset: nothing.
   std::function<Exists(const Series&)> exists;
+  /// Whether it waits for the month's budget; unset: none does.
+  std::function<bool(const Series&)> waits;
 
   /// The plan of what is asked for now, see plan_json().
   [[nodiscard]] std::string json() const;

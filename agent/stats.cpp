@@ -99,6 +99,7 @@ std::vector<Stat> all_stats(const Stats& stats, const Targets& targets, const In
       {"cost.forecast", cost.forecast_usd},
       {"budget", cost.budget_usd},
       {"budget.exceeded", cost.exceeded ? 1.0 : 0.0},
+      {"budget.waiting", count(cost.waiting)},
       {"budget.stretch", *std::max_element(cost.factors.begin(), cost.factors.end())},
       {"quota.calls.headroom", status.quotas().calls_headroom()},
       {"quota.datapoints.headroom", status.quotas().datapoints_headroom()},

@@ -181,7 +181,7 @@ std::string Status::bill_json() const {
     JsonObject factors;
     factors.add_raw("high", number(seen.factors[0])).add_raw("normal", number(seen.factors[1]));
     json.add_raw("stretch", factors.add_raw("low", number(seen.factors[2])).finish());
-    json.add("exceeded", seen.exceeded);
+    json.add("exceeded", seen.exceeded).add("waiting", uint64_t{seen.waiting});
   }
   JsonArray namespaces;
   for (const auto& [name, usd] : parts_.bill.by_namespace()) {

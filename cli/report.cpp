@@ -184,6 +184,11 @@ std::vector<std::string> bill_lines(element bill, int64_t now) {
           "        THE BUDGET IS PASSED although intervals are as long as [budget] allows; collection goes "
           "on");
     }
+    if (const int64_t waiting = integer(bill, "waiting"); waiting > 0) {
+      lines.push_back(fmt::format(
+          "        {} new metrics wait and are not read: with them the month would pass the budget",
+          waiting));
+    }
   }
   std::vector<std::pair<double, std::string>> namespaces;
   for (const element one : list(bill, "namespaces")) {
@@ -372,6 +377,10 @@ Result<std::string> plan_text(std::string_view json, size_t width) {
                         ? fmt::format("That is more than the budget of {}: intervals would be stretched",
                                       usd_text(budget))
                         : fmt::format("That is within the budget of {}", usd_text(budget)));
+  }
+  if (const int64_t waiting = integer(root, "waiting"); waiting > 0) {
+    lines.push_back(fmt::format("{} of the series are new and wait for the budget; they are {} a month of it",
+                                waiting, usd_text(real(root, "usd_of_waiting"))));
   }
   const auto add = [&lines](const Table& table) {
     lines.emplace_back();
