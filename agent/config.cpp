@@ -709,7 +709,10 @@ std::string hint_of(std::string_view text, size_t line) {
         "; this looks like Zabbix's own configuration: here {}= is {}, and text stands in quotes", key,
         meant);
   }
-  return fmt::format("; text stands in quotes: {} = \"{}\"", key, value);
+  // A URL may hold a password.
+  const bool may_be_secret =
+      value.find("://") != std::string_view::npos || value.find('@') != std::string_view::npos;
+  return fmt::format("; text stands in quotes: {} = \"{}\"", key, may_be_secret ? "..." : value);
 }
 
 }  // namespace

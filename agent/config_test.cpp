@@ -149,7 +149,7 @@ time_unit = "us"
   const std::string file = "[[weblog.file]]\npath = '/x'\n";
   EXPECT_THAT(error_of("[[weblog.file]]\nformat = 'auto'"),
               HasSubstr("bakusoku.toml:1: [[weblog.file]] needs the whole path"));
-  EXPECT_THAT(error_of(file + "format = 'combind'"), HasSubstr("[[weblog.file]] /x: 'combind' is neither"));
+  EXPECT_THAT(error_of(file + "format = 'combind'"), HasSubstr("[[weblog.file]] /x: 'combind' is none of"));
   EXPECT_THAT(error_of(file + "time_unit = 'h'"), HasSubstr("'h' is not a unit of time"));
   EXPECT_THAT(error_of(file + "from_start = 1"),
               HasSubstr("bakusoku.toml:3: [[weblog.file]] from_start must be true or false"));

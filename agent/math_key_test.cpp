@@ -83,7 +83,9 @@ TEST(MathKey, NamesTheParameterThatIsWrong) {
   EXPECT_THAT(error({"m", "m=N"}), HasSubstr("metric m: its name in CloudWatch is missing"));
   EXPECT_THAT(error({"m", "m=N,M,A"}), HasSubstr("metric m: dimensions: 'A' is not Name=Value"));
   EXPECT_THAT(error({"m", "m=N,M,,Mean"}), HasSubstr("metric m: statistic 'Mean'"));
-  EXPECT_THAT(error({"m", "m=N,M,,Sum,300"}), HasSubstr("metric m: 5 parts, at most 4"));
+  EXPECT_THAT(error({"m", "m=N,M,,Sum,300"}),
+              HasSubstr("metric m: unit '300' is not one of CloudWatch's units"));
+  EXPECT_THAT(error({"m", "m=N,M,,Sum,Count,300"}), HasSubstr("metric m: 6 parts, at most 5"));
   EXPECT_THAT(error({"m", "m=N,M", "period=7"}), HasSubstr("period '7'"));
   EXPECT_THAT(error({"m", "m=N,M", "missing=no"}), HasSubstr("missing 'no'"));
 }

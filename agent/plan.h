@@ -28,7 +28,7 @@ struct PlannedSeries {
   int64_t interval = 300;  // between two readings that the item wants
   Exists exists = Exists::unknown;
   bool waits = false;  // for the month's budget, and is not read until then
-  bool zero = false;  // what is missing counts as 0
+  bool zero = false;   // what is missing counts as 0
 };
 
 struct PlanTerms {

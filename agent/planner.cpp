@@ -185,16 +185,15 @@ std::string Planner::json() const {
   PlannedItems items(parts_.targets);
   // Every item at its interval; those of a series that is read already, as it is known.
   if (reporting_ != nullptr) {
-    reporting_->checks().each_item(
-        [&](const Series* series, std::string_view key, const std::string& delay, const std::string& host) {
-          const auto interval = series == nullptr ? Result<int64_t>(0) : mean_interval(delay);
-          if (series == nullptr || !interval) {
-            items.add(key_of_host(key, host, reporting_->found_hosts()).value_or(std::string(key)), delay);
-          } else {
-            items.add(*series, *interval, exists ? exists(*series) : Exists::unknown,
-                      waits && waits(*series));
-          }
-        });
+    reporting_->checks().each_item([&](const Series* series, std::string_view key, const std::string& delay,
+                                       const std::string& host) {
+      const auto interval = series == nullptr ? Result<int64_t>(0) : mean_interval(delay);
+      if (series == nullptr || !interval) {
+        items.add(key_of_host(key, host, reporting_->found_hosts()).value_or(std::string(key)), delay);
+      } else {
+        items.add(*series, *interval, exists ? exists(*series) : Exists::unknown, waits && waits(*series));
+      }
+    });
   }
   for (const auto& group : parts_.demand.groups()) {
     for (const Series* series : group->members) {

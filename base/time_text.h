@@ -12,8 +12,8 @@ namespace bakusoku {
 /// As strftime() writes it, in UTC; 39 bytes at most. Unix seconds.
 [[nodiscard]] std::string utc_text(int64_t time, const char* format);
 
-/// For people: "12:26:49 +09:00" in the time zone of this process ("12:26:49 UTC" where that is UTC), with the date in front
-/// where it is not that of `now`. Unix seconds.
+/// For people: "12:26:49 +09:00" in the time zone of this process ("12:26:49 UTC" where that is UTC), with
+/// the date in front where it is not that of `now`. Unix seconds.
 [[nodiscard]] std::string clock_text(int64_t time, int64_t now);
 
 /// "12:26:49 +09:00 (3 min ago)", "12:30:00 +09:00 (in 20 s)".

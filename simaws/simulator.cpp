@@ -548,7 +548,8 @@ Reply Simulator::control(const Request& request) {
   }
   return {404, "application/json",
           "{\"error\":\"simaws, a simulator of AWS: GET /simaws/stats, POST /simaws/faults, "
-          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock, /simaws/cbor, /simaws/key\"}\n"};
+          "/simaws/publication, /simaws/instances, /simaws/alarms, /simaws/clock, /simaws/cbor, "
+          "/simaws/key\"}\n"};
 }
 
 std::string Simulator::stats_json() const {
