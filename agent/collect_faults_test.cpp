@@ -352,7 +352,11 @@ TEST_F(CollectFaultsTest, WhatIsWrongWithOneSeriesCostsThatSeriesAndEachTimeLess
   }
   control("POST", "faults", "");
   pass(seconds(6 * 60), seconds(5));
-  EXPECT_EQ(delivered().values.size(), 32u) << "and it heals";
+  const auto healed = delivered().values;
+  for (size_t index = 0; index < 3; ++index)
+    EXPECT_TRUE(healed.contains(key("DiskReadOps", index))) << "it heals within five minutes";
+  pass(seconds(6 * 60), seconds(5));
+  EXPECT_EQ(delivered().values.size(), 32u) << "or within its interval, ten";
 }
 
 TEST_F(CollectFaultsTest, AResultThatNobodyAskedForIsOneThatIsMissing) {
