@@ -101,13 +101,23 @@ class CollectFaultsTest : public testing::Test {
     collect().tick();
     checks_->tick();
   }
+  /// Whether series wait for the list of metrics: they are being read, and no call of theirs is made yet.
+  bool waits_for_list() {
+    if (collect().calls_queued() > 0) return false;
+    for (const auto& group : agent_->demand().groups()) {
+      for (const Series* const series : group->members) {
+        if (series->reading) return true;
+      }
+    }
+    return false;
+  }
   /// Until nothing is under way: time stands still while AWS answers and calls are tried again. Calls that
   /// wait for their place in the spread go when time passes.
   void settle() {
     const auto deadline = std::chrono::steady_clock::now() + seconds(60);
     for (int idle = 0; idle < 5; ++idle) {
       turn();
-      if (collect().calls_in_flight() > 0 || collect().series_gathered() > 0) idle = 0;
+      if (collect().calls_in_flight() > 0 || collect().series_gathered() > 0 || waits_for_list()) idle = 0;
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "calls do not come to an end";
     }
   }
@@ -352,7 +362,11 @@ TEST_F(CollectFaultsTest, WhatIsWrongWithOneSeriesCostsThatSeriesAndEachTimeLess
   }
   control("POST", "faults", "");
   pass(seconds(6 * 60), seconds(5));
-  EXPECT_EQ(delivered().values.size(), 32u) << "and it heals";
+  const auto healed = delivered().values;
+  for (size_t index = 0; index < 3; ++index)
+    EXPECT_TRUE(healed.contains(key("DiskReadOps", index))) << "it heals within five minutes";
+  pass(seconds(6 * 60), seconds(5));
+  EXPECT_EQ(delivered().values.size(), 32u) << "or within its interval, ten";
 }
 
 TEST_F(CollectFaultsTest, AResultThatNobodyAskedForIsOneThatIsMissing) {

@@ -378,6 +378,11 @@ class LossTest : public DeliveryTest {
   [[nodiscard]] bool everything_stored(ScriptedServer& server) {
     return everything_acknowledged() && server.history().values() == static_cast<size_t>(number_);
   }
+  // After the first packet the witness begins its session by two questions, and one more in reserve. Of an
+  // outage before that nobody can tell whether the server lived.
+  [[nodiscard]] bool witness_has_begun(ScriptedServer& server) {
+    return run_until(io_, [&] { return server.count() >= 4; });
+  }
 
   int number_ = 0;
 };
@@ -404,7 +409,7 @@ TEST_F(LossTest, AnAgentThatHasNothingToDeliverFindsOutToo) {
   start({server.endpoint()}, Dialect::v6);
   put_more(20);
   ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged(); }));
-  run_for(io_, 1s);  // the witness begins
+  ASSERT_TRUE(witness_has_begun(server));
   const size_t asked = server.count();
   run_for(io_, 1500ms);
   EXPECT_EQ(server.count(), asked) << "without a sign it looks rarely";
@@ -418,6 +423,7 @@ TEST_F(LossTest, AServerThatLivedIsSentNothingAgain) {
   start({server.endpoint()}, Dialect::v6);
   put_more(50);
   ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+  ASSERT_TRUE(witness_has_begun(server));
   for (int outage = 0; outage < 2; ++outage) {
     server.set_away(true);
     put_more(1);
@@ -428,6 +434,34 @@ TEST_F(LossTest, AServerThatLivedIsSentNothingAgain) {
   }
   EXPECT_EQ(delivery_->counters().resent, 0u);
   EXPECT_EQ(server.history().doubles(), 0u);
+}
+
+TEST_F(LossTest, WhenNobodyCanTellItIsSentAgainOnceAndNotAtTheNextLookToo) {
+  Taking taking;
+  std::atomic<int> questions = 0;
+  ScriptedZabbix server([&](const std::string& packet) -> std::string {
+    const auto request = zabbix::decode_sender_request(packet);
+    const auto counts = taking.take(*request, [](const std::string&) { return true; });
+    if (!request->rows.front().value) {
+      ++questions;
+      // The answers to the session in reserve, and to the first look after that.
+      if (questions == 3 || questions == 4) return "";
+    }
+    return accepted(counts.taken, counts.failed);
+  });
+  start({server.endpoint()}, Dialect::v6);
+  put_more(50);
+  ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged() && questions == 3; }));
+  run_for(io_, 250ms);  // it is not sure any more
+  put_more(1);
+  ASSERT_TRUE(run_until(io_, [&] { return delivery_->counters().delivered == 51; }));
+  EXPECT_EQ(delivery_->counters().resent, 50u);
+  for (uint64_t delivered = 52; delivered < 55; ++delivered) {
+    run_for(io_, 250ms);
+    put_more(1);
+    ASSERT_TRUE(run_until(io_, [&] { return delivery_->counters().delivered == delivered; }));
+  }
+  EXPECT_EQ(delivery_->counters().resent, 50u);
 }
 
 TEST_F(LossTest, WhateverIsLostOnTheWayNothingIsLostOrStoredTwiceOrSentMuchMoreThanOnce) {

@@ -80,7 +80,10 @@ asio::awaitable<Result<Memory>> Witness::look(Sending& sending, std::optional<za
     co_await add(sending, std::move(only));
     co_return Memory::whole;
   }
-  sessions_.clear();
+  // Nobody can tell what was before. All of them have been answered now, so from here on they tell again:
+  // ones begun at the next look would tell nothing then, and what was taken would be sent once more.
+  for (Session& session : sessions_) session.in_doubt = false;
+  co_await add(sending, std::move(only));
   co_return Memory::lost;
 }
 

@@ -935,7 +935,7 @@ TEST_F(Simulated, AlarmsKeepToAwssLimits) {
           "at 'maxRecords' failed to satisfy constraint: Member must have value greater");
   refused(R"({"MaxRecords":101})", "less than or equal to 100");
   refused(R"({"MaxRecords":"5"})", "The member MaxRecords has the wrong type");
-  refused(R"({"AlarmTypes":["LogAlarm"]})", "alarmTypes");
+  refused(R"({"AlarmTypes":["MetricAlarm","Alarm"]})", "alarmTypes");
   refused(R"({"StateValue":"BAD"})", "stateValue");
   refused(R"({"NextToken":"x"})", "InvalidNextToken");
   refused(R"({"AlarmNames":["x"]})", "does not know AlarmNames of DescribeAlarms");
@@ -992,7 +992,8 @@ TEST_F(Simulated, AlarmsAreTheSameInEachProtocol) {
                                      "AlarmTypes.member.1=MetricAlarm"),
                                 "monitoring", {}));
   EXPECT_THAT(in_xml.body, HasSubstr("<MetricAlarms><member><AlarmName>simaws-math</AlarmName>"));
-  EXPECT_THAT(in_xml.body, HasSubstr("<CompositeAlarms></CompositeAlarms></DescribeAlarmsResult>"));
+  EXPECT_THAT(in_xml.body,
+              HasSubstr("<CompositeAlarms></CompositeAlarms><LogAlarms></LogAlarms></DescribeAlarmsResult>"));
 }
 
 TEST_F(Simulated, AWorldMayHaveNoAlarms) {
@@ -1000,7 +1001,20 @@ TEST_F(Simulated, AWorldMayHaveNoAlarms) {
   without.world.alarms = 0;
   Simulator simulator = make(without);
   EXPECT_EQ(simulator.handle(json("DescribeAlarms", "{}")).reply.body,
-            R"({"MetricAlarms":[],"CompositeAlarms":[]})");
+            R"({"MetricAlarms":[],"CompositeAlarms":[],"LogAlarms":[]})");
+}
+
+TEST_F(Simulated, AlarmsOfLogsAreThereWhenTheyAreNamed) {
+  SimulatorOptions with = options();
+  with.world.log_alarms = 2;
+  Simulator simulator = make(with);
+  const auto answer = [&](const std::string& body) {
+    return simulator.handle(json("DescribeAlarms", body)).reply.body;
+  };
+  EXPECT_THAT(answer(R"({"AlarmNamePrefix":"simaws-log"})"), HasSubstr(R"("LogAlarms":[])"));
+  const std::string of_logs = answer(R"({"AlarmTypes":["LogAlarm"]})");
+  EXPECT_EQ(alarm_names(of_logs), (std::vector<std::string>{"simaws-log-0", "simaws-log-1"}));
+  EXPECT_THAT(of_logs, HasSubstr(R"("MetricAlarms":[],"CompositeAlarms":[],"LogAlarms":[{)"));
 }
 
 }  // namespace
