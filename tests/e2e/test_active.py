@@ -150,7 +150,7 @@ class Collects(ActiveTestCase):
                               text=True, timeout=30, check=False, env=agent.environment)
         self.assertEqual(done.returncode, 0, done.stderr)
         plan = json.loads(done.stdout)
-        self.assertEqual(plan["metrics"], {"there": 2, "absent": 1, "unknown": 0})
+        self.assertEqual(plan["metrics"], {"there": 2, "absent": 1, "zero": 0, "unknown": 0})
         self.assertNotIn("monitoring.GetMetricData", aws.stats()["calls"], "it is asked beforehand")
 
         self.begin(agent)
