@@ -49,7 +49,7 @@ ECHOES = {
     "bakusoku.echo[{$EQUAL}]": "same",
 }
 OF_HOST = {"bakusoku.echo[{HOST.HOST}]": "{host}", 'bakusoku.echo["{HOST.HOST}"]': "{host}",
-           "bakusoku.echo[{HOST.NAME},{HOST.IP}]": "{host} 127.0.0.1"}
+           "bakusoku.echo[{HOST.NAME},{HOST.IP}]": "{visible} 127.0.0.1"}
 METRICS = ('aws.metric[AWS/EC2,CPUUtilization,"InstanceId={HOST.HOST}",Average,300]',
            'aws.metric[AWS/EC2,CPUUtilization,"InstanceId={HOST.HOST}",Average,{$PERIOD}]',
            'aws.metric[AWS/EC2,NetworkIn,"InstanceId={HOST.HOST}",Sum,{$PERIOD}]')
@@ -102,7 +102,7 @@ class Recipes(ServerTestCase):
         for key in METRICS:
             template.add_item(key, ItemType.ACTIVE, ValueType.FLOAT, delay="1m")
         # The alarms of one host, word for word.
-        rule, = recipe("items.md", "discovery rule")
+        rule, = (rule for rule in recipe("items.md", "discovery rule") if rule.startswith("aws.discovery[alarm"))
         ruleid = template.add_discovery(rule, {key: ValueType.TEXT for key in recipe("items.md", "item prototype")},
                                         ItemType.ACTIVE, delay="5s")
         trigger, = recipe("items.md", "trigger prototype")
@@ -117,10 +117,11 @@ class Recipes(ServerTestCase):
         # Hosts of their own, word for word, and narrowed to one by a macro within quotes.
         rule, = recipe("active.md", "discovery rule, on the host of the agent's `hostname`")
         name, = recipe("active.md", "host prototype")
+        visible, = recipe("active.md", "its visible name")
         rule = rule.replace("aws.discovery[ec2]", 'aws.discovery[ec2,,,"id={$INSTANCE}"]')
         ruleid = collector.add_discovery(rule, {}, ItemType.ACTIVE, delay="30s")
         cls.api.call("hostprototype.create", {
-            "ruleid": ruleid, "host": name, "groupLinks": [{"groupid": cls.api.group()}],
+            "ruleid": ruleid, "host": name, "name": visible, "groupLinks": [{"groupid": cls.api.group()}],
             "templates": [{"templateid": cls.templateid}]})
 
     def host(self, where):
@@ -129,6 +130,11 @@ class Recipes(ServerTestCase):
             rows = self.api.call("host.get", {"filter": {"host": self.instances[where]}, "output": ["hostid"]})
             return rows and Host(self.api, self.instances[where], rows[0]["hostid"], None)
         return wait_for(f"{self.instances[where]} at the {where}", found, 60, pause=0.3)
+
+    def visible_name(self, host):
+        name = self.api.call("host.get", {"hostids": host.hostid, "output": ["name"]})[0]["name"]
+        self.assertTrue(name.endswith(f"({host.name})"), name)
+        return name
 
     def each(self):
         for where in ("server", "proxy"):
@@ -146,7 +152,9 @@ class Recipes(ServerTestCase):
                 if text is None:
                     items[key].wait_value(seconds=120)
                 else:
-                    items[key].wait_value(text.format(host=host.name) if key in OF_HOST else text, seconds=120)
+                    if key in OF_HOST:
+                        text = text.format(host=host.name, visible=self.visible_name(host))
+                    items[key].wait_value(text, seconds=120)
 
     def test_every_datapoint_of_items_with_macros(self):
         for where, host in self.each():
