@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -26,7 +27,9 @@ constexpr seconds kSentWithin{5};
 constexpr seconds kAwayPause{5};   // a destination that answers for nobody is asked this often by each asker
 constexpr seconds kHostAgain{15};  // one host without an answer while others have theirs
 constexpr milliseconds kHeedDiscoveries{10'000};  // not more often
-constexpr int64_t kClockMaySlip = 1000;           // milliseconds
+// Zabbix makes items of a discovery within a second, and tells them when it has next read its configuration.
+constexpr std::array<seconds, 3> kSoon{seconds(10), seconds(20), seconds(30)};
+constexpr int64_t kClockMaySlip = 1000;  // milliseconds
 constexpr milliseconds kIdle{500};
 
 // The interface that Zabbix gives a host it registers. Of all addresses it takes the one we come from.
@@ -159,10 +162,21 @@ void Active::ask_again() {
 // Zabbix makes hosts of a discovery within a second, and knows them when it has next read its configuration,
 // which takes up to a minute: they are asked for several times.
 void Active::heed_discoveries(int64_t now) {
+  for (const std::string& name : parts_.peer.take_growing()) {
+    const auto found = hosts_.find(name);
+    if (found == hosts_.end()) continue;
+    found->second.soon = kSoon.size();
+    questions_.hasten(name, now);
+  }
   if (parts_.peer.discoveries == discoveries_ || now - heeded_at_ < kHeedDiscoveries.count()) return;
   discoveries_ = parts_.peer.discoveries;
   heeded_at_ = now;
   ask_again();
+}
+
+milliseconds Active::wait_of(Host& host) const {
+  if (host.soon == 0) return parts_.config.refresh;
+  return std::min<milliseconds>(kSoon[kSoon.size() - host.soon--], parts_.config.refresh);
 }
 
 // Nothing is known to have been done at a time that has not come yet.
@@ -239,7 +253,7 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   set_known(name, true);
   if (reply.unchanged) {
     set_dialect(zabbix::Dialect::v7);
-    if (from == host.from) return parts_.config.refresh;
+    if (from == host.from) return wait_of(host);
     host.config_revision = 0;  // another one's revision: everything, please
     host.from = from;
     return milliseconds(0);
@@ -253,7 +267,7 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   if (reply.unreadable != 0)
     spdlog::warn("active checks of {}: {} items of the answer cannot be read", name, reply.unreadable);
   parts_.checks.replace(parts_.destination, name, reply.items);
-  return parts_.config.refresh;
+  return wait_of(host);
 }
 
 // Values travel from then on, in the name of the root host if Zabbix knows it, as they did before a restart:

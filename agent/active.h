@@ -85,6 +85,7 @@ class Active {
     zabbix::Endpoint from{};  // who told it: each proxy counts revisions of its own
     int unknown_in_row = 0;
     std::string refusal;  // logged last
+    size_t soon = 0;      // so often more it is asked for soon: Zabbix may be making items on it
   };
 
   [[nodiscard]] int64_t now() const;
@@ -103,6 +104,8 @@ class Active {
   void set_known(const std::string& name, bool known);
   void set_dialect(zabbix::Dialect dialect);
   void heed_discoveries(int64_t now);
+  /// Until a host that Zabbix knows is asked for again.
+  [[nodiscard]] std::chrono::milliseconds wait_of(Host& host) const;
   void heed_clock(int64_t now);
 
   Parts parts_;

@@ -235,6 +235,27 @@ TEST_F(ActiveTest, AfterADiscoveryWasTakenAndWhenToldToAHostIsAskedForAtOnce) {
   ASSERT_TRUE(run_until(io_, [&] { return server.count() == asked + 1; }));
 }
 
+TEST_F(ActiveTest, AHostOnWhichADiscoveryMayMakeItemsIsAskedForSeveralTimes) {
+  config_.refresh = 1h;
+  ScriptedZabbix server([](const std::string& request) { return is_heartbeat(request) ? "" : k60; });
+  start({server.endpoint()});
+  ASSERT_TRUE(run_until(io_, [&] { return peer_.knows("probe"); }));
+  size_t asked = server.count();
+  peer_.note_discovery("probe", 20005, 1);
+  peer_.note_discovery("of nobody", 20006, 1);
+  ASSERT_TRUE(run_until(io_, [&] { return server.count() == asked + 1; }));
+  for (size_t again = 2; again <= 4; ++again) {
+    now_ += 45s;
+    ASSERT_TRUE(run_until(io_, [&] { return server.count() == asked + again; })) << again;
+  }
+  now_ += 45s;
+  peer_.note_discovery("probe", 20005, 1);
+  run_for(io_, 700ms);
+  EXPECT_EQ(server.count(), asked + 4) << "the same list makes nothing new";
+  peer_.note_discovery("probe", 20005, 2);
+  EXPECT_TRUE(run_until(io_, [&] { return server.count() == asked + 5; }));
+}
+
 TEST_F(ActiveTest, AClockThatWasAheadLeavesNoHostWaitingAndNoTimeThatHasNotCome) {
   for (const auto ahead :
        {std::chrono::seconds(2h), std::chrono::seconds(24h), std::chrono::seconds(87'600h)}) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "zabbix/active.h"
@@ -29,6 +30,17 @@ class Peer {
   /// Lists of low-level discoveries that Zabbix has taken, of which it may make hosts. Written by the
   /// deliveries.
   uint64_t discoveries = 0;
+  /// One more, of the host's item, both told by numbers. A list that is another one than before may make
+  /// items on the host itself.
+  void note_discovery(const std::string& host, uint64_t item, uint64_t list) {
+    ++discoveries;
+    if (lists_.size() >= kMostLists) lists_.clear();
+    const auto [at, is_new] = lists_.try_emplace(item, list);
+    const bool is_other = is_new || std::exchange(at->second, list) != list;
+    if (is_other && known_.contains(host)) growing_.insert(host);
+  }
+  /// The hosts on which Zabbix may make items, since this was last asked.
+  [[nodiscard]] std::set<std::string> take_growing() { return std::exchange(growing_, {}); }
 
   void set_known(const std::string& host, bool known) {
     if (asked_) asked_->insert(host);
@@ -60,9 +72,13 @@ class Peer {
   }
 
  private:
+  static constexpr size_t kMostLists = 100'000;
+
   std::string preferred_;
   std::string root_;
   std::set<std::string> known_;
+  std::unordered_map<uint64_t, uint64_t> lists_;  // hashes of the newest ones, by item
+  std::set<std::string> growing_;
   std::optional<std::set<std::string>> asked_ = std::set<std::string>();
 };
 

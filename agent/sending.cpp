@@ -390,8 +390,10 @@ void Sending::note_outcomes(const Part& part, const Rows& refused, const std::st
     for (const size_t at : part.rows) {
       if (next != refused.end() && *next == at) {
         ++next;
-      } else if (discovers(part.packet->values[at])) {
-        ++parts_.peer->discoveries;
+      } else if (const Value& value = part.packet->values[at]; discovers(value)) {
+        const std::hash<std::string_view> hash;
+        const uint64_t item = value.itemid != 0 ? value.itemid : hash(value.host) * 31 + hash(value.key);
+        parts_.peer->note_discovery(std::string(value.host), item, hash(value.text));
       }
     }
   }
