@@ -5,7 +5,6 @@
 #include <array>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
-#include <asio/write.hpp>
 
 #include "zabbix/frame.h"
 #include "zabbix/passive.h"
@@ -72,12 +71,17 @@ asio::awaitable<void> PassiveEntrance::answer(tcp::socket& socket, Visits::Visit
     reply = zabbix::encode_passive_refusal(zabbix::passive_dialect(frame.payload), request.error().message,
                                            kZabbixVersion);
   }
-  const std::string bytes = zabbix::encode_frame(reply, frame.flags);
+  std::string bytes = zabbix::encode_frame(reply, frame.flags);
   std::string().swap(reply);
   visit.wait_for_peer();
   if (!visit.hold(bytes.size())) co_return;
+  visit.kept() = std::move(bytes);
   const TimeLimit limit(io_, socket, kSendTimeout);
-  co_await asio::async_write(socket, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, error));
+  std::string_view left = visit.kept();
+  while (!left.empty() && !error && socket.is_open()) {
+    left.remove_prefix(co_await socket.async_write_some(asio::buffer(left),
+                                                        asio::redirect_error(asio::use_awaitable, error)));
+  }
 }
 
 }  // namespace bakusoku::agent

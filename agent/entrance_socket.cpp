@@ -274,10 +274,11 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket, Visits::Visit visit) 
     }
     visit.wait_for_peer();
     if (!visit.hold(answer->text.size())) break;
+    visit.kept() = std::move(answer->text);
     const Deadline sent_by = std::chrono::steady_clock::now() + kSendTimeout;
     size_t offset = 0;
     do {
-      offset = ask::encode_answer_part(packet, status, answer->text, offset);
+      offset = ask::encode_answer_part(packet, status, visit.kept(), offset);
       while (::send(socket.native_handle(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         if (errno == EINTR) continue;
         if (errno != EAGAIN) {
@@ -285,13 +286,14 @@ asio::awaitable<void> SocketEntrance::serve(Socket socket, Visits::Visit visit) 
           break;
         }
         const bool writable = co_await wait_writable(socket, sent_by);
-        if (!writable) {
+        if (!writable || !socket.is_open()) {
           error = asio::error::timed_out;
           break;
         }
       }
-    } while (!error && offset < answer->text.size());
+    } while (!error && offset < visit.kept().size());
     if (error) break;
+    std::string().swap(visit.kept());
     (void)visit.hold(0);
   }
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <asio/post.hpp>
-#include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
@@ -116,14 +115,19 @@ asio::awaitable<Result<zabbix::Frame>> Intake::receive(tcp::socket& socket, Visi
   if (!visit.hold(whole + header->reserved)) {
     co_return fail(ErrorKind::unavailable, "too many large requests at once");
   }
-  if (const size_t before = received.size(); before < whole) {
-    received.resize(whole);
-    co_await asio::async_read(socket, asio::buffer(received.data() + before, whole - before),
-                              asio::redirect_error(asio::use_awaitable, error));
-    if (error) co_return fail(cut(error));
+  std::string& request = visit.kept();
+  request = std::move(received);
+  if (size_t have = request.size(); have < whole) {
+    request.resize(whole);
+    while (have < whole) {
+      have += co_await socket.async_read_some(asio::buffer(request.data() + have, whole - have),
+                                              asio::redirect_error(asio::use_awaitable, error));
+      if (error || !socket.is_open()) co_return fail(cut(error));
+    }
   }
   auto payload = zabbix::decode_frame_body(
-      *header, std::string_view(received).substr(zabbix::kFrameHeaderSize, header->length));
+      *header, std::string_view(request).substr(zabbix::kFrameHeaderSize, header->length));
+  std::string().swap(request);
   if (!payload) co_return fail(payload.error());
   co_return zabbix::Frame{header->flags, std::move(*payload), whole};
 }

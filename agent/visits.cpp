@@ -30,6 +30,7 @@ struct Visits::State {
     leave(*victim);
     ++closed;
     std::exchange(victim->close, nullptr)();
+    std::string().swap(victim->kept);  // nothing reads or writes it any more
     return true;
   }
   void leave(Entry& entry) {

@@ -19,8 +19,9 @@ class Visits {
   struct Entry {
     std::string peer;
     size_t bytes = 0;
-    uint64_t waits_since = 0;       // in the order of moments; 0: it waits for us
-    bool closed = false;            // it was told to go, and counts no more
+    uint64_t waits_since = 0;  // in the order of moments; 0: it waits for us
+    bool closed = false;       // it was told to go, and counts no more
+    std::string kept{};
     std::function<void()> close{};  // empty: not yet to be closed
   };
   struct State;
@@ -48,6 +49,10 @@ class Visits {
     void work() { entry_->waits_since = 0; }
     /// So many bytes are held for it from now on. False: there is no room, and nobody who could make some.
     [[nodiscard]] bool hold(size_t bytes);
+    /// Where what is held for it lies. Empty once its connection was closed to make room: a coroutine on it
+    /// ends only later, after others have come, and the room must be there for them at once. So who has
+    /// waited looks whether the connection is open still.
+    [[nodiscard]] std::string& kept() { return entry_->kept; }
 
    private:
     friend class Visits;

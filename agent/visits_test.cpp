@@ -74,6 +74,23 @@ TEST_F(VisitsTest, WhoDoesNotReadItsAnswersMakesRoomForOthers) {
   EXPECT_EQ(visits.open(), 3u) << "who was told to go counts no more";
 }
 
+// Their coroutines end later, after all who have asked at the same moment.
+TEST_F(VisitsTest, WhatIsKeptForWhoMakesRoomIsFreedAtOnce) {
+  Visits visits({100, 1000});
+  std::vector<Visits::Visit> greedy;
+  size_t kept = 0;
+  for (int at = 0; at < 20; ++at) {
+    greedy.push_back(come(visits, "greedy", std::to_string(at)));
+    ASSERT_TRUE(greedy.back().hold(300)) << at;
+    greedy.back().kept() = std::string(300, 'x');
+    kept = 0;
+    for (Visits::Visit& visit : greedy) kept += visit.kept().size();
+    EXPECT_LE(kept, 1000u) << at;
+  }
+  EXPECT_EQ(kept, 900u) << "who was not told to go keeps its own";
+  EXPECT_LT(greedy.front().kept().capacity(), 300u) << "freed, not emptied";
+}
+
 TEST_F(VisitsTest, AnAnswerBeyondTheBoundIsAloneThere) {
   Visits visits({100, 1000});
   auto small = come(visits, "a", "small");

@@ -94,7 +94,8 @@ class TheAgent(LabTestCase):
         state = self.folder / "state"
         log = self.folder / "access.log"
         log.write_text("")
-        bakusoku = self.agent(self.simaws().url, sections=f'[zabbix]\nserver = "127.0.0.1:1"\nstate_dir = "{state}"\n'
+        bakusoku = self.agent(self.simaws().url, sections=f'[zabbix]\nserver = "127.0.0.1:1"\nhostname = "web"\n'
+                              f'state_dir = "{state}"\n'
                               f'[weblog]\nallow = ["{log}"]\n')
         bakusoku.ask(f"weblog.requests[{log}]")
         found = wait_for("its files", lambda: self.files_below(state))
