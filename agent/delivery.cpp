@@ -173,7 +173,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
     }
   }
   if (travels_by_host_) co_return co_await by_host_.deliver(fresh_from_);
-  auto next = parts_.spool.next(kSpoolDestination, kPacketValues, kPacketBytes);
+  auto next = next_packet(parts_.spool);
   if (!next) co_return fail(next.error());
   const auto packet = std::make_shared<const SpoolPacket>(std::move(*next));
   // A group of proxies shows itself host by host. 6.0 has none.

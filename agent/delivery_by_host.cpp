@@ -54,7 +54,7 @@ void DeliveryByHost::forget_old(Host& host) const {
 
 asio::awaitable<Result<bool>> DeliveryByHost::deliver(uint64_t fresh_from) {
   start_catching_up();
-  auto next = parts_.spool.next(kSpoolDestination, kPacketValues, kPacketBytes, front_);
+  auto next = next_packet(parts_.spool, front_);
   if (!next) co_return fail(next.error());
   if (next->ids.empty() && next->up_to <= front_) co_return false;
   front_ = next->up_to;
@@ -306,7 +306,7 @@ asio::awaitable<Result<bool>> DeliveryByHost::catch_up_once(std::string endpoint
                                                             std::vector<std::string> hosts) {
   uint64_t first = front_ + 1;
   for (const std::string& name : hosts) first = std::min(first, hosts_.at(name).from);
-  auto next = parts_.spool.next(kSpoolDestination, kPacketValues, kPacketBytes, first - 1);
+  auto next = next_packet(parts_.spool, first - 1);
   if (!next) co_return fail(next.error());
   const uint64_t end = next->ids.empty() ? front_ : std::min(next->up_to, front_);
   const auto packet = std::make_shared<const SpoolPacket>(std::move(*next));

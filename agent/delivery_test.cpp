@@ -115,6 +115,25 @@ TEST_F(DeliveryTest, SendsItemsWithoutIdsOfManyHostsByHostAndKey) {
   EXPECT_EQ(delivery_->counters().delivered, 2u);
 }
 
+TEST_F(DeliveryTest, WhatAnItemMissedIsNotPartedByTheEndOfAPacket) {
+  Server server(takes_all);
+  std::vector<Value> values;
+  const auto add = [&](std::string_view host, size_t count) {
+    for (size_t at = 0; at < count; ++at)
+      values.push_back(Value{host, "k", 0, kStart + static_cast<int64_t>(at), 0, true, "1", 5, true});
+  };
+  add("web-1", kPacketValues - 28);
+  add("web-2", 125);
+  add("web-1", kPacketValues + 10);  // more than a packet
+  ASSERT_TRUE(spool_->put(values, Durability::normal));
+  start({server.endpoint()}, Dialect::v6);
+  ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged(); }));
+  std::vector<size_t> rows;
+  for (const std::string& request : server.requests()) rows.push_back(rows_of(request));
+  EXPECT_THAT(rows, ElementsAre(kPacketValues - 28, 125, kPacketValues, 10));
+  EXPECT_EQ(delivery_->counters().delivered, values.size());
+}
+
 TEST_F(DeliveryTest, Sends70ManyHostsByItemidInTheNameOfAKnownHost) {
   Server server(takes_all);
   peer_.set_known("another", true);

@@ -41,7 +41,24 @@ bool discovers(const Value& value) { return value.supported && value.text.starts
 
 Sending::Outcome failed(Error error, bool of_host = false) { return {std::move(error), of_host}; }
 
+bool of_one_item(const Value& a, const Value& b) {
+  return a.itemid == b.itemid && a.host == b.host && a.key == b.key;
+}
+
 }  // namespace
+
+Result<SpoolPacket> next_packet(Spool& spool, uint64_t after) {
+  auto packet = spool.next(kSpoolDestination, kPacketValues + 1, kPacketBytes, after);
+  if (!packet || packet->values.size() <= kPacketValues) return packet;
+  auto& values = packet->values;
+  size_t count = kPacketValues;
+  while (count > 0 && of_one_item(values[count - 1], values[kPacketValues])) --count;
+  if (count == 0) count = kPacketValues;
+  values.erase(values.begin() + static_cast<ptrdiff_t>(count), values.end());
+  packet->ids.resize(count);
+  packet->up_to = packet->ids.back();
+  return packet;
+}
 
 bool Sending::by_id(const Value& value) const {
   return parts_.kind == zabbix::DataKind::agent && value.itemid != 0;

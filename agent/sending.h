@@ -33,6 +33,10 @@ inline constexpr std::string_view kSpoolDestination = "zabbix";
 /// What is taken from the spool for one packet.
 inline constexpr size_t kPacketValues = 5000;
 inline constexpr size_t kPacketBytes = size_t{4} << 20;
+/// What follows `after`, or what is acknowledged. Where many values of an item follow each other, as those
+/// that were missed do, the end of a packet does not part them unless they are more than a packet: a server
+/// takes packets in several processes, and may store the end of one behind the beginning of the next.
+[[nodiscard]] Result<SpoolPacket> next_packet(Spool& spool, uint64_t after = 0);
 
 struct DeliveryCounters {
   uint64_t packets = 0;
