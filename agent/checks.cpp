@@ -90,7 +90,8 @@ void Checks::replace(size_t destination, const std::string& host,
     const bool other_pace = !is_new && check->delay->text != item->delay;
     if (is_new) check = add(destination, name, *item);
     check->tell(*item, parts_.timeout);
-    if (is_new || other_pace) added = start(*check, *item) || added;
+    // One that was asked in this second is not asked in it again: both answers would be one row of history.
+    if (is_new || other_pace) added = start(*check, *item, is_new ? 0 : 1) || added;
     checks.push_back(std::move(check));
   }
   hosts_[place] = std::move(checks);
@@ -126,7 +127,7 @@ Checks::CheckPtr Checks::add(size_t destination, const IntrusivePtr<const Host>&
   return check;
 }
 
-bool Checks::start(Check& check, const zabbix::ActiveItem& item) {
+bool Checks::start(Check& check, const zabbix::ActiveItem& item, int64_t in) {
   const int64_t now = unix_seconds(parts_.clock());
   check.delay = delay_of(item.delay);
   if (!check.interval()) {
@@ -136,7 +137,7 @@ bool Checks::start(Check& check, const zabbix::ActiveItem& item) {
     return false;
   }
   if (check.series != nullptr) set_pace(*check.series);
-  schedule(check, now);
+  schedule(check, now + in);
   return true;
 }
 

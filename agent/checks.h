@@ -184,8 +184,8 @@ class Checks {
   }
   [[nodiscard]] CheckPtr add(size_t destination, const IntrusivePtr<const Host>& host,
                              const zabbix::ActiveItem& item);
-  /// The first value does not wait for the interval. False: it cannot be read.
-  [[nodiscard]] bool start(Check& check, const zabbix::ActiveItem& item);
+  /// The first value does not wait for the interval but for `in` seconds. False: it cannot be read.
+  [[nodiscard]] bool start(Check& check, const zabbix::ActiveItem& item, int64_t in);
   /// The clock of the newest datapoint it has had.
   [[nodiscard]] int64_t position_of(const Check& check, int64_t now) const;
   /// Its series is none of its any more.

@@ -412,6 +412,7 @@ TEST_F(LossTest, AServerThatIsKilledAndBackAtOnceLosesNothingThatItAcknowledged)
   for (int kill = 0; kill < 5; ++kill) {
     put_more(20);
     ASSERT_TRUE(run_until(io_, [&] { return everything_acknowledged(); }));
+    ASSERT_TRUE(witness_has_begun(server));
     server.kill();
     run_for(io_, 250ms);  // no server is back before that
     put_more(5);
