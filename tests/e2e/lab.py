@@ -247,6 +247,8 @@ class Daemon(Process):
         """SIGKILL to the main process and to all its children, which would outlive it."""
         os.killpg(self.pid, signal.SIGKILL)
         self.popen.wait(10)
+        # One that has not died yet still holds sockets that the next start wants.
+        wait_for(f"all of {self.name} has ended", lambda: not alive_in_session(self.pid))
 
     def children(self):
         """Pids of the main process's children, zombies among them."""
@@ -336,6 +338,18 @@ class Agentd(Daemon):
             for other in others:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(other, signal.SIGCONT)
+
+
+def alive_in_session(session):
+    """Pids of its processes that have not ended."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if fields[3] == str(session) and fields[0] not in "ZX":
+                    found.append(int(entry.name))
+    return found
 
 
 def state_of(pid):
