@@ -29,6 +29,9 @@ constexpr seconds kHostAgain{15};  // one host without an answer while others ha
 constexpr milliseconds kHeedDiscoveries{10'000};  // not more often
 // Zabbix makes items of a discovery within a second, and tells them when it has next read its configuration.
 constexpr std::array<seconds, 3> kSoon{seconds(10), seconds(20), seconds(30)};
+// The root host is where a new user waits for what he has just done, and one host costs little. A wait is
+// half as long again at most: it is asked for within half a minute.
+constexpr seconds kRoot{20};
 constexpr int64_t kClockMaySlip = 1000;  // milliseconds
 constexpr milliseconds kIdle{500};
 
@@ -174,9 +177,10 @@ void Active::heed_discoveries(int64_t now) {
   ask_again();
 }
 
-milliseconds Active::wait_of(Host& host) const {
-  if (host.soon == 0) return parts_.config.refresh;
-  return std::min<milliseconds>(kSoon[kSoon.size() - host.soon--], parts_.config.refresh);
+milliseconds Active::wait_of(const std::string& name, Host& host) const {
+  milliseconds wait = parts_.config.refresh;
+  if (host.soon != 0) wait = std::min<milliseconds>(wait, kSoon[kSoon.size() - host.soon--]);
+  return name == parts_.config.hostname ? std::min<milliseconds>(wait, kRoot) : wait;
 }
 
 // Nothing is known to have been done at a time that has not come yet.
@@ -253,7 +257,7 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   set_known(name, true);
   if (reply.unchanged) {
     set_dialect(zabbix::Dialect::v7);
-    if (from == host.from) return wait_of(host);
+    if (from == host.from) return wait_of(name, host);
     host.config_revision = 0;  // another one's revision: everything, please
     host.from = from;
     return milliseconds(0);
@@ -267,7 +271,7 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   if (reply.unreadable != 0)
     spdlog::warn("active checks of {}: {} items of the answer cannot be read", name, reply.unreadable);
   parts_.checks.replace(parts_.destination, name, reply.items);
-  return wait_of(host);
+  return wait_of(name, host);
 }
 
 // Values travel from then on, in the name of the root host if Zabbix knows it, as they did before a restart:
@@ -285,7 +289,9 @@ milliseconds Active::take_refusal(const std::string& name, Host& host, const std
   set_known(name, false);
   parts_.checks.replace(parts_.destination, name, {});
   host.config_revision = 0;
-  return wait_of_refused(parts_.config.refresh, host.unknown_in_row++, hosts_.size() - parts_.peer.known());
+  const milliseconds wait =
+      wait_of_refused(parts_.config.refresh, host.unknown_in_row++, hosts_.size() - parts_.peer.known());
+  return name == parts_.config.hostname ? std::min<milliseconds>(wait, kRoot) : wait;
 }
 
 // One that does not arrive is not sent again: the questions show whether Zabbix is there.

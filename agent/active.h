@@ -105,7 +105,7 @@ class Active {
   void set_dialect(zabbix::Dialect dialect);
   void heed_discoveries(int64_t now);
   /// Until a host that Zabbix knows is asked for again.
-  [[nodiscard]] std::chrono::milliseconds wait_of(Host& host) const;
+  [[nodiscard]] std::chrono::milliseconds wait_of(const std::string& name, Host& host) const;
   void heed_clock(int64_t now);
 
   Parts parts_;

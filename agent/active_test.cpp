@@ -73,10 +73,10 @@ class ActiveTest : public testing::Test {
   }
   // Until so many questions are answered and the answers taken: only then is it known when the next one is
   // due.
-  [[nodiscard]] bool has_answered(const ScriptedZabbix& server, size_t questions) {
-    return run_until(
-               io_,
-               [&] { return server.count() >= questions && active_->seen("probe")->asks > now_ / 1s; }) &&
+  [[nodiscard]] bool has_answered(const ScriptedZabbix& server, size_t questions,
+                                  const std::string& host = "probe") {
+    return run_until(io_,
+                     [&] { return server.count() >= questions && active_->seen(host)->asks > now_ / 1s; }) &&
            server.count() == questions;
   }
   // While the clock goes on, a second at each look.
@@ -245,23 +245,40 @@ TEST_F(ActiveTest, AfterADiscoveryWasTakenAndWhenToldToAHostIsAskedForAtOnce) {
 TEST_F(ActiveTest, AHostOnWhichADiscoveryMayMakeItemsIsAskedForSeveralTimes) {
   config_.refresh = 1h;
   ScriptedZabbix server([](const std::string& request) { return is_heartbeat(request) ? "" : k60; });
-  start({server.endpoint()});
-  ASSERT_TRUE(run_until(io_, [&] { return peer_.knows("probe"); }));
+  start({server.endpoint()}, {"i-1"});
+  ASSERT_TRUE(run_until(io_, [&] { return peer_.knows("i-1"); }));
   const size_t asked = server.count();
-  ASSERT_TRUE(has_answered(server, asked));
-  peer_.note_discovery("probe", 20005, 1);
+  ASSERT_TRUE(has_answered(server, asked, "i-1"));
+  peer_.note_discovery("i-1", 20005, 1);
   peer_.note_discovery("of nobody", 20006, 1);
-  ASSERT_TRUE(has_answered(server, asked + 1));
+  ASSERT_TRUE(has_answered(server, asked + 1, "i-1"));
   for (size_t again = 2; again <= 4; ++again) {
     now_ += 45s;
-    ASSERT_TRUE(has_answered(server, asked + again)) << again;
+    ASSERT_TRUE(has_answered(server, asked + again, "i-1")) << again;
   }
   now_ += 45s;
-  peer_.note_discovery("probe", 20005, 1);
+  peer_.note_discovery("i-1", 20005, 1);
   run_for(io_, 700ms);
   EXPECT_EQ(server.count(), asked + 4) << "the same list makes nothing new";
-  peer_.note_discovery("probe", 20005, 2);
+  peer_.note_discovery("i-1", 20005, 2);
   EXPECT_TRUE(run_until(io_, [&] { return server.count() == asked + 5; }));
+}
+
+TEST_F(ActiveTest, TheRootHostIsAskedForWithinHalfAMinuteWhateverRefreshIs) {
+  config_.refresh = 1h;
+  for (const auto& answer :
+       {ScriptedZabbix::Answer([](const std::string&) { return k60; }), ScriptedZabbix::Answer(unknown)}) {
+    ScriptedZabbix server(answer);
+    active_.reset();
+    checks_.reset();
+    start({server.endpoint()});
+    for (size_t asked = 1; asked < 10; ++asked) {
+      ASSERT_TRUE(has_answered(server, asked)) << asked;
+      now_ += 30s;
+    }
+    active_->stop();
+    ASSERT_TRUE(run_until(io_, [&] { return active_->ended(); }));
+  }
 }
 
 TEST_F(ActiveTest, AClockThatWasAheadLeavesNoHostWaitingAndNoTimeThatHasNotCome) {
