@@ -27,8 +27,9 @@ constexpr seconds kSentWithin{5};
 constexpr seconds kAwayPause{5};   // a destination that answers for nobody is asked this often by each asker
 constexpr seconds kHostAgain{15};  // one host without an answer while others have theirs
 constexpr milliseconds kHeedDiscoveries{10'000};  // not more often
-// Zabbix makes items of a discovery within a second, and tells them when it has next read its configuration.
-constexpr std::array<seconds, 3> kSoon{seconds(10), seconds(20), seconds(30)};
+// Zabbix makes items of a discovery within a second, and tells them when it has next read its configuration,
+// a minute later at most.
+constexpr std::array<seconds, 4> kSoon{seconds(10), seconds(20), seconds(30), seconds(40)};
 // The root host is where a new user waits for what he has just done, and one host costs little. A wait is
 // half as long again at most: it is asked for within half a minute.
 constexpr seconds kRoot{20};
@@ -254,6 +255,9 @@ milliseconds Active::take(const std::string& name, Host& host, const zabbix::End
   parts_.peer.upload_disabled = reply.head.upload_disabled;
   host.unknown_in_row = 0;
   host.refusal.clear();
+  // A server 6.0 knows a new host at once, by its database, and its items when it has next read its
+  // configuration.
+  if (!parts_.peer.knows(name) && reply.items.empty()) host.soon = kSoon.size();
   set_known(name, true);
   if (reply.unchanged) {
     set_dialect(zabbix::Dialect::v7);

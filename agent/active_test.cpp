@@ -252,16 +252,35 @@ TEST_F(ActiveTest, AHostOnWhichADiscoveryMayMakeItemsIsAskedForSeveralTimes) {
   peer_.note_discovery("i-1", 20005, 1);
   peer_.note_discovery("of nobody", 20006, 1);
   ASSERT_TRUE(has_answered(server, asked + 1, "i-1"));
-  for (size_t again = 2; again <= 4; ++again) {
-    now_ += 45s;
+  for (size_t again = 2; again <= 5; ++again) {
+    now_ += 60s;
     ASSERT_TRUE(has_answered(server, asked + again, "i-1")) << again;
   }
   now_ += 45s;
   peer_.note_discovery("i-1", 20005, 1);
   run_for(io_, 700ms);
-  EXPECT_EQ(server.count(), asked + 4) << "the same list makes nothing new";
+  EXPECT_EQ(server.count(), asked + 5) << "the same list makes nothing new";
   peer_.note_discovery("i-1", 20005, 2);
-  EXPECT_TRUE(run_until(io_, [&] { return server.count() == asked + 5; }));
+  EXPECT_TRUE(run_until(io_, [&] { return server.count() == asked + 6; }));
+}
+
+// A server 6.0 tells no items of a host that a prototype has just made, until it has read its configuration
+// again.
+TEST_F(ActiveTest, AHostThatHasBecomeKnownWithoutItemsIsAskedForAgainSoon) {
+  config_.refresh = 1h;
+  ScriptedZabbix server(unknown);
+  start({server.endpoint()}, {"i-1"});
+  ASSERT_TRUE(has_answered(server, 1, "i-1"));
+  server.now_answers([](const std::string&) { return R"({"response":"success","data":[]})"; });
+  now_ += 8s;
+  ASSERT_TRUE(has_answered(server, 2, "i-1"));
+  EXPECT_TRUE(peer_.knows("i-1"));
+  now_ += 15s;
+  ASSERT_TRUE(has_answered(server, 3, "i-1"));
+  server.now_answers([](const std::string&) { return k60; });
+  now_ += 30s;
+  ASSERT_TRUE(has_answered(server, 4, "i-1"));
+  EXPECT_EQ(checks_->count(), 1u);
 }
 
 TEST_F(ActiveTest, TheRootHostIsAskedForWithinHalfAMinuteWhateverRefreshIs) {
