@@ -11,9 +11,9 @@ DELAY = 120  # seconds after a period's end until the agent takes it for final: 
 
 
 class Reference:
-    def __init__(self, url):
+    def __init__(self, url, region=REGION):
         def client(service):
-            return boto3.client(service, region_name=REGION, endpoint_url=url, aws_access_key_id=ACCESS_KEY,
+            return boto3.client(service, region_name=region, endpoint_url=url, aws_access_key_id=ACCESS_KEY,
                                 aws_secret_access_key=SECRET_KEY)
         self.ec2, self.cloudwatch = client("ec2"), client("cloudwatch")
 
