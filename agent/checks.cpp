@@ -12,8 +12,7 @@
 namespace bakusoku::agent {
 namespace {
 
-constexpr uint32_t kFixedNs =
-    0;  // the same datapoint is the same row of Zabbix's history whenever it is sent
+constexpr int64_t kNsPerSecond = 1'000'000'000;
 constexpr int64_t kClockMaySlip = 60;
 constexpr int64_t kRarest = 86400;  // an interval without a moment within a year is looked at again
 constexpr int64_t kLongestGap = 7 * 86400;
@@ -90,8 +89,7 @@ void Checks::replace(size_t destination, const std::string& host,
     const bool other_pace = !is_new && check->delay->text != item->delay;
     if (is_new) check = add(destination, name, *item);
     check->tell(*item, parts_.timeout);
-    // One that was asked in this second is not asked in it again: both answers would be one row of history.
-    if (is_new || other_pace) added = start(*check, *item, is_new ? 0 : 1) || added;
+    if (is_new || other_pace) added = start(*check, *item) || added;
     checks.push_back(std::move(check));
   }
   hosts_[place] = std::move(checks);
@@ -127,7 +125,7 @@ Checks::CheckPtr Checks::add(size_t destination, const IntrusivePtr<const Host>&
   return check;
 }
 
-bool Checks::start(Check& check, const zabbix::ActiveItem& item, int64_t in) {
+bool Checks::start(Check& check, const zabbix::ActiveItem& item) {
   const int64_t now = unix_seconds(parts_.clock());
   check.delay = delay_of(item.delay);
   if (!check.interval()) {
@@ -137,7 +135,7 @@ bool Checks::start(Check& check, const zabbix::ActiveItem& item, int64_t in) {
     return false;
   }
   if (check.series != nullptr) set_pace(*check.series);
-  schedule(check, now + in);
+  schedule(check, now);
   return true;
 }
 
@@ -340,7 +338,8 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
         check->key.view(), answer_deadline(std::chrono::milliseconds(check->timeout_ms)), check->host->name);
   }
   if (check->gone) co_return;
-  const int64_t now = unix_seconds(parts_.clock());
+  const int64_t stamp = next_stamp();
+  const int64_t now = stamp / kNsPerSecond;
   if (!answer.supported) {
     put_error(*check, now, answer.text);
     co_return;
@@ -351,7 +350,15 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
     co_return;
   }
   check->error = {};
-  put(*check, now, answer.text, Kind::fact);
+  put(*check, now, answer.text, Kind::fact, static_cast<uint32_t>(stamp % kNsPerSecond));
+}
+
+int64_t Checks::next_stamp() {
+  const int64_t now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(parts_.clock().time_since_epoch()).count();
+  const bool is_taken = now <= last_stamp_ && last_stamp_ - now < kNsPerSecond;
+  last_stamp_ = is_taken ? last_stamp_ + 1 : now;
+  return last_stamp_;
 }
 
 void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
@@ -405,9 +412,9 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   if (reading.cut || passed) parts_.collect.read_on(*reading.series);
 }
 
-void Checks::put(Check& check, int64_t clock, std::string text, Kind kind) {
+void Checks::put(Check& check, int64_t clock, std::string text, Kind kind, uint32_t ns) {
   waiting_.resize(std::max(waiting_.size(), size_t{check.destination} + 1));
-  waiting_[check.destination].push_back(Waiting{CheckPtr(&check), clock, std::move(text), kind});
+  waiting_[check.destination].push_back(Waiting{CheckPtr(&check), clock, std::move(text), kind, ns});
 }
 
 void Checks::put_error(Check& check, int64_t now, const std::string& error) {
@@ -446,7 +453,7 @@ bool Checks::store(size_t destination, std::span<const Waiting> waiting) {
                            .key = one.check->sent_key(),
                            .itemid = one.check->itemid,
                            .clock = one.clock,
-                           .ns = kFixedNs,
+                           .ns = one.ns,
                            .supported = one.kind != Kind::error,
                            .text = one.text,
                            .moves_clock = one.kind == Kind::datapoint});

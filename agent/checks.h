@@ -184,8 +184,8 @@ class Checks {
   }
   [[nodiscard]] CheckPtr add(size_t destination, const IntrusivePtr<const Host>& host,
                              const zabbix::ActiveItem& item);
-  /// The first value does not wait for the interval but for `in` seconds. False: it cannot be read.
-  [[nodiscard]] bool start(Check& check, const zabbix::ActiveItem& item, int64_t in);
+  /// The first value does not wait for the interval. False: it cannot be read.
+  [[nodiscard]] bool start(Check& check, const zabbix::ActiveItem& item);
   /// The clock of the newest datapoint it has had.
   [[nodiscard]] int64_t position_of(const Check& check, int64_t now) const;
   /// Its series is none of its any more.
@@ -203,7 +203,10 @@ class Checks {
   [[nodiscard]] asio::awaitable<void> ask(CheckPtr check);
   void take_reading(const Collect::Reading& reading, int64_t now);
   enum class Kind { datapoint, fact, error };
-  void put(Check& check, int64_t clock, std::string text, Kind kind);
+  /// A datapoint is the same row of Zabbix's history whenever it is read: its `ns` is 0.
+  void put(Check& check, int64_t clock, std::string text, Kind kind, uint32_t ns = 0);
+  /// Nanoseconds since 1970, never the same twice: two answers of one second are two rows of history.
+  [[nodiscard]] int64_t next_stamp();
   void put_error(Check& check, int64_t now, const std::string& error);
   void flush();
   struct Waiting;
@@ -220,10 +223,12 @@ class Checks {
     int64_t clock = 0;
     std::string text;
     Kind kind = Kind::fact;
+    uint32_t ns = 0;
   };
   std::vector<std::vector<Waiting>> waiting_;  // by destination: for the next flush
   uint64_t values_ = 0;
   int64_t last_tick_ = 0;
+  int64_t last_stamp_ = 0;
   std::string trouble_;  // of the spool, logged last
 };
 

@@ -307,6 +307,29 @@ TEST_F(ChecksTest, OnlyDatapointsMoveAnItemsPlace) {
   EXPECT_EQ(spool_->last_clock("host", "aws.metric[AWS/EC2]", 3), std::nullopt);
 }
 
+// Zabbix keeps a row of history by item, clock and ns.
+TEST_F(ChecksTest, TwoAnswersOfOneMomentAreTwoRows) {
+  start();
+  const WallTime moment = clock()();
+  checks_ = std::make_unique<Checks>(Checks::Parts{
+      io_, agent_->items(), agent_->collect(), [moment] { return moment; }, {spool_.get()}, seconds(3)});
+  zabbix::ActiveItem ping = item("bakusoku.ping", 1);
+  for (const char* const delay : {"1m", "2m", "3m"}) {
+    ping.delay = delay;
+    const uint64_t before = checks_->values();
+    checks_->replace(0, "host", {ping});
+    run_until([&] { return checks_->values() == before + 1; });
+  }
+  const auto packet = spool_->next(kSpoolDestination, 100'000, 1 << 30);
+  ASSERT_TRUE(packet);
+  std::set<std::pair<int64_t, uint32_t>> places;
+  for (const Value& value : packet->values) {
+    EXPECT_EQ(value.clock, unix_seconds(moment));
+    places.emplace(value.clock, value.ns);
+  }
+  EXPECT_EQ(places.size(), 3u);
+}
+
 TEST_F(ChecksTest, AnErrorIsPutOncePerChange) {
   start();
   zabbix::ActiveItem wrong = item("aws.ec2.name2id[nobody]", 1);

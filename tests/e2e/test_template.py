@@ -84,14 +84,20 @@ class Estate(ServerTestCase):
                 alarms.update(instance for instance in named if self.home.get(instance) == region)
         return {instance: 4 + alarms[instance] for instance in self.home}
 
-    def clocks(self):
-        """{itemid: its clocks} of all that the history holds, as often as it holds them."""
+    def moments(self):
+        """{itemid: its (clock, ns)} of all that the history holds, as often as it holds them."""
         tables = ("history", "history_uint", "history_str", "history_text")
-        text = self.zabbix.postgres.sql(" union all ".join(f"select itemid, clock from {table}" for table in tables))
+        text = self.zabbix.postgres.sql(" union all ".join(f"select itemid, clock, ns from {table}" for table in tables))
         found = collections.defaultdict(list)
         for line in text.splitlines():
-            itemid, clock = line.split("|")
-            found[itemid].append(int(clock))
+            itemid, clock, ns = line.split("|")
+            found[itemid].append((int(clock), int(ns)))
+        return found
+
+    def clocks(self):
+        found = collections.defaultdict(list)
+        for itemid, moments in self.moments().items():
+            found[itemid] = [clock for clock, _ in moments]
         return found
 
     def wait_full(self, seconds, since=0):
@@ -117,11 +123,12 @@ class Estate(ServerTestCase):
     def check_values(self, items, complete=False):
         """Each value is that of the instance's own region, at its own clock, and there once; with `complete`, none is
         missing between an item's first and last."""
-        everything = self.clocks()
+        everything = self.moments()
         for (instance, key), row in items.items():
             self.assertEqual((row["state"], row["error"]), ("0", ""), f"{instance}: {key}")
-            clocks = everything[row["itemid"]]
-            self.assertEqual(len(set(clocks)), len(clocks), f"{instance}: {key}: twice at one time")
+            moments = everything[row["itemid"]]
+            self.assertEqual(len(set(moments)), len(moments), f"{instance}: {key}: twice at one time")
+            clocks = [clock for clock, _ in moments]
             values = self.zabbix.api.call("history.get", {"itemids": row["itemid"], "history": row["value_type"],
                                                           "output": ["clock", "value"]})
             reference, series = self.references[self.home[instance]], self.series(instance, key)
