@@ -142,7 +142,7 @@ Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
   options.max_age = config.spool_age;
   options.resend_window = config.resend_window;
   options.memory_if_unwritable = true;
-  auto spool = Spool::open(std::move(options), parts_.clock);
+  auto spool = Spool::open(std::move(options), parts_.clock, steady_time());
   if (!spool) return fail(spool.error().with_context("[zabbix] state_dir"));
   for (const Error& warning : (*spool)->take_warnings()) spdlog::warn("{}", warning.message);
   if (auto added = (*spool)->add_destination(kSpoolDestination); !added) return fail(added.error());

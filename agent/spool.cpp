@@ -35,6 +35,7 @@ constexpr size_t kTidyLooks = 256;
 constexpr size_t kOfferedRows = 32;
 constexpr int64_t kRoundSeconds = 10;
 constexpr int kKeptAside = 100;
+constexpr int64_t kClockMaySlip = 60;
 constexpr int64_t kClockAhead = 86'400;  // a last clock later than that is none
 
 constexpr const char* kSchema = R"(
@@ -299,14 +300,15 @@ struct Spool::Database {
   std::optional<Durability> durability;
 };
 
-Spool::Spool(SpoolOptions options, Clock clock) : options_(std::move(options)), clock_(std::move(clock)) {}
+Spool::Spool(SpoolOptions options, Clock clock, SteadyClock steady)
+    : options_(std::move(options)), clock_(std::move(clock)), steady_(std::move(steady)), ahead_(ahead()) {}
 
 Spool::~Spool() = default;
 
 // Opening
 
-Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock) {
-  std::unique_ptr<Spool> spool(new Spool(options, std::move(clock)));
+Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock, SteadyClock steady) {
+  std::unique_ptr<Spool> spool(new Spool(options, std::move(clock), std::move(steady)));
   auto opened = spool->open_and_read();
   if (!opened && opened.error().kind == ErrorKind::corrupt && !spool->options_.path.empty()) {
     const Error why = opened.error();
@@ -321,7 +323,7 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock) {
       !spool->in_memory()) {
     const Error why = opened.error();
     options.path.clear();
-    spool = std::unique_ptr<Spool>(new Spool(std::move(options), spool->clock_));
+    spool = std::unique_ptr<Spool>(new Spool(std::move(options), spool->clock_, spool->steady_));
     opened = spool->open_and_read();
     spool->warnings_.push_back(
         {ErrorKind::io,
@@ -329,6 +331,7 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock clock) {
                      why.message)});
   }
   if (!opened) return fail(opened.error());
+  spool->forget_times_to_come();
   return spool;
 }
 
@@ -882,9 +885,40 @@ std::vector<Error> Spool::take_warnings() { return std::exchange(warnings_, {});
 
 // Tidying: a bounded piece within the transaction of somebody else
 
+int64_t Spool::ahead() const {
+  if (!steady_) return 0;
+  return now() - std::chrono::duration_cast<std::chrono::seconds>(steady_().time_since_epoch()).count();
+}
+
+void Spool::heed_clock() {
+  const int64_t moved = ahead() - ahead_;
+  if (moved >= -kClockMaySlip && moved <= kClockMaySlip) return;
+  ahead_ += moved;
+  for (Destination& destination : destinations_) {
+    for (Acknowledged& each : destination.window) each.at += moved;
+  }
+  for (auto& [number, waiting] : waiting_) waiting.not_before += moved;
+  if (moved > 0) ages_from_ = now();
+  forget_times_to_come();
+}
+
+// Of a clock that was ahead: nothing has been put, and nothing waits that long, at a time that has not come.
+void Spool::forget_times_to_come() {
+  const int64_t at = now();
+  ages_from_ = std::min(ages_from_, at);
+  for (auto& [first_id, chunk] : chunks_) chunk.head.put_time = std::min(chunk.head.put_time, at);
+  for (auto& [number, waiting] : waiting_) {
+    waiting.head.put_time = std::min(waiting.head.put_time, at);
+    waiting.not_before = std::min(waiting.not_before, at + options_.retry_max_age.count());
+  }
+}
+
+bool Spool::is_older(int64_t put_time, std::chrono::seconds limit) const {
+  return std::max(put_time, ages_from_) < now() - limit.count();
+}
+
 void Spool::pass_window(Destination& destination) {
   const int64_t at = now();
-  for (Acknowledged& each : destination.window) each.at = std::min(each.at, at);  // the clock was set back
   while (!destination.window.empty() &&
          destination.window.front().at <= at - options_.resend_window.count()) {
     destination.floor = std::max(destination.floor, destination.window.front().up_to);
@@ -893,6 +927,7 @@ void Spool::pass_window(Destination& destination) {
 }
 
 void Spool::plan_tidying(Tidying& plan) {
+  heed_clock();
   const int64_t at = now();
   for (Destination& destination : destinations_) pass_window(destination);
   if (!in_round_ && clocks_through_ < last_put() &&
@@ -915,7 +950,7 @@ void Spool::plan_tidying(Tidying& plan) {
   for (const auto& [first_id, chunk] : chunks_) {
     if (++looks > kTidyLooks || plan.removed.size() >= kTidyChunks || bytes >= kTidyBytes) break;
     if (chunk.last_id(first_id) > clocks_through_) break;
-    if (chunk.head.put_time < at - options_.max_age.count()) {
+    if (is_older(chunk.head.put_time, options_.max_age)) {
       if (auto drop = drop_of(DropReason::too_old, first_id, chunk); drop.values > 0)
         plan.drops.push_back(std::move(drop));
     } else if (!kept_by_nobody(first_id, chunk, false)) {
@@ -1293,19 +1328,10 @@ Result<SpoolPacket> Spool::next_once(std::string_view name, size_t max_values, s
   return read(destination, std::max(destination.cursor, after), max_values, max_bytes);
 }
 
-Result<SpoolPacket> Spool::look_back(std::string_view name, size_t max_values, size_t max_bytes,
-                                     uint64_t after) {
-  if (auto found = find(name); !found) return fail(found.error());
-  return guarded([&]() -> Result<SpoolPacket> {
-    Destination& destination = **find(name);
-    pass_window(destination);
-    return read(destination, std::max(destination.floor, after), max_values, max_bytes);
-  });
-}
-
 uint64_t Spool::in_window(std::string_view name) {
   const auto found = find(name);
   if (!found) return 0;
+  heed_clock();
   pass_window(**found);
   return pending_between(**found, (*found)->floor, (*found)->cursor);
 }
@@ -1449,6 +1475,7 @@ Result<void> Spool::rewind(std::string_view name) {
   if (auto found = find(name); !found) return fail(found.error());
   return guarded([&]() -> Result<void> {
     Destination& destination = **find(name);
+    heed_clock();
     pass_window(destination);
     if (destination.floor >= destination.cursor) return {};
     // Durable: a power cut after it must not forget that these are to be sent again.
@@ -1481,7 +1508,7 @@ Result<void> Spool::take_away(Destination& destination, std::span<const uint64_t
   std::vector<NewChunk> waiting;
   std::vector<SpoolDrop> drops;
   uint64_t from_pending = 0;
-  const int64_t expired = now() - options_.retry_max_age.count();
+  heed_clock();
   for (size_t i = 0; i < ids.size();) {
     auto chunk = chunks_.upper_bound(ids[i]);
     if (chunk == chunks_.begin() || (--chunk)->second.last_id(chunk->first) < ids[i] ||
@@ -1506,7 +1533,7 @@ Result<void> Spool::take_away(Destination& destination, std::span<const uint64_t
       }
     }
     if (here.empty()) continue;
-    if (!retry_at || head.put_time < expired) {
+    if (!retry_at || is_older(head.put_time, options_.retry_max_age)) {
       drops.push_back({reason, head.priority, destination.name, here.size(), head.oldest_clock});
       continue;
     }
@@ -1550,8 +1577,8 @@ Result<void> Spool::take_away(Destination& destination, std::span<const uint64_t
 /// Waiting values whose time has come get their ids now: had they been given before, values with later ids
 /// would have gone first, and a server takes no id below the last it saw.
 Result<void> Spool::offer_waiting(Destination& destination) {
+  heed_clock();
   const int64_t at = now();
-  const int64_t expired = at - options_.retry_max_age.count();
   std::vector<int64_t> due;
   uint64_t values = 0;
   for (const auto& [number, waiting] : waiting_) {
@@ -1568,7 +1595,7 @@ Result<void> Spool::offer_waiting(Destination& destination) {
   auto done = transaction(Durability::normal, [&]() -> Result<void> {
     for (const int64_t number : due) {
       const ChunkHead& head = waiting_.at(number).head;
-      if (head.put_time < expired) {
+      if (is_older(head.put_time, options_.retry_max_age)) {
         drops.push_back(
             {DropReason::unknown, head.priority, destination.name, head.values, head.oldest_clock});
       } else {

@@ -131,7 +131,9 @@ class Spool {
   /// Opens or makes the file. A damaged one is moved aside (see take_warnings) and a new one made. Errors:
   /// unavailable when another process has it, io when it cannot be written, invalid when a newer version of
   /// Bakusoku wrote it.
-  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(SpoolOptions options, Clock clock);
+  /// By `steady` it is noticed that the clock was set: without it the clock is taken for one that never is.
+  [[nodiscard]] static Result<std::unique_ptr<Spool>> open(SpoolOptions options, Clock clock,
+                                                           SteadyClock steady = {});
   ~Spool();
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
@@ -160,9 +162,6 @@ class Spool {
   [[nodiscard]] Result<SpoolPacket> next(std::string_view destination, size_t max_values, size_t max_bytes,
                                          uint64_t after = 0);
   [[nodiscard]] Result<void> acknowledge(std::string_view destination, uint64_t up_to_id);
-  /// The same of what is still kept because it was acknowledged within the resend window, and what follows.
-  [[nodiscard]] Result<SpoolPacket> look_back(std::string_view destination, size_t max_values,
-                                              size_t max_bytes, uint64_t after = 0);
   /// How many values were acknowledged within the resend window.
   [[nodiscard]] uint64_t in_window(std::string_view destination);
 
@@ -255,7 +254,7 @@ class Spool {
     [[nodiscard]] bool empty() const { return pages.empty() && removed.empty() && !clocks_through; }
   };
 
-  Spool(SpoolOptions options, Clock clock);
+  Spool(SpoolOptions options, Clock clock, SteadyClock steady);
 
   [[nodiscard]] Result<void> open_file();
   [[nodiscard]] Result<void> open_and_read();
@@ -274,6 +273,12 @@ class Spool {
   [[nodiscard]] Result<void> transaction(Durability durability, Work&& work);
 
   [[nodiscard]] int64_t now() const { return unix_seconds(clock_()); }
+  /// How far the clock is ahead of the time that has really passed; only what it changes by tells anything.
+  [[nodiscard]] int64_t ahead() const;
+  /// When the clock was set, waiting times and the window go with it. Call before looking at one of them.
+  void heed_clock();
+  void forget_times_to_come();
+  [[nodiscard]] bool is_older(int64_t put_time, std::chrono::seconds limit) const;
   [[nodiscard]] Result<Destination*> find(std::string_view name);
   [[nodiscard]] Result<void> reserve_ids(uint64_t count);
   [[nodiscard]] Result<SpoolRange> put_once(std::span<const Value> values, Durability durability,
@@ -318,6 +323,9 @@ class Spool {
 
   SpoolOptions options_;
   Clock clock_;
+  SteadyClock steady_;
+  int64_t ahead_ = 0;      // as was last heeded
+  int64_t ages_from_ = 0;  // nothing counts as put earlier: when the clock was last set forward
   std::unique_ptr<Database> database_;
   KeptFile file_;
   std::deque<Destination> destinations_;

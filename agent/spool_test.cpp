@@ -72,7 +72,7 @@ class SpoolTest : public ::testing::Test {
 
   Spool& open() {
     spool_.reset();
-    auto opened = Spool::open(options_, [this] { return WallTime{std::chrono::seconds(now_)}; });
+    auto opened = try_open();
     if (!opened) throw std::runtime_error(opened.error().message);
     spool_ = std::move(*opened);
     for (const char* name : {"a"}) {
@@ -81,7 +81,14 @@ class SpoolTest : public ::testing::Test {
     return *spool_;
   }
   Result<std::unique_ptr<Spool>> try_open() {
-    return Spool::open(options_, [this] { return WallTime{std::chrono::seconds(now_)}; });
+    return Spool::open(
+        options_, [this] { return WallTime{std::chrono::seconds(now_)}; },
+        [this] { return std::chrono::steady_clock::time_point{std::chrono::seconds(now_ - set_by_)}; });
+  }
+  /// No time passes.
+  void set_clock(int64_t by) {
+    now_ += by;
+    set_by_ += by;
   }
   SpoolRange put(const std::vector<Value>& values, Durability durability = Durability::normal) {
     auto range = spool_->put(values, durability);
@@ -122,6 +129,7 @@ class SpoolTest : public ::testing::Test {
   std::string folder_;
   SpoolOptions options_;
   int64_t now_ = kStart;
+  int64_t set_by_ = 0;
   Numbered numbered_;
   std::unique_ptr<Spool> spool_;
 };
@@ -351,21 +359,72 @@ TEST_F(SpoolTest, AfterARestartTheWindowBeginsAnew) {
   EXPECT_EQ(pending(), counting(0, 10)) << "too much does no harm, too little would";
 }
 
-TEST_F(SpoolTest, AClockSetBackDoesNotEmptyTheWindowNorKeepItForEver) {
+// Hours, a day, ten years, both ways.
+constexpr int64_t kSettings[] = {7'200,  86'400,  3650 * int64_t{86'400},
+                                 -7'200, -86'400, -3650 * int64_t{86'400}};
+
+TEST_F(SpoolTest, AClockThatIsSetNeitherEndsTheWindowNorKeepsItForEver) {
+  for (const int64_t by : kSettings) {
+    options_.path = folder_ + fmt::format("/window{}.db", by);
+    open();
+    put(numbered_.range(0, 3));
+    acknowledge(next(3).up_to);
+    set_clock(by);
+    ASSERT_TRUE(spool_->tidy());
+    EXPECT_EQ(spool_->in_window("a"), 3u) << by;
+    now_ += 60;
+    EXPECT_EQ(spool_->in_window("a"), 3u) << by;
+    now_ += 61;
+    EXPECT_EQ(spool_->in_window("a"), 0u) << by;
+    tidy_all();
+    now_ += 200;
+    tidy_all();
+    EXPECT_EQ(spool_->stats().chunks, 0u) << by;
+  }
+}
+
+TEST_F(SpoolTest, AClockThatIsSetLeavesRefusedValuesTheirTime) {
+  for (const int64_t by : kSettings) {
+    options_.path = folder_ + fmt::format("/refused{}.db", by);
+    open();
+    put(numbered_.range(0, 3));
+    ASSERT_TRUE(spool_->retry_later("a", next().ids, WallTime{std::chrono::seconds(now_ + 60)}));
+    set_clock(by);
+    EXPECT_THAT(pending(), IsEmpty()) << by;
+    now_ += 61;
+    EXPECT_EQ(pending(), counting(0, 3)) << by;
+    EXPECT_THAT(spool_->take_drops(), IsEmpty()) << by;
+  }
+}
+
+TEST_F(SpoolTest, AClockThatWasAheadWhenTheAgentStartedHoldsNoRefusedValueUp) {
   open();
   put(numbered_.range(0, 3));
-  acknowledge(next(3).up_to);
-  now_ -= 86'400;
-  ASSERT_TRUE(spool_->tidy());
-  now_ += 60;
-  ASSERT_TRUE(spool_->rewind("a"));
+  ASSERT_TRUE(spool_->retry_later("a", next().ids, WallTime{std::chrono::seconds(now_ + 60)}));
+  spool_.reset();
+  now_ -= 3650 * int64_t{86'400};
+  open();
+  now_ += options_.retry_max_age.count();
   EXPECT_EQ(pending(), counting(0, 3));
-  acknowledge(next(3).up_to);
-  now_ += 200;
-  tidy_all();
-  now_ += 200;
-  tidy_all();
-  EXPECT_EQ(spool_->stats().chunks, 0u);
+}
+
+TEST_F(SpoolTest, AClockThatIsSetMakesNothingTooOldAndNothingYoungForEver) {
+  for (const int64_t by : kSettings) {
+    options_.path = folder_ + fmt::format("/age{}.db", by);
+    open();
+    put(numbered_.range(0, 3));
+    tidy_all();
+    set_clock(by);
+    tidy_all();
+    EXPECT_EQ(pending(), counting(0, 3)) << by;
+    now_ += options_.max_age.count() / 2;
+    tidy_all();
+    EXPECT_EQ(pending(), counting(0, 3)) << by;
+    now_ += options_.max_age.count() / 2 + 1;
+    tidy_all();
+    EXPECT_THAT(pending(), IsEmpty()) << by;
+    EXPECT_EQ(spool_->take_drops().at(0).reason, DropReason::too_old) << by;
+  }
 }
 
 // Refused values

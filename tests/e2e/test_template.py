@@ -133,7 +133,9 @@ class Estate(ServerTestCase):
                                                           "output": ["clock", "value"]})
             reference, series = self.references[self.home[instance]], self.series(instance, key)
             if series:
-                points = reference.points(*series, min(clocks), max(clocks) + self.PERIOD)
+                until = max(int(value["clock"]) for value in values)  # more has come since
+                points = reference.points(*series, min(clocks), until + self.PERIOD)
+                clocks = [int(value["clock"]) for value in values]
                 for value in values:
                     point = points[int(value["clock"])]
                     whole = row["value_type"] == str(int(ValueType.UNSIGNED))
