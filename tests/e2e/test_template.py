@@ -203,7 +203,7 @@ class Killed(Estate):
             if not self.series(instance, key):
                 longest = max((after - before for before, after in zip(clocks, clocks[1:])), default=0)
                 self.assertLessEqual(longest, self.GAP, f"{instance}: {key}")
-        wait_for("nothing waits", lambda: agent.ask("bakusoku.stats[values.waiting]") == "0", 60)
+        self.assertEqual(agent.ask("bakusoku.stats[values.refused]"), "0")
 
     def firsts(self):
         everything = self.clocks()
