@@ -11,6 +11,7 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <filesystem>
+#include <optional>
 
 #include "agent/agent.h"
 #include "agent/simulator_fixture.h"
@@ -78,6 +79,21 @@ class BillTest : public testing::Test {
     }
     (void)agent_->collect().take_readings();
     (void)agent_->collect().take_read();
+  }
+  std::string answer(const std::string& key) {
+    std::optional<Answer> answer;
+    asio::co_spawn(io_, agent_->items().answer(key, std::chrono::steady_clock::now() + seconds(30)),
+                   [&](const std::exception_ptr& failure, Answer given) {
+                     EXPECT_FALSE(failure);
+                     answer = std::move(given);
+                   });
+    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
+    while (!answer && std::chrono::steady_clock::now() < deadline) {
+      io_.restart();
+      io_.run_for(milliseconds(5));
+    }
+    EXPECT_TRUE(answer && answer->supported) << key;
+    return answer ? answer->text : std::string();
   }
   /// A number of /simaws/stats.
   uint64_t simulated(const std::string& name) {
@@ -434,13 +450,19 @@ TEST_F(BillTest, NewMetricsThatPassTheBudgetWaitAndSaySo) {
                              testing::HasSubstr("[budget] usd_per_month")));
   EXPECT_TRUE(agent_->collect().is_current(*waiting.front())) << "it is not looked at for each question";
   EXPECT_LE(agent_->bill().seen().month_usd, budget);
-  // The running agent's plan tells of them.
-  std::string plan;
-  asio::co_spawn(io_, agent_->items().answer("bakusoku.plan", std::chrono::steady_clock::now() + seconds(30)),
-                 [&](const std::exception_ptr&, const Answer& answer) { plan = answer.text; });
-  io_.restart();
-  io_.run_for(milliseconds(500));
-  EXPECT_THAT(plan, testing::HasSubstr(fmt::format("\"waiting\":{},", waiting.size())));
+  // The running agent's plan and status tell of them, and each its own explanation.
+  const std::string count = fmt::format("\"waiting\":{}", waiting.size());
+  EXPECT_THAT(answer("bakusoku.plan"), testing::HasSubstr(count + ","));
+  EXPECT_THAT(answer("bakusoku.status"), testing::HasSubstr(count + ","));
+  const auto explained = [this](const Series& of) {
+    return answer(fmt::format("bakusoku.explain[web,\"aws.metric[AWS/EC2,{},InstanceId={},{},300]\"]",
+                              *of.name->metric, of.dimensions->front().value, *of.name->statistic));
+  };
+  EXPECT_THAT(explained(*waiting.front()),
+              testing::AllOf(testing::HasSubstr("It is a new metric, which waits: with it the month would"),
+                             testing::HasSubstr("The next look is "),
+                             testing::Not(testing::HasSubstr("The last reading failed"))));
+  EXPECT_THAT(explained(again), testing::Not(testing::HasSubstr("which waits")));
   // A larger budget lets them in at the next look.
   auto prices = Prices::load("");
   ASSERT_TRUE(prices);

@@ -18,6 +18,40 @@ TEST(Stretched, NeverBeyondTheLongestAndNeverShorter) {
   EXPECT_EQ(stretched(900, 12, 3600), 3600);
   EXPECT_EQ(stretched(60, 100, 3600), 720) << "twelve times at most";
   EXPECT_EQ(stretched(7200, 12, 3600), 7200) << "its own interval is longer already";
+  EXPECT_EQ(stretched(300, 0.5, 3600), 300) << "nor more often than it is asked for";
+}
+
+// 30 s up to ten minutes, a minute up to an hour, five minutes up to a day, an hour beyond.
+TEST(Spending, QuestionsAtAboutTheSameIntervalAreOfOneClass) {
+  const std::vector<std::pair<int64_t, int64_t>> classes = {
+      {1, 30},      {44, 30},     {45, 60},       {299, 300},     {314, 300},
+      {315, 330},   {599, 600},   {629, 600},     {630, 660},     {3599, 3600},
+      {3749, 3600}, {3750, 3900}, {86399, 86400}, {88199, 86400}, {88200, 90000}};
+  for (const auto& [interval, of] : classes) {
+    Spending spending(0);
+    spending.add(1, interval, interval, 1, 0);
+    const auto rates = spending.rates(0);
+    ASSERT_EQ(rates.size(), 1u);
+    EXPECT_EQ(rates[0].interval, of) << interval;
+  }
+}
+
+// As when a stretch has just ended, or two ask for it by turns.
+TEST(Spending, WhatIsReadSoonerThanItsIntervalIsSpreadOverItAllTheSame) {
+  for (const int64_t actual : {0, 60, 100, 299, 300}) {
+    Spending spending(0);
+    spending.add(1, 300, actual, 1, 0);
+    EXPECT_NEAR(spending.rates(30)[0].usd_per_second, 1 / 300.0, 1e-9) << actual;
+  }
+}
+
+TEST(Spending, AClockThatSlipsByAMinuteForgetsNothing) {
+  Spending spending(0);
+  spending.add(1, 300, 300, 1, 1060);
+  spending.set_back(1000);
+  EXPECT_EQ(spending.rates(1000).size(), 1u);
+  spending.set_back(999);
+  EXPECT_TRUE(spending.rates(999).empty());
 }
 
 TEST(Spending, LearnsTheRateFromTheFirstReading) {
@@ -177,6 +211,22 @@ TEST(Budget, BeyondTheBoundItGoesOnAndIsSaid) {
   EXPECT_TRUE(month.budget_.exceeded());
   EXPECT_EQ(month.budget_.factors()[1], kMostStretch);
   EXPECT_NEAR(month.spent_, 86.4 / 12, 0.3) << "every hour, and not more rarely";
+}
+
+// At the longest intervals, and within it: nothing to complain of. So again after it was passed.
+TEST(Budget, TheLongestIntervalsMayJustKeepIt) {
+  Budget budget({100, 3600});
+  budget.resume(18, 7);
+  const auto facts = [](double usd) {
+    return Budget::Facts{1000, 7, 0, kMonth, {{0, 300, usd * 12 / static_cast<double>(kMonth)}}};
+  };
+  EXPECT_FALSE(budget.decide(facts(98)));
+  EXPECT_EQ(budget.level(), 18);
+  EXPECT_FALSE(budget.exceeded());
+  EXPECT_FALSE(budget.decide(facts(101)));
+  EXPECT_TRUE(budget.exceeded());
+  EXPECT_FALSE(budget.decide(facts(98)));
+  EXPECT_FALSE(budget.exceeded());
 }
 
 TEST(Budget, NewMetricsInTheMiddleOfTheMonth) {

@@ -47,6 +47,10 @@ class CloudWatch {
     const std::lock_guard lock(mutex_);
     wait_ = time;
   }
+  void use_pages_of(size_t metrics) {
+    const std::lock_guard lock(mutex_);
+    page_ = metrics;
+  }
   void repeat_pages() {
     const std::lock_guard lock(mutex_);
     repeats_ = true;
@@ -70,8 +74,6 @@ class CloudWatch {
     std::string name;       // as JSON
     std::string dimension;  // as JSON
   };
-
-  static constexpr size_t kPage = 5;
 
   aws::Script answer(const aws::SeenRequest& request) {
     const std::lock_guard lock(mutex_);
@@ -101,10 +103,10 @@ class CloudWatch {
     const size_t token = body.find(R"("NextToken":")");
     const size_t from = token == std::string::npos ? 0 : std::stoul(body.substr(token + 13));
     std::string reply = R"({"Metrics":[)";
-    for (size_t at = from; at < std::min(from + kPage, found.size()); ++at)
+    for (size_t at = from; at < std::min(from + page_, found.size()); ++at)
       reply += (at == from ? "" : ",") + found[at];
     reply += "]";
-    if (from + kPage < found.size()) reply += R"(,"NextToken":")" + std::to_string(from + kPage) + "\"";
+    if (from + page_ < found.size()) reply += R"(,"NextToken":")" + std::to_string(from + page_) + "\"";
     return aws::reply(200, aws::cbor_of(reply + "}"));
   }
 
@@ -120,6 +122,7 @@ class CloudWatch {
   std::vector<Metric> metrics_;
   std::string code_;
   milliseconds wait_{0};
+  size_t page_ = 5;
   bool repeats_ = false;
   std::map<std::string, size_t> looked_;
   aws::ScriptedServer server_;
@@ -241,6 +244,22 @@ TEST_F(ExistenceTest, ManyMetricsAreListedWithAllPages) {
   EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
 }
 
+// Where in a long list a metric is to be found is guessed.
+TEST_F(ExistenceTest, EachMetricOfALongListIsFoundAndNoOther) {
+  constexpr int kThere = 3000;
+  for (int at = 0; at < kThere; ++at) aws_.add("M", "i-" + std::to_string(at));
+  aws_.use_pages_of(500);
+  start("list = \"6h\"\n[aws]\nquota_share = 1.0\n");
+  std::vector<Series*> all;
+  for (int at = 0; at < kThere + 300; ++at) all.push_back(&series("M", "i-" + std::to_string(at)));
+  EXPECT_TRUE(learn(all));
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 6u);
+  for (int at = 0; at < kThere + 300; ++at)
+    EXPECT_EQ(existence().of(*all[static_cast<size_t>(at)]), at < kThere ? Exists::there : Exists::absent)
+        << at;
+  EXPECT_EQ(existence().metrics_there(), static_cast<size_t>(kThere));
+}
+
 TEST_F(ExistenceTest, WhatALongListHasSoFarIsReadAndTheRestWaitsForItsEnd) {
   for (int at = 0; at < 23; ++at) aws_.add("M", "i-" + std::to_string(at));
   aws_.wait(milliseconds(400));  // a page
@@ -301,6 +320,26 @@ TEST_F(ExistenceTest, WhatAppearsIsFoundAtAGrowingInterval) {
   later_ += seconds(existence().looks_again(fresh) - now());
   tick(fresh, Exists::there);
   EXPECT_EQ(existence().looks_again(fresh), 0);
+}
+
+TEST_F(ExistenceTest, EachThatIsAbsentIsLookedForAtItsOwnTime) {
+  start();
+  Series& early = series("Early", "i-1");
+  Series& late = series("Late", "i-2");
+  learn({&early});
+  later_ += seconds(100);
+  learn({&late});
+  ASSERT_EQ(existence().of(late), Exists::absent);
+  ASSERT_LT(existence().looks_again(early), existence().looks_again(late));
+  aws_.add("Early", "i-1");
+  aws_.add("Late", "i-2");
+  (void)aws_.take("ListMetrics");
+  later_ += seconds(existence().looks_again(early) - now());
+  tick(early, Exists::there);
+  EXPECT_EQ(existence().of(late), Exists::absent) << "its time has not come";
+  later_ += seconds(existence().looks_again(late) - now());
+  tick(late, Exists::there);
+  EXPECT_EQ(aws_.take("ListMetrics").size(), 2u);
 }
 
 TEST_F(ExistenceTest, WhatManyMissIsLookedForInTheListOfTheRecentlyActive) {
@@ -434,6 +473,67 @@ TEST_F(ExistenceTest, HoldsGrowAndAreReset) {
   EXPECT_TRUE(learn({&next}));
   EXPECT_EQ(aws_.take("ListMetrics").size(), 1u);
   EXPECT_EQ(existence().of(next), Exists::there);
+}
+
+TEST_F(ExistenceTest, AFailureIsSaidOnceUntilItWorksAgain) {
+  const auto said = [] {
+    uint64_t times = 0;
+    for (const Problem& problem : recent_problems()) {
+      if (problem.text.find("which metrics of Said there are is not known") != std::string::npos)
+        times += problem.times;
+    }
+    return times;
+  };
+  start();
+  Series& one = series_of("aws.metric[Said,M,InstanceId=i-1,Average,60]");
+  Series& other = series_of("aws.metric[Said,M,InstanceId=i-2,Average,60]");
+  aws_.fail_with("InternalFailure");
+  for (const int hold : {60, 120, 240}) {
+    EXPECT_TRUE(learn({&one}));
+    EXPECT_EQ(said(), 1u) << hold;
+    later_ += seconds(hold + 1);
+  }
+  aws_.fail_with("ServiceUnavailable");
+  EXPECT_TRUE(learn({&one}));
+  EXPECT_EQ(said(), 2u) << "for another reason";
+  later_ += seconds(481);
+  aws_.fail_with("");
+  EXPECT_TRUE(learn({&one}));
+  later_ += seconds(120);
+  aws_.fail_with("InternalFailure");
+  EXPECT_TRUE(learn({&other}));
+  EXPECT_EQ(said(), 3u) << "it had worked in between";
+}
+
+// What was found out by a clock that was ahead holds for no longer than by the right one.
+TEST_F(ExistenceTest, AClockThatIsSetBackHidesNothing) {
+  later_ = std::chrono::hours(10);
+  start();
+  Series& absent = series("Absent", "i-1");
+  Series& listed = series("Listed", "i-2");
+  learn({&absent});
+  ASSERT_EQ(existence().of(absent), Exists::absent);
+  aws_.add("Absent", "i-1");
+  later_ = seconds(0);
+  tick(absent, Exists::there);
+  // Nor does a hold.
+  later_ = std::chrono::hours(20);
+  aws_.fail_with("AccessDeniedException");
+  learn({&listed});
+  aws_.add("Listed", "i-2");
+  aws_.fail_with("");
+  later_ = std::chrono::hours(10);
+  learn({&listed});
+  EXPECT_EQ(existence().of(listed), Exists::there);
+  // Nor the age of the whole list.
+  aws_.add("Extra", "i-3");
+  existence().want(listed);
+  run_until([&] { return existence().metrics_there() == 3; });
+  (void)aws_.take("ListMetrics");
+  aws_.add("Another", "i-3");
+  later_ = seconds(0);
+  run_until([&] { return existence().metrics_there() == 4; });
+  EXPECT_THAT(aws_.take("ListMetrics"), testing::Contains(R"({"Namespace":"N"})"));
 }
 
 TEST_F(ExistenceTest, NamespacesThatNobodyHasGoBeforeThoseThatExist) {
@@ -598,6 +698,24 @@ TEST_F(ExistenceTest, ZeroNeverLists) {
   EXPECT_TRUE(learn({&one}));
   EXPECT_EQ(existence().of(one), Exists::unknown);
   EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+}
+
+TEST_F(ExistenceTest, ZeroAtAReloadListsNothingMore) {
+  aws_.add("M", "i-1");
+  start();
+  Series& one = series("M", "i-1");
+  existence().want(one);
+  tick(one, Exists::there);
+  (void)aws_.take("ListMetrics");
+  existence().configure(seconds(0));
+  EXPECT_EQ(existence().of(one), Exists::unknown) << "so it is read";
+  later_ += std::chrono::hours(7);
+  existence().tick();
+  run(milliseconds(100));
+  EXPECT_THAT(aws_.take("ListMetrics"), IsEmpty());
+  existence().configure(std::chrono::hours(6));
+  EXPECT_EQ(existence().of(one), Exists::there) << "what was known stays known";
+  run_until([&] { return !aws_.take("ListMetrics").empty(); });
 }
 
 // What the agent makes of it.

@@ -175,6 +175,28 @@ TEST(Explanation, OfAPostponedReadingTellsSinceWhenAndByWhichLimit) {
   EXPECT_THAT(explanation_json(facts), HasSubstr(R"("waiting_calls":7)"));
 }
 
+TEST(Explanation, OfANewMetricThatWaitsForTheBudget) {
+  ItemFacts facts = with([](DestinationFacts&, SeriesFacts& series) {
+    series.readings = 0;
+    series.last_read = series.window_start = series.window_end = series.point_clock = 0;
+    series.point_value.clear();
+    series.failure =
+        "a new metric, which waits: with it the month would pass the budget of US$10.00 ([budget] "
+        "usd_per_month)";
+    series.waits_for_budget = true;
+    series.retry = kNow + 200;
+  });
+  EXPECT_THAT(said(facts, "missing"),
+              AllOf(HasSubstr("It is a new metric, which waits: with it the month would pass the budget of "
+                              "US$10.00 ([budget] usd_per_month). The next look is 22:16:40 UTC"),
+                    Not(HasSubstr("failed")), Not(HasSubstr("had no datapoint"))));
+  facts.series->retry = 0;
+  EXPECT_THAT(said(facts, "missing"), HasSubstr("The next look is when somebody asks for it."));
+  facts.series->waits_for_budget = false;  // anything else is a failure
+  EXPECT_THAT(said(facts, "missing"),
+              AllOf(HasSubstr("The last reading failed: a new metric"), Not(HasSubstr("The next look"))));
+}
+
 TEST(Explanation, OfATrapperItemTellsWhoSendsIt) {
   ItemFacts facts = healthy();
   facts.series.reset();

@@ -62,12 +62,38 @@ TEST_F(SnapshotTest, ATerminatedInstanceDoesNotHoldItsName) {
 TEST_F(SnapshotTest, TellsFieldsAndTagsApart) {
   auto tagged = instance("i-1", "web-1");
   tagged.tags.push_back({"state", "tagged"});
+  tagged.tags.push_back({"dimension.state", "odd"});
   read({tagged});
   const Resource& resource = *snapshot_.by_id("i-1");
   EXPECT_EQ(resource.find("state"), "running");
   EXPECT_EQ(resource.find("tag.state"), "tagged");
   EXPECT_EQ(resource.find("public_ip"), std::nullopt);
   EXPECT_EQ(resource.find("tag.none"), std::nullopt);
+  EXPECT_EQ(resource.find("tag.dimension.state"), "odd") << "a tag may bear any name";
+  EXPECT_EQ(resource.find("dimension.state"), std::nullopt);
+}
+
+TEST_F(SnapshotTest, ConditionsFindThemInAnyOrderOfTheAnswer) {
+  std::vector<aws::ec2::Instance> instances;
+  for (const int number : {7, 3, 9, 1, 5, 8, 2, 6, 4}) {
+    instances.push_back(instance("i-" + std::to_string(number), "web-" + std::to_string(number),
+                                 number % 3 == 0 ? "stopped" : "running"));
+  }
+  instances.push_back(instance("i-0", "web-3", "terminated"));
+  read(instances);
+  for (int time = 0; time < 2; ++time) {  // sorted, and sorted already
+    for (int number = 1; number <= 9; ++number) {
+      const auto found = snapshot_.matching({{"name", "web-" + std::to_string(number)}});
+      ASSERT_EQ(found.size(), 1u) << number;
+      EXPECT_EQ(found[0]->id, "i-" + std::to_string(number));
+    }
+    std::vector<std::string_view> stopped;
+    for (const Resource* const one : snapshot_.matching({{"state", "stopped"}, {"type", "t3.micro"}}))
+      stopped.push_back(one->id);
+    EXPECT_THAT(stopped, testing::UnorderedElementsAre("i-3", "i-9", "i-6"));
+    EXPECT_TRUE(snapshot_.matching({{"state", "terminated"}}).empty()) << "what is gone is none of them";
+    EXPECT_TRUE(snapshot_.matching({{"name", "web-3"}, {"state", "running"}}).empty());
+  }
 }
 
 TEST_F(SnapshotTest, BecomesDiscoveryRowsWithMacrosAndTags) {
@@ -187,6 +213,39 @@ class InventoryTest : public testing::Test {
     return found;
   }
 
+  // The seconds at which it is read, while somebody asks all the time.
+  std::vector<int> tries_of(int time) {
+    std::vector<int> tries;
+    int before = answers.readings;
+    const auto look = [&](int second) {
+      if (answers.readings != before) tries.push_back(second);
+      before = answers.readings;
+    };
+    for (int second = 0; second <= time; ++second) {
+      (void)get();
+      look(second);
+      pass(1);
+      look(second + 1);
+    }
+    return tries;
+  }
+  // For a name that `seen` does not hold.
+  Inventory::Snap newer_than(const Inventory::Snap& seen) {
+    Inventory::Snap found;
+    asio::co_spawn(io_, inventory().newer_than(seen, std::chrono::steady_clock::now() + seconds(60)),
+                   [&](const std::exception_ptr& failure, const Result<Inventory::Snap>& snapshot) {
+                     EXPECT_FALSE(failure);
+                     if (snapshot) found = *snapshot;
+                   });
+    run();
+    return found;
+  }
+  void use_interval(int interval) {
+    InventoryConfig config;
+    config.interval = seconds(interval);
+    inventories_->configure(config);
+  }
+
   using seconds = std::chrono::seconds;
   std::chrono::steady_clock::time_point at_ = std::chrono::steady_clock::now();
   asio::io_context io_;
@@ -228,19 +287,15 @@ TEST_F(InventoryTest, AStaleListEndsAfterThreeIntervals) {
   EXPECT_EQ(get(), "r-2") << "and begins again";
 }
 
+TEST_F(InventoryTest, CredentialsThatAreRefusedAreTriedAgainEveryHalfMinute) {
+  answers.failure = Error{ErrorKind::denied, "the keys are nobody's", {}};
+  EXPECT_THAT(tries_of(150), testing::ElementsAre(0, 5, 15, 35, 65, 95, 125))
+      << "they may be mended any moment";
+}
+
 TEST_F(InventoryTest, AFailureIsTriedAgainAfterLongerAndLonger) {
   answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
-  std::vector<int> tries;
-  int before = 0;
-  for (int second = 0; second <= 200; ++second) {
-    (void)get();
-    if (answers.readings != before) tries.push_back(second);
-    before = answers.readings;
-    pass(1);
-    if (answers.readings != before) tries.push_back(second + 1);
-    before = answers.readings;
-  }
-  EXPECT_THAT(tries, testing::ElementsAre(0, 5, 15, 35, 75, 155)) << "then once per interval";
+  EXPECT_THAT(tries_of(200), testing::ElementsAre(0, 5, 15, 35, 75, 155)) << "then once per interval";
   answers.failure.reset();
   pass(100);
   EXPECT_EQ(get(), "r-1");
@@ -326,6 +381,91 @@ TEST_F(InventoryTest, ListsNobodyAsksForEnd) {
   EXPECT_EQ(gone, 1);
   EXPECT_EQ(inventories_->size(), 0u);
   EXPECT_EQ(get(), "r-2");
+}
+
+TEST_F(InventoryTest, WhoDoesNotWaitStartsOneReadingAtATime) {
+  asio::steady_timer gate(io_, std::chrono::steady_clock::time_point::max());
+  answers.gate = &gate;
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_EQ(inventory().now_or_start(), nullptr);
+    run();
+  }
+  EXPECT_EQ(answers.readings, 1);
+  answers.gate = nullptr;
+  gate.cancel();
+  run();
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_NE(inventory().now_or_start(), nullptr);
+    run();
+  }
+  EXPECT_EQ(answers.readings, 1) << "it is there";
+  // After a failure it waits as the others do.
+  inventories_->forget([](const Target&) { return true; });
+  answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
+  EXPECT_EQ(inventory().now_or_start(), nullptr);
+  run();
+  at_ += seconds(4);
+  EXPECT_EQ(inventory().now_or_start(), nullptr);
+  run();
+  EXPECT_EQ(answers.readings, 2);
+  at_ += seconds(1);
+  EXPECT_EQ(inventory().now_or_start(), nullptr);
+  run();
+  EXPECT_EQ(answers.readings, 3);
+}
+
+TEST_F(InventoryTest, AnotherIntervalIsCountedFromTheLastReading) {
+  EXPECT_EQ(get(), "r-1");
+  pass(10);
+  use_interval(60);
+  pass(49);
+  EXPECT_EQ(answers.readings, 1);
+  pass(1);
+  EXPECT_EQ(answers.readings, 2);
+  pass(60);
+  EXPECT_EQ(answers.readings, 3);
+  EXPECT_EQ(get(), "r-1");
+  use_interval(200);
+  pass(199);
+  EXPECT_EQ(answers.readings, 3);
+  pass(1);
+  EXPECT_EQ(answers.readings, 4);
+}
+
+TEST_F(InventoryTest, ANameThatIsNotInItHasItReadOncePerInterval) {
+  EXPECT_EQ(get(), "r-1");
+  const Inventory::Snap first = inventory().newest();
+  answers.id = "r-2";
+  const Inventory::Snap second = newer_than(first);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->resources().front().id, "r-2");
+  EXPECT_EQ(newer_than(first), second) << "another who has seen the old one has the new one at once";
+  EXPECT_EQ(newer_than(second), second) << "it was read early a moment ago";
+  EXPECT_EQ(answers.readings, 2);
+  at_ += seconds(99);
+  EXPECT_EQ(newer_than(second), second);
+  at_ += seconds(1);
+  EXPECT_NE(newer_than(second), second);
+  EXPECT_EQ(answers.readings, 3);
+  EXPECT_EQ(inventories_->counters().early, 2u);
+}
+
+TEST_F(InventoryTest, AnAnswerIsGoodUntilTheNextListButNotBeyondThreeIntervals) {
+  const auto good_for = [this] {
+    const Span span = inventory().current_span();
+    return int64_t{span.until} - int64_t{span.from};
+  };
+  EXPECT_EQ(get(), "r-1");
+  EXPECT_EQ(good_for(), 130) << "half a minute for the next reading";
+  pass(40);
+  EXPECT_EQ(good_for(), 90);
+  answers.failure = Error{ErrorKind::unavailable, "EC2 is away", {}};
+  pass(60);
+  EXPECT_EQ(good_for(), 35) << "the next try is in 5 s";
+  pass(155);  // tried at 105, 115, 135, 175 and 255 s
+  EXPECT_EQ(good_for(), 45) << "the next try would be in 100 s";
+  pass(44);
+  EXPECT_EQ(good_for(), 1);
 }
 
 TEST_F(InventoryTest, WhatIsReadFromTheBoardIsAsked) {

@@ -130,6 +130,25 @@ TEST(Plan, AlarmsAreOfTheSameMillionRequests) {
   EXPECT_NEAR(made.at_intervals[3].usd_per_month, 5 + 0.08766 / 12, 1e-4) << "whatever the metrics' interval";
 }
 
+TEST(Plan, TellsWhatWaitsForTheBudget) {
+  std::vector<PlannedSeries> wanted = {series("CPUUtilization"), series("NetworkIn"), series("NetworkOut")};
+  const Plan without = plan(wanted);
+  EXPECT_EQ(without.waiting, 0u);
+  EXPECT_EQ(without.usd_of_waiting, 0);
+  EXPECT_THAT(plan_json(without, "", 10, ""), testing::Not(testing::HasSubstr("waiting")));
+  wanted[1].waits = wanted[2].waits = true;
+  const Plan made = plan(wanted);
+  EXPECT_EQ(made.waiting, 2u);
+  EXPECT_NEAR(made.usd_per_month, without.usd_per_month, 1e-9) << "as if they were read";
+  EXPECT_NEAR(made.usd_of_waiting, made.usd_per_month * 2 / 3, 1e-4);
+  EXPECT_THAT(plan_json(made, "", 10, ""),
+              testing::HasSubstr(fmt::format(R"("budget":10.0000,"waiting":2,"usd_of_waiting":{:.4f},)",
+                                             made.usd_of_waiting)));
+  // What does not exist is not read, with a budget or without.
+  wanted[2].exists = Exists::absent;
+  EXPECT_EQ(plan(wanted).waiting, 1u);
+}
+
 TEST(Plan, AsJson) {
   const std::string json = plan_json(plan({series("CPUUtilization")}), "a \"list\"", 10, "2026-11-24");
   EXPECT_THAT(json, testing::HasSubstr(R"("source":"a \"list\"")"));

@@ -1,8 +1,10 @@
 // What the bill makes of readings, without a network: days, shares, accounts, and the budget.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <asio/io_context.hpp>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -204,6 +206,99 @@ TEST_F(SpendingTest, AReloadKeepsTheBudgetsLevel) {
   EXPECT_EQ(factors_[1], 1);
 }
 
+TEST_F(SpendingTest, WhatIsAskedForRarelyIsForecastSo) {
+  Series& hourly = series("Hourly");
+  hourly.paced = 1;
+  hourly.ask_gap = kHour;
+  read({&hourly});
+  const double left = static_cast<double>(kJuly + 31 * kDay - now_);
+  EXPECT_NEAR(bill_->seen().forecast_usd, kPrice * (1 + left / kHour), kPrice);
+  // More often than once per period nothing is read.
+  start({});
+  Series& eager = series("Eager");
+  eager.paced = 1;
+  eager.ask_gap = 60;
+  read({&eager});
+  EXPECT_NEAR(bill_->seen().forecast_usd, kPrice * (1 + left / 300), kPrice);
+}
+
+// A ledger on disk, as of an agent that is started again.
+class KeptSpending : public SpendingTest {
+ protected:
+  KeptSpending()
+      : folder_(std::filesystem::temp_directory_path() / ("spending-" + std::to_string(::getpid()))) {}
+  ~KeptSpending() override {
+    bill_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void open() { ASSERT_TRUE(bill_->open((folder_ / "state").string())); }
+  // What the log says of it.
+  static uint64_t complaints() {
+    uint64_t times = 0;
+    for (const Problem& problem : recent_problems()) {
+      if (problem.text.find("ledger") != std::string::npos) times += problem.times;
+    }
+    return times;
+  }
+  // A new one, which has begun with what the last one noted.
+  void restart_with(const std::string& note) {
+    bill_.reset();
+    start({});
+    open();
+    ASSERT_TRUE(bill_->keep("stretch", note));
+    bill_.reset();
+    BudgetConfig config;
+    config.usd_per_month = 1;
+    start(config);
+    open();
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(KeptSpending, WithoutAFolderItIsInMemory) {
+  ASSERT_TRUE(bill_->open(""));
+  EXPECT_FALSE(bill_->seen().on_disk);
+  read({&series("M")});
+  EXPECT_EQ(billed(), 1u);
+}
+
+TEST_F(KeptSpending, TheFolderIsMadeAndItsLedgerStaysInUse) {
+  open();
+  EXPECT_TRUE(bill_->seen().on_disk);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "state/ledger.sqlite"));
+  const uint64_t before = complaints();
+  const Ledger* const ledger = &bill_->ledger();
+  for (int tick = 0; tick < 3; ++tick, ++now_) {
+    read({&series("M")});
+    bill_->tick();
+    EXPECT_EQ(&bill_->ledger(), ledger);
+  }
+  EXPECT_EQ(complaints(), before);
+  bill_.reset();
+  start({});
+  open();
+  EXPECT_EQ(billed(), 3u);
+}
+
+TEST_F(KeptSpending, ARestartGoesOnAtEachLevelOfTheSameMonth) {
+  for (const auto& [level, low] : std::vector<std::pair<int, double>>{{0, 1}, {1, 2}, {2, 3}, {6, 12}}) {
+    restart_with(fmt::format("{} {}", level, kJuly / kDay));
+    EXPECT_EQ(bill_->seen().factors[2], low) << level;
+    EXPECT_EQ(factors_[2], low) << "collection is told so";
+    EXPECT_EQ(factors_[1], 1);
+  }
+  restart_with(fmt::format("1 {}", kJuly / kDay - 30));
+  EXPECT_EQ(bill_->seen().factors[2], 1) << "of June";
+  EXPECT_EQ(factors_[2], 1);
+  for (const char* note : {"", "1", "x", "1 x", "-3 20635"}) {
+    restart_with(note);
+    EXPECT_EQ(bill_->seen().factors[2], 1) << note;
+  }
+  restart_with(fmt::format("99 {}", kJuly / kDay));
+  EXPECT_EQ(bill_->seen().factors, (Budget::Factors{12, 12, 12})) << "no further than there is";
+}
+
 class NewMetrics : public SpendingTest {
  protected:
   // US$ of a metric from now to the month's end, read each hour.
@@ -248,6 +343,14 @@ TEST_F(NewMetrics, FiveStatisticsOfAMetricAreOne) {
   EXPECT_NE(bill_->may_begin(series("M", "", "p99")), nullptr) << "the sixth is another billed metric";
 }
 
+TEST_F(NewMetrics, OneMetricOfTwoLinkedAccountsIsTwo) {
+  use_budget(1.5 * hourly());
+  EXPECT_EQ(bill_->may_begin(series("M", "111111111111")), nullptr);
+  EXPECT_NE(bill_->may_begin(series("M", "222222222222")), nullptr);
+  EXPECT_EQ(bill_->may_begin(series("M", "111111111111", "Average")), nullptr)
+      << "its other statistics cost no more";
+}
+
 TEST_F(NewMetrics, WhatWasReadBeforeIsNotNew) {
   Series& one = series("Known");
   items_.emplace(&one, "known");
@@ -269,6 +372,44 @@ TEST_F(NewMetrics, OnesThatNobodyAsksForAnyMoreMakeRoom) {
   EXPECT_EQ(begin("M", 5), 5u) << "nobody asked for the others in three of their intervals";
   for (int number = 0; number < 100; ++number) bill_->forget(series("Strange" + std::to_string(number)));
   EXPECT_EQ(bill_->waiting(), 0u);
+}
+
+TEST_F(NewMetrics, WhatIsReadCountsAgainAtEachLook) {
+  use_budget(2.5 * hourly());
+  for (const char* statistic : {"Average", "Sum", "Minimum", "Maximum", "SampleCount"}) {
+    Series& one = series("M", "", statistic);
+    Demand::note_asked(one, now_);
+    EXPECT_EQ(bill_->may_begin(one), nullptr) << statistic;
+  }
+  now_ += 20;  // the month is looked at anew
+  EXPECT_EQ(begin("Second", 1), 1u) << "the five are one";
+  now_ += 20;
+  EXPECT_EQ(begin("Third", 1), 0u);
+}
+
+TEST_F(NewMetrics, WhatZabbixWantsCountsHoweverLongNobodyAsksForItHere) {
+  use_budget(1.5 * hourly());
+  Series& one = series("M");
+  one.fed = 1;
+  EXPECT_EQ(bill_->may_begin(one), nullptr);
+  now_ += 4 * 300;
+  EXPECT_EQ(begin("Other", 1), 0u);
+  one.fed = 0;
+  now_ += 20;
+  EXPECT_EQ(begin("Other", 1), 1u) << "its item is gone";
+}
+
+TEST_F(NewMetrics, OneThatIsAskedForRarelyHasThreeOfItsOwnIntervals) {
+  use_budget(1.5 * hourly());
+  Series& one = series("M");
+  one.paced = 1;
+  one.ask_gap = 900;
+  Demand::note_asked(one, now_);
+  EXPECT_EQ(bill_->may_begin(one), nullptr);
+  now_ += 3 * 900;
+  EXPECT_EQ(begin("Other", 1), 0u);
+  now_ += 20;
+  EXPECT_EQ(begin("Other", 1), 1u);
 }
 
 TEST_F(NewMetrics, WhatIsSpentCounts) {

@@ -366,6 +366,23 @@ TEST_F(ClientTest, a_wrong_clock_is_corrected_at_once_and_remembered) {
   EXPECT_EQ(server_->seen().size(), 3U);
 }
 
+// Services have codes of their own for it.
+TEST_F(ClientTest, a_wrong_clock_is_corrected_by_whatever_code) {
+  for (const char* code : {"RequestTimeTooSkewed", "RequestExpired", "SignatureExpired",
+                           "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"}) {
+    credentials_.renewed = 0;
+    client_.reset();
+    serve([code](const SeenRequest& request) {
+      if (request.headers.at("x-amz-date") == "20150830T133600Z")
+        return reply(200, kOnePage, {kDateInAnHour});
+      return reply(403, xml_error(code, "no"), {kDateInAnHour});
+    });
+    EXPECT_TRUE(describe()) << code;
+    EXPECT_EQ(credentials_.renewed, 0) << code;
+    EXPECT_EQ(server_->seen().size(), 2U) << code;
+  }
+}
+
 TEST_F(ClientTest, a_skew_is_learnt_from_good_answers_and_forgotten_when_the_clock_is_set_right) {
   serve_in_turn({reply(200, kOnePage, {kDateInAnHour})});
   EXPECT_TRUE(describe());

@@ -33,9 +33,9 @@ constexpr std::array<std::string_view, 10> kTransient = {
     "Unavailable",          "IDPCommunicationError"};
 
 // Codes that AWS gives when our date is wrong, among other reasons.
-constexpr std::array<std::string_view, 5> kSkew = {"RequestTimeTooSkewed", "RequestExpired",
-                                                   "InvalidSignatureException", "SignatureDoesNotMatch",
-                                                   "AuthFailure"};
+constexpr std::array<std::string_view, 6> kSkew = {"RequestTimeTooSkewed",  "RequestExpired",
+                                                   "SignatureExpired",      "InvalidSignatureException",
+                                                   "SignatureDoesNotMatch", "AuthFailure"};
 
 constexpr std::array<std::string_view, 3> kExpired = {"ExpiredToken", "ExpiredTokenException",
                                                       "ExpiredTokenError"};
@@ -51,8 +51,9 @@ constexpr std::array<std::string_view, 6> kForbidden = {"UnauthorizedOperation",
                                                         "AccessDeniedException", "AccessDeniedError",
                                                         "NotAuthorized",         "UnauthorizedAccess"};
 
-constexpr std::array<std::string_view, 11> kBadCredentials = {"AuthFailure",
+constexpr std::array<std::string_view, 12> kBadCredentials = {"AuthFailure",
                                                               "RequestExpired",
+                                                              "SignatureExpired",
                                                               "IncompleteSignature",
                                                               "IncompleteSignatureException",
                                                               "MissingAuthenticationToken",

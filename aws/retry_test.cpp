@@ -20,6 +20,8 @@ TEST(Retry, the_code_decides_before_the_status) {
   EXPECT_EQ(classify("InvalidParameterValue", 400), RetryClass::never);
   EXPECT_EQ(classify("RequestTimeTooSkewed", 403), RetryClass::clock_skew);
   EXPECT_EQ(classify("SignatureDoesNotMatch", 403), RetryClass::clock_skew);
+  EXPECT_EQ(classify("SignatureExpired", 400), RetryClass::clock_skew);
+  EXPECT_EQ(kind_of("SignatureExpired", 400), ErrorKind::denied);
   for (const char* code : {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
                            "UnrecognizedClientException", "UnrecognizedClient", "InvalidAccessKeyId"}) {
     EXPECT_EQ(classify(code, 400), RetryClass::refused_credentials) << code;

@@ -150,6 +150,17 @@ TEST(StatusLines, ABudgetThatIsPassedIsSaidLoudly) {
   EXPECT_THAT(*status_lines(json, 0), Contains(HasSubstr("THE BUDGET IS PASSED")));
 }
 
+TEST(StatusLines, NewMetricsThatWaitForTheBudgetAreCounted) {
+  std::string json(kStatus);
+  EXPECT_THAT(*status_lines(json, 0), Not(Contains(HasSubstr("new metrics"))));
+  json.insert(json.find("\"exceeded\":false"), "\"waiting\":0,");
+  EXPECT_THAT(*status_lines(json, 0), Not(Contains(HasSubstr("new metrics"))));
+  json.replace(json.find("\"waiting\":0"), 11, "\"waiting\":23");
+  EXPECT_THAT(
+      *status_lines(json, 0),
+      Contains("        23 new metrics wait and are not read: with them the month would pass the budget"));
+}
+
 constexpr std::string_view kPlan =
     R"({"source":"the items in a","prices":"2026-11-24","items":40,"series":35,"metrics":{"there":30,"absent":4,)"
     R"("unknown":1},"calls_per_minute":0.2,"usd_per_month":2.98,"usd_of_absent":0.35,"budget":2.0,)"
@@ -172,6 +183,11 @@ TEST(PlanText, TellsWhatTheAgentSaid) {
   with_zeros.replace(with_zeros.find("\"unknown\""), 9, "\"zero\":3,\"unknown\"");
   EXPECT_THAT(*plan_text(with_zeros, 0),
               HasSubstr("3 of those that are not listed count as 0 (<missing> is zero)"));
+  EXPECT_THAT(*text, Not(HasSubstr("wait for the budget")));
+  std::string waiting(kPlan);
+  waiting.replace(waiting.find("\"budget\":2.0"), 12, R"("budget":2.0,"waiting":5,"usd_of_waiting":1.25)");
+  EXPECT_THAT(*plan_text(waiting, 0),
+              HasSubstr("5 of the series are new and wait for the budget; they are US$1.25 a month of it\n"));
   EXPECT_THAT(*text,
               HasSubstr("US$2.98 a month, 0.2 calls a minute\nThat is more than the budget of US$2.00"));
   EXPECT_THAT(*text, HasSubstr("eu-west-1 of account prod  31"));

@@ -49,6 +49,12 @@ class FollowerTest : public testing::Test {
     return follower.tally().requests();
   }
 
+  // Until the folder's last change is so long ago that no other may bear its time.
+  static void settle(Follower& follower) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    read_all(follower);
+  }
+
   Folder folder_;
   std::string path_;
   std::chrono::seconds later_{0};
@@ -141,6 +147,61 @@ TEST_F(FollowerTest, ARenamedLogIsReadToItsEnd) {
   EXPECT_EQ(counted(*follower), 20u);
   EXPECT_EQ(follower->rotations(), 1u);
   EXPECT_EQ(follower->lost(), 0u);
+}
+
+// Processes that were not told of the rotation write on, each in its own time.
+TEST_F(FollowerTest, AnOldFileIsReadOnUntilItIsQuietForAnHour) {
+  Webserver server(path_);
+  server.log(3);
+  auto follower = make(true);
+  EXPECT_EQ(counted(*follower), 3u);
+  server.rename_away();
+  Webserver other(path_);
+  EXPECT_EQ(counted(*follower), 3u);
+  settle(*follower);
+  server.log(1);
+  EXPECT_EQ(counted(*follower), 4u);
+  for (uint64_t hour = 0; hour < 2; ++hour) {
+    later_ += std::chrono::minutes(59);
+    read_all(*follower);
+    server.log(1);
+    EXPECT_EQ(counted(*follower), 5u + hour) << "it was not quiet for an hour";
+  }
+  // One without a name for a minute.
+  fs::remove(path_ + ".1");
+  settle(*follower);
+  later_ += std::chrono::seconds(20);
+  read_all(*follower);
+  server.log(1);
+  EXPECT_EQ(counted(*follower), 7u);
+  later_ += std::chrono::seconds(60);
+  read_all(*follower);
+  server.log(1);
+  EXPECT_EQ(counted(*follower), 7u) << "nobody looks at it any more";
+}
+
+TEST_F(FollowerTest, AFileThatIsClosedIsAChangeOnce) {
+  Webserver server(path_);
+  server.log(3);
+  auto follower = make(true);
+  EXPECT_EQ(counted(*follower), 3u);
+  server.rename_away();
+  Webserver other(path_);
+  other.log(1);
+  EXPECT_EQ(counted(*follower), 4u);
+  settle(*follower);
+  uint64_t changes = follower->changes();
+  read_all(*follower);
+  ASSERT_EQ(follower->changes(), changes);
+  later_ = std::chrono::hours(1);
+  read_all(*follower);
+  EXPECT_GT(follower->changes(), changes) << "so the state is written";
+  changes = follower->changes();
+  for (int turn = 0; turn < 3; ++turn) {
+    later_ += std::chrono::minutes(2);
+    read_all(*follower);
+  }
+  EXPECT_EQ(follower->changes(), changes) << "and not again each second";
 }
 
 TEST_F(FollowerTest, SeveralRotationsBetweenTwoLooks) {
@@ -239,6 +300,77 @@ TEST_F(FollowerTest, APredecessorThatMayNotBeReadOrIsALinkIsNotOpened) {
   EXPECT_THAT(asked, testing::Contains(folder_.path("access.log-20261125")));
   std::ofstream(folder_.path("access.log-20261127")) << Webserver::line(999'002);
   EXPECT_EQ(counted(follower), 3u) << "an honest one beside them is";
+}
+
+// Until there is one again nothing can be said to be its predecessor.
+TEST_F(FollowerTest, WhileThereIsNoLogNothingBesideItIsOpened) {
+  Webserver server(path_);
+  server.log(1);
+  int asked = 0;
+  Follower follower(Follower::Parts{path_, Format{}, true, system_clock(), [&](const std::string&) {
+                                      ++asked;
+                                      return true;
+                                    }});
+  EXPECT_EQ(counted(follower), 1u);
+  server.rename_away();
+  std::ofstream(folder_.path("access.log-20261125")) << Webserver::line(999'000);
+  asked = 0;
+  for (int turn = 0; turn < 3; ++turn) {
+    server.log(1);
+    EXPECT_EQ(counted(follower), 2u + static_cast<uint64_t>(turn));
+  }
+  EXPECT_EQ(asked, 0);
+  server.reopen();
+  server.log(1);
+  EXPECT_EQ(counted(follower), 6u) << "and now the other one is, too";
+  EXPECT_GT(asked, 0);
+}
+
+TEST_F(FollowerTest, CopiedAndTruncatedWhileAnOldFileIsOpen) {
+  Webserver server(path_);
+  server.log(3);
+  auto follower = make(true);
+  EXPECT_EQ(counted(*follower), 3u);
+  server.rotate();
+  server.log(2);
+  EXPECT_EQ(counted(*follower), 5u);
+  server.log(4);
+  server.copy_and_truncate();
+  server.log(1);
+  EXPECT_EQ(counted(*follower), 10u);
+  EXPECT_EQ(follower->lost(), 0u);
+}
+
+// Logs may begin alike, as with a line that says what the columns are.
+TEST_F(FollowerTest, AnOldFileThatBeginsAlikeIsNotTakenForACopy) {
+  Webserver server(path_);
+  server.put(Webserver::line(1));
+  server.put(Webserver::line(2));
+  auto follower = make(true);
+  EXPECT_EQ(counted(*follower), 2u);
+  server.rotate();
+  server.put(Webserver::line(1));
+  EXPECT_EQ(counted(*follower), 3u);
+  fs::resize_file(path_, 0);
+  server.put(Webserver::line(3));
+  EXPECT_EQ(counted(*follower), 4u) << "line 2 was counted already";
+  EXPECT_EQ(follower->lost(), 1u);
+}
+
+// The log is looked at before the others, so a copy may hold more than was seen of it.
+TEST_F(FollowerTest, ACopyThatIsAheadOfWhatWasSeenIsNoPredecessor) {
+  Webserver server(path_);
+  server.log(1);
+  auto follower = make(true);
+  EXPECT_EQ(counted(*follower), 1u);
+  server.rotate();
+  const std::string seen = Webserver::line(2) + Webserver::line(3);
+  std::ofstream(path_ + ".2") << seen << Webserver::line(4);
+  server.put(seen);
+  EXPECT_EQ(counted(*follower), 3u);
+  server.put(Webserver::line(4));
+  EXPECT_EQ(counted(*follower), 4u);
+  EXPECT_EQ(follower->lost(), 0u);
 }
 
 TEST_F(FollowerTest, CopiedAndTruncated) {
@@ -364,6 +496,29 @@ TEST_F(FollowerTest, APredecessorThatWasCompressedIsSaidToBeLost) {
   auto successor = continued(state);
   EXPECT_EQ(counted(*successor), 7u);
   EXPECT_EQ(successor->lost(), 1u);
+}
+
+TEST_F(FollowerTest, APredecessorThatWasReadToItsEndMayGo) {
+  for (const bool whole : {true, false}) {
+    Webserver server(path_);
+    auto follower = make(true);
+    read_all(*follower);
+    server.log(5000);  // more than is read at a time
+    server.rotate();
+    server.log(2);
+    follower->turn(1);
+    EXPECT_GT(follower->behind(), 0u);
+    if (whole) read_all(*follower);
+    const uint64_t before = follower->tally().requests();
+    const std::string state = state_of(*follower);
+    follower.reset();
+    fs::remove(path_ + ".1");
+    auto successor = continued(state);
+    EXPECT_EQ(counted(*successor), whole ? 5002u : before + 2);
+    EXPECT_EQ(successor->lost(), whole ? 0u : 1u);
+    EXPECT_EQ(successor->take_news().empty(), whole);
+    fs::remove(path_);
+  }
 }
 
 TEST_F(FollowerTest, ALogThatIsNotThereYet) {

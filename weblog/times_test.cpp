@@ -52,6 +52,21 @@ TEST(Times, StatisticsAreExactButForPercentiles) {
   EXPECT_EQ(window.percentile(100), all.back());
 }
 
+// A bucket is told by its middle, which may lie beyond all that is in it.
+TEST(Times, PercentilesAreWithinMinimumAndMaximum) {
+  for (uint64_t value = 1; value < 100'000'000; value += value / 7 + 1) {
+    Times times;
+    for (const uint64_t micros : {value, value, value + value / 200}) times.add(kNow, micros, kNow);
+    const Distribution window = times.of(kNow, 60);
+    for (const double percent : {0.1, 33.0, 50.0, 66.0, 99.9, 100.0}) {
+      EXPECT_GE(window.percentile(percent), window.min) << value << " p" << percent;
+      EXPECT_LE(window.percentile(percent), window.max) << value << " p" << percent;
+    }
+    EXPECT_EQ(window.min, value);
+    EXPECT_EQ(window.max, value + value / 200);
+  }
+}
+
 TEST(Times, TheWindowSlides) {
   Times times;
   times.add(kNow, 1000, kNow);
