@@ -78,7 +78,7 @@ class BatchTest : public testing::Test {
   std::deque<MetricName> metrics_;
   std::deque<std::vector<aws::cloudwatch::NamedQuery>> inputs_;
   std::deque<Series> series_;
-  std::shared_ptr<const Dimensions> dimensions_ = std::make_shared<const Dimensions>();
+  DimensionsPtr dimensions_{new SharedDimensions()};
 };
 
 TEST_F(BatchTest, FillsCallsWithFiveHundred) {

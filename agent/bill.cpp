@@ -81,7 +81,7 @@ Result<void> Bill::open(const std::string& folder) {
   for (const Error& warning : (*ledger)->take_warnings()) spdlog::warn("{}", warning.message);
   ledger_ = std::move(*ledger);
   folder_ = folder;
-  unnamed_.clear();
+  ++turn_;
   const std::string note = ledger_->note(kStretchNote);
   int level = 0;
   int64_t month = 0;
@@ -106,7 +106,7 @@ Result<void> Bill::keep_file() {
   auto opened = Ledger::open(folder_ + "/ledger.sqlite", clock_);
   if (!opened) return fail(opened.error());
   ledger_ = std::move(*opened);
-  unnamed_.clear();
+  ++turn_;
   spdlog::warn("the ledger of costs in {} was removed while it was in use; it is there again", folder_);
   return {};
 }
@@ -232,16 +232,16 @@ void Bill::use_factors() const {
     stretch(static_cast<Priority>(priority), budget_.factors()[priority]);
 }
 
-void Bill::give(const Series& series, uint32_t sixtieths) {
+void Bill::give(Series& series, uint32_t sixtieths) {
   wanting_.clear();
   if (items_of) {
     items_of(series,
              [this](std::string_view host, std::string_view key) { wanting_.emplace_back(host, key); });
   }
   if (wanting_.empty()) {
-    Unnamed& unnamed = unnamed_[&series];
-    if (unnamed.name != series.name) unnamed = Unnamed{series.name, ledger_->item("", key_of(series))};
-    ledger_->add_shares(unnamed.item, sixtieths);
+    if (std::exchange(series.billed_turn, turn_) != turn_)
+      series.billed_item = ledger_->item("", key_of(series));
+    ledger_->add_shares(series.billed_item, sixtieths);
     return;
   }
   // What does not divide goes to one after the other in turn.
@@ -265,7 +265,7 @@ void Bill::note_billed(const Batch& batch, const std::vector<Share>& shares) {
     of_due[share.due] += share.sixtieths;
   }
   for (size_t at = 0; at < batch.due.size(); ++at) {
-    const Series& one = *batch.due[at].series;
+    Series& one = *batch.due[at].series;
     const int64_t own = own_interval(one);
     const auto priority = static_cast<size_t>(one.priority);
     const int64_t actual = stretched(own, budget_.factors()[priority], config_.longest_interval.count());

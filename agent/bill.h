@@ -57,7 +57,6 @@ class Bill {
   [[nodiscard]] bool waits(const Series& series) const { return waiting_.contains(&series); }
   /// The series is about to be forgotten.
   void forget(const Series& series) {
-    unnamed_.erase(&series);
     begun_.erase(&series);
     waiting_.erase(&series);
   }
@@ -100,7 +99,7 @@ class Bill {
   [[nodiscard]] double least_usd() const;
   void look_at_budget(int64_t now);
   void say_waiting(int64_t now);
-  void give(const Series& series, uint32_t sixtieths);
+  void give(Series& series, uint32_t sixtieths);
   [[nodiscard]] Budget::Facts facts(int64_t now) const;
 
   const Targets& targets_;
@@ -111,11 +110,7 @@ class Bill {
   std::string folder_;  // where it is; empty: in memory
   Spending spending_;
   Budget budget_;
-  struct Unnamed {
-    const MetricName* name = nullptr;
-    Ledger::ItemId item = 0;
-  };
-  std::unordered_map<const Series*, Unnamed> unnamed_;  // those that no item of a host wants
+  uint32_t turn_ = 1;  // of the ledger: what series have noted of another is not valid
   std::map<const Account*, aws::Client::Requests> counted_;
   std::vector<std::pair<std::string_view, std::string_view>> wanting_;  // of one series, kept for its memory
   int64_t items_written_ = 0;

@@ -15,6 +15,7 @@ namespace bakusoku::agent {
 namespace {
 
 constexpr size_t kSpareKeys = 1000;
+constexpr float kFullest = 0.9F;  // of the tables: memory per key matters, and few questions come here
 constexpr int64_t kLongestGap = 7 * 86400;  // a clock that was corrected by years is not an interval
 constexpr int64_t kForgetIntervals = 3;
 constexpr int64_t kForgetAtLeast = 3600;  // seconds
@@ -155,15 +156,19 @@ void Series::tidy() {
 Demand::Demand(Targets& targets, DemandLimits limits)
     : targets_(targets), limits_(limits), look_at_(limits.unproven) {
   if (::getrandom(&seed_, sizeof seed_, 0) != sizeof seed_) seed_ = reinterpret_cast<uintptr_t>(this);
+  series_.max_load_factor(kFullest);
+  keys_.max_load_factor(kFullest);
+  dimensions_.max_load_factor(kFullest);
 }
 
 Demand::KeyHash Demand::hash_of(std::string_view key) const {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(key.data(), key.size(), seed_);
-  return {hash.high64, hash.low64};
+  return {{static_cast<uint32_t>(hash.low64), static_cast<uint32_t>(hash.low64 >> 32),
+           static_cast<uint32_t>(hash.high64)}};
 }
 
 bool Demand::Same::operator()(const Series* a, const Series* b) const {
-  return a->group == b->group && a->name == b->name && a->dimensions == b->dimensions;
+  return a->group == b->group && a->name == b->name && a->dimensions.get() == b->dimensions.get();
 }
 
 size_t Demand::Hash::operator()(const Series* series) const {
@@ -175,13 +180,22 @@ size_t Demand::Hash::operator()(const Series* series) const {
   return seed;
 }
 
+size_t Demand::DimensionsHash::operator()(const DimensionsPtr& dimensions) const {
+  const std::string text = dimensions_text(*dimensions);
+  return XXH3_64bits(text.data(), text.size());
+}
+
+bool Demand::SameDimensions::operator()(const DimensionsPtr& a, const DimensionsPtr& b) const {
+  return static_cast<const Dimensions&>(*a) == static_cast<const Dimensions&>(*b);
+}
+
 Demand::~Demand() {
   for (Series* series : series_) delete series;
 }
 
 Wanted Demand::find(std::string_view key) const {
   const auto found = keys_.find(hash_of(key));
-  return found == keys_.end() ? Wanted{} : found->second;
+  return found == keys_.end() ? Wanted{} : found->second.wanted();
 }
 
 LinkedAccount Demand::account_of(std::string_view text) const {
@@ -213,12 +227,17 @@ const Series* Demand::find(const MetricKey& meaning) const {
   return nullptr;
 }
 
+void Demand::forget_keys() {
+  keys_ = {};
+  keys_.max_load_factor(kFullest);
+}
+
 Result<Wanted> Demand::add(std::string_view key, const MetricKey& meaning) {
   auto meant = add(meaning);
   if (!meant) return meant;
   // One metric has any number of spellings, and somebody may try them all.
-  if (keys_.size() >= 2 * series_.size() + kSpareKeys) keys_ = {};
-  keys_.insert_or_assign(hash_of(key), *meant);
+  if (keys_.size() >= series_.size() + kSpareKeys) forget_keys();
+  keys_.insert_or_assign(hash_of(key), PackedWanted(*meant));
   return meant;
 }
 
@@ -293,14 +312,8 @@ const MetricName* Demand::intern(const MetricKey& meaning, std::string_view link
   return &*names_.insert(name).first;
 }
 
-std::shared_ptr<const Dimensions> Demand::intern(const Dimensions& dimensions) {
-  auto& slot = dimensions_[dimensions_text(dimensions)];
-  std::shared_ptr<const Dimensions> kept = slot.lock();
-  if (!kept) {
-    kept = std::make_shared<const Dimensions>(dimensions);
-    slot = kept;
-  }
-  return kept;
+DimensionsPtr Demand::intern(const Dimensions& dimensions) {
+  return *dimensions_.insert(DimensionsPtr(new SharedDimensions(dimensions))).first;
 }
 
 void Demand::note_asked(Series& series, int64_t now) {
@@ -359,7 +372,7 @@ void Demand::forget(std::vector<Series*> gone, const std::function<void(Series&)
     if (std::erase_if(group->members, goes) > 0 && group->members.size() < group->members.capacity() / 4)
       group->members.shrink_to_fit();
   }
-  std::erase_if(keys_, [&](const auto& entry) { return goes(entry.second.series); });
+  for (auto at = keys_.begin(); at != keys_.end();) at = goes(at->second.series()) ? keys_.erase(at) : ++at;
   for (Series* series : gone) {
     farewell(*series);
     series_.erase(series);
@@ -370,7 +383,8 @@ void Demand::forget(std::vector<Series*> gone, const std::function<void(Series&)
 
 // What only series had that are gone.
 void Demand::sweep() {
-  std::erase_if(dimensions_, [](const auto& entry) { return entry.second.expired(); });
+  for (auto at = dimensions_.begin(); at != dimensions_.end();)
+    at = (*at)->holders() == 1 ? dimensions_.erase(at) : ++at;
   std::erase_if(group_at_, [](const auto& entry) { return entry.second->members.empty(); });
   std::erase_if(groups_, [](const auto& group) { return group->members.empty(); });
   std::unordered_set<const MetricName*> names;

@@ -3,10 +3,15 @@
 // matters here: an agent may know a hundred thousand. Runs on the agent's thread.
 #pragma once
 
+#include <tsl/robin_map.h>
+#include <tsl/robin_set.h>
+
+#include <array>
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +27,7 @@
 #include "agent/metric_key.h"
 #include "agent/targets.h"
 #include "aws/cloudwatch.h"
+#include "base/intrusive_ptr.h"
 #include "base/result.h"
 
 namespace bakusoku::agent {
@@ -31,6 +37,13 @@ class Delay;
 struct Feeder;
 
 using Dimensions = std::vector<aws::cloudwatch::Dimension>;
+
+/// Those of all series that have the same, kept once.
+struct SharedDimensions : RefCounted, Dimensions {
+  SharedDimensions() = default;
+  explicit SharedDimensions(Dimensions dimensions) : Dimensions(std::move(dimensions)) {}
+};
+using DimensionsPtr = IntrusivePtr<const SharedDimensions>;
 
 /// A point in time as unix seconds in four bytes (until 2106); 0: never.
 using Seconds32 = uint32_t;
@@ -63,7 +76,7 @@ inline constexpr size_t kPriorities = 3;
 struct Series {
   Group* group = nullptr;  // target, namespace and period
   const MetricName* name = nullptr;
-  std::shared_ptr<const Dimensions> dimensions;
+  DimensionsPtr dimensions;
 
   double point_value = 0;
   Seconds32 point_clock = 0;  // start of the newest period with a value; 0: none in the window
@@ -81,6 +94,8 @@ struct Series {
   uint64_t held : 15 = 0;  // coroutines that wait for its reading's next step: it is not forgotten meanwhile
 
   uint32_t readings = 0;      // that AWS counted, of this series
+  uint32_t billed_item = 0;   // the bill's: where what no item of a host wants is counted
+  uint32_t billed_turn = 0;   // the bill's: while it is another turn, that says nothing
   uint32_t place = 0;         // a hash of its metric, the same for all statistics of it and at each start
   Seconds32 wanted_from = 0;  // start of the oldest period that a feed has not seen; 0: as every reading
   Seconds32 absent_since =
@@ -176,7 +191,7 @@ class Demand {
   void forget_crowd(const std::function<void(Series&)>& farewell);
 
   /// What keys stand for is looked up anew: accounts or default regions have changed. Series stay.
-  void forget_keys() { keys_.clear(); }
+  void forget_keys();
 
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] size_t keys() const { return keys_.size(); }
@@ -192,15 +207,41 @@ class Demand {
   struct Hash {
     size_t operator()(const Series* series) const;
   };
-  // Stands for a key's text, which nobody needs again: 128 bits that differ for a million keys but for a
-  // chance of 1e-27.
+  struct DimensionsHash {
+    size_t operator()(const DimensionsPtr& dimensions) const;
+  };
+  struct SameDimensions {
+    bool operator()(const DimensionsPtr& a, const DimensionsPtr& b) const;
+  };
+  // Stands for a key's text, which nobody needs again: 96 bits, as on the board, that differ for a million
+  // keys but for a chance of 1e-17. Both are made of words of four bytes, so that no room is lost between
+  // them.
   struct KeyHash {
-    uint64_t high = 0;
-    uint64_t low = 0;
+    std::array<uint32_t, 3> words{};
     friend bool operator==(const KeyHash&, const KeyHash&) = default;
   };
   struct FirstBits {
-    size_t operator()(const KeyHash& hash) const noexcept { return hash.low; }
+    size_t operator()(const KeyHash& hash) const noexcept {
+      return uint64_t{hash.words[1]} << 32 | hash.words[0];
+    }
+  };
+  // A pointer and a bit.
+  class PackedWanted {
+   public:
+    PackedWanted() = default;
+    explicit PackedWanted(const Wanted& wanted) {
+      const uint64_t bits = reinterpret_cast<uintptr_t>(wanted.series) | (wanted.missing_is_zero ? 1U : 0U);
+      std::memcpy(words_.data(), &bits, sizeof bits);
+    }
+    [[nodiscard]] Series* series() const { return wanted().series; }
+    [[nodiscard]] Wanted wanted() const {
+      uint64_t bits = 0;
+      std::memcpy(&bits, words_.data(), sizeof bits);
+      return {reinterpret_cast<Series*>(bits & ~uint64_t{1}), (bits & 1) != 0};
+    }
+
+   private:
+    std::array<uint32_t, 2> words_{};
   };
   [[nodiscard]] KeyHash hash_of(std::string_view key) const;
 
@@ -210,7 +251,7 @@ class Demand {
   // The configured account, and the one linked to it.
   [[nodiscard]] LinkedAccount account_of(std::string_view text) const;
   const MetricName* intern(const MetricKey& meaning, std::string_view linked);
-  std::shared_ptr<const Dimensions> intern(const Dimensions& dimensions);
+  DimensionsPtr intern(const Dimensions& dimensions);
 
   using Place = std::tuple<const Target*, const std::string*, int32_t>;
 
@@ -221,11 +262,11 @@ class Demand {
   std::unordered_set<std::string> texts_;  // namespaces, metrics, statistics
   std::set<MetricName> names_;
   std::map<std::string, std::vector<aws::cloudwatch::NamedQuery>> inputs_;  // of metric math, by their text
-  std::unordered_map<std::string, std::weak_ptr<const Dimensions>> dimensions_;
+  tsl::robin_set<DimensionsPtr, DimensionsHash, SameDimensions> dimensions_;
   std::vector<std::unique_ptr<Group>> groups_;
   std::map<Place, Group*> group_at_;
-  std::unordered_set<Series*, Hash, Same> series_;       // owned
-  std::unordered_map<KeyHash, Wanted, FirstBits> keys_;  // a short cut: all of it can be found out anew
+  tsl::robin_set<Series*, Hash, Same> series_;             // owned
+  tsl::robin_map<KeyHash, PackedWanted, FirstBits> keys_;  // a short cut: all of it can be found out anew
   uint64_t seed_;
 };
 

@@ -254,8 +254,8 @@ asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*
           auto& name = names[metric];
           if (!name) name = std::make_shared<const std::string>(metric);
           sought.metric = name;
-          sought.dimensions =
-              one->name->inputs == nullptr ? one->dimensions : std::make_shared<const Dimensions>(dimensions);
+          sought.dimensions = one->name->inputs == nullptr ? one->dimensions
+                                                           : DimensionsPtr(new SharedDimensions(dimensions));
           sought.wanted = static_cast<Seconds32>(at);
         });
   }

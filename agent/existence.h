@@ -75,7 +75,7 @@ class Existence {
   struct Sought {
     uint64_t hash = 0;
     std::shared_ptr<const std::string> metric;
-    std::shared_ptr<const Dimensions> dimensions;
+    DimensionsPtr dimensions;
     Seconds32 looked = 0;  // when it was not found; 0: it was not looked for yet
     Seconds32 wanted = 0;
     uint32_t gap = 0;  // seconds until it is looked for again

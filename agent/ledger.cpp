@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <optional>
@@ -28,6 +29,7 @@ constexpr size_t kMostItems = 1'000'000;
 constexpr size_t kMostCharges = 50'000;  // of a month
 constexpr std::string_view kOtherNamespaces = "(others)";
 constexpr const char* kDayNote = "day";  // by which things are old
+constexpr float kFullest = 0.9F;         // of the table of items
 constexpr size_t kNamesAtOnce = 5000;    // some tens of milliseconds
 constexpr Ledger::ItemId kOtherItems = 0;
 
@@ -156,6 +158,11 @@ void keep_from_others(const std::string& path) {
     ::chmod(path.c_str(), info.st_mode & 0750);
 }
 
+bool can_make_temporary_file() {
+  std::FILE* const file = std::tmpfile();
+  return file != nullptr && std::fclose(file) == 0;
+}
+
 }  // namespace
 
 Month month_of(int64_t day) {
@@ -165,10 +172,17 @@ Month month_of(int64_t day) {
                std::chrono::sys_days{month / std::chrono::last}.time_since_epoch().count()};
 }
 
-Ledger::Ledger(Clock clock) : clock_(std::move(clock)) {
+Ledger::Ledger(Clock clock) : clock_(std::move(clock)), ids_(0, HashOf{&hashes_}, Same{&hashes_}) {
   day_ = believed_ = unix_seconds(clock_()) / kDay;
-  shares_.push_back(0);
-  last_day_.push_back(0);
+  ids_.max_load_factor(kFullest);
+  make_room(1);
+}
+
+void Ledger::make_room(size_t items) {
+  if (items <= shares_.size()) return;
+  shares_.resize(items, 0);
+  last_day_.resize(items, 0);
+  hashes_.resize(items, 0);
 }
 
 Ledger::~Ledger() {
@@ -205,7 +219,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Cloc
 }
 
 Result<void> Ledger::open_file(const std::string& path) {
-  const std::string name = path.empty() ? ":memory:" : path;
+  // What has no file of its own is in one that SQLite removes: a hundred thousand names are ten megabytes.
+  const std::string name = !path.empty() ? path : can_make_temporary_file() ? "" : ":memory:";
   if (!path.empty()) keep_from_others(path);
   if (sqlite3_open_v2(name.c_str(), &database_,
                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
@@ -305,25 +320,20 @@ Result<void> Ledger::read_items() {
     const int64_t id = sqlite3_column_int64(row, 0);
     if (id <= 0 || id > static_cast<int64_t>(kMostItems)) return;
     const auto at = static_cast<size_t>(id);
-    if (at >= shares_.size()) {
-      shares_.resize(at + 1, 0);
-      last_day_.resize(at + 1, 0);
-    }
-    ids_.emplace(hash_of(text_at(row, 1), text_at(row, 2)), static_cast<ItemId>(id));
+    make_room(at + 1);
+    hashes_[at] = hash_of(text_at(row, 1), text_at(row, 2));
+    if (!ids_.contains(hashes_[at])) ids_.insert(static_cast<ItemId>(id));
   });
   if (!read) return read;
   // An id whose name was not written before the end of an agent is not given to another item.
   read = each_item_day(0, day_, [this](int64_t day, ItemId id, uint64_t shares) {
-    if (id >= shares_.size()) {
-      shares_.resize(size_t{id} + 1, 0);
-      last_day_.resize(size_t{id} + 1, 0);
-    }
+    make_room(size_t{id} + 1);
     last_day_[id] = std::max(last_day_[id], static_cast<uint16_t>(day));
     if (day == day_) shares_[id] = static_cast<uint32_t>(shares);
   });
   if (!read) return read;
   std::vector<bool> used(shares_.size(), false);
-  for (const auto& [hash, id] : ids_) {
+  for (const ItemId id : ids_) {
     used[id] = true;
     // Named, and killed before it was written what it cost.
     if (last_day_[id] == 0) last_day_[id] = static_cast<uint16_t>(day_);
@@ -419,7 +429,7 @@ bool Ledger::knows(std::string_view host, std::string_view key) const {
 Ledger::ItemId Ledger::item(std::string_view host, std::string_view key) {
   const uint64_t hash = hash_of(host, key);
   const auto known = ids_.find(hash);
-  if (known != ids_.end()) return known->second;
+  if (known != ids_.end()) return *known;
   // What anybody asks leaves room for what Zabbix's hosts want.
   if (host.empty() && ids_.size() >= kMostItems / 2) return kOtherItems;
   ItemId id = kOtherItems;
@@ -428,13 +438,13 @@ Ledger::ItemId Ledger::item(std::string_view host, std::string_view key) {
     free_ids_.pop_back();
   } else if (shares_.size() <= kMostItems) {
     id = static_cast<ItemId>(shares_.size());
-    shares_.push_back(0);
-    last_day_.push_back(0);
+    make_room(shares_.size() + 1);
   } else {
     return kOtherItems;
   }
   last_day_[id] = static_cast<uint16_t>(day_);
-  ids_.emplace(hash, id);
+  hashes_[id] = hash;
+  ids_.insert(id);
   std::string text;
   text.reserve(host.size() + key.size());
   text.append(host).append(key);
@@ -550,13 +560,16 @@ Result<void> Ledger::write_items() {
 }
 
 void Ledger::forget_items(std::vector<ItemId>& gone) {
-  std::erase_if(ids_, [&](const auto& entry) {
-    const ItemId id = entry.second;
+  for (auto at = ids_.begin(); at != ids_.end();) {
+    const ItemId id = *at;
     if (day_ == believed_) last_day_[id] = std::min(last_day_[id], static_cast<uint16_t>(day_));
-    if (last_day_[id] + kDaysOfItems >= believed_) return false;
-    gone.push_back(id);
-    return true;
-  });
+    if (last_day_[id] + kDaysOfItems >= believed_) {
+      ++at;
+    } else {
+      gone.push_back(id);
+      at = ids_.erase(at);
+    }
+  }
   if (gone.empty()) return;
   std::sort(gone.begin(), gone.end());
   std::erase_if(unwritten_names_,

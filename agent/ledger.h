@@ -14,13 +14,14 @@
 // Runs on the agent's thread.
 #pragma once
 
+#include <tsl/robin_set.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -120,6 +121,7 @@ class Ledger {
   [[nodiscard]] Result<void> each_item_day(int64_t first, int64_t last,
                                            const std::function<void(int64_t, ItemId, uint64_t)>& take);
   void forget_items(std::vector<ItemId>& gone);
+  void make_room(size_t items);
   [[nodiscard]] Result<void> in_transaction(const std::function<Result<void>()>& work);
   [[nodiscard]] std::string encode_today() const;
 
@@ -136,7 +138,21 @@ class Ledger {
   Charges month_;
   std::map<Key, uint64_t> unwritten_;  // units, on top of what the file holds
 
-  std::unordered_map<uint64_t, ItemId> ids_;  // by a hash of host and key
+  // By the hash of host and key that each id has: a hundred thousand of them take two megabytes.
+  struct HashOf {
+    const std::vector<uint64_t>* hashes = nullptr;
+    size_t operator()(ItemId id) const { return (*hashes)[id]; }
+    size_t operator()(uint64_t hash) const { return hash; }
+  };
+  struct Same {
+    using is_transparent = void;
+    const std::vector<uint64_t>* hashes = nullptr;
+    bool operator()(ItemId a, ItemId b) const { return a == b; }
+    bool operator()(uint64_t hash, ItemId id) const { return hash == (*hashes)[id]; }
+    bool operator()(ItemId id, uint64_t hash) const { return hash == (*hashes)[id]; }
+  };
+  std::vector<uint64_t> hashes_;  // by item
+  tsl::robin_set<ItemId, HashOf, Same> ids_;
   std::vector<ItemId> free_ids_;
   std::vector<uint32_t> shares_;    // of today, by item
   std::vector<uint16_t> last_day_;  // on which the item cost something

@@ -19,6 +19,7 @@ find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)
 find_path(EXPECTED_INCLUDE_DIR tl/expected.hpp REQUIRED)
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+find_path(ROBIN_MAP_INCLUDE_DIR tsl/robin_map.h REQUIRED)
 
 # Asio's implementation is compiled once (base/asio_impl.cpp), not in every file that includes it.
 add_library(bakusoku_asio INTERFACE)
