@@ -337,7 +337,7 @@ TEST(Explanation, OfAMetricWithoutADatapoint) {
 
 TEST(Explanation, OfAFailedReadingHasTheWordsOfAws) {
   const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts& series) {
-    zabbix.error = "aws.metric: cloudwatch:GetMetricData in eu-west-1: AccessDenied";
+    zabbix.error = "cloudwatch:GetMetricData in eu-west-1: AccessDenied";
     series.failure = "cloudwatch:GetMetricData in eu-west-1: AccessDenied: not authorized.";
     series.retry = kNow + 20;
   });
