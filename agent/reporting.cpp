@@ -55,8 +55,7 @@ Result<std::vector<zabbix::Alternatives>> read_destinations(const ZabbixConfig& 
     if (!alone && !config.state_dir.empty()) {
       return fail(ErrorKind::invalid,
                   "[zabbix] server: {} and {} would have one spool file, {}; write the name of one of them "
-                  "otherwise, "
-                  "such as its address",
+                  "otherwise, such as its address",
                   other->second, name, other->first);
     }
   }

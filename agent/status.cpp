@@ -31,6 +31,34 @@ std::string problems_json() {
   return array.finish();
 }
 
+// What Zabbix does not know or take, as far as it can be read at a glance.
+void add_strangers(JsonObject& json, const Active& active) {
+  JsonArray hosts;
+  for (const Active::Stranger& host : active.strangers(kMostNamed)) {
+    JsonObject one;
+    hosts.add_raw(one.add("host", host.name).add("says", host.refusal).finish());
+  }
+  json.add_raw("unknown", hosts.finish());
+}
+
+void add_refused(JsonObject& json, std::initializer_list<const Delivery*> deliveries) {
+  JsonArray items;
+  size_t count = 0;
+  for (const Delivery* const delivery : deliveries) {
+    if (delivery == nullptr) continue;
+    const Outcomes& outcomes = delivery->outcomes();
+    count += outcomes.refused_now();
+    for (const Outcomes::Refused& refused : outcomes.latest_refused(kMostNamed)) {
+      JsonObject one;
+      one.add("host", refused.item.host).add("key", refused.item.key);
+      if (refused.item.itemid != 0) one.add("itemid", refused.item.itemid);
+      one.add("times", refused.refusal->times).add("since", refused.refusal->since);
+      items.add_raw(one.add("last", refused.refusal->last).finish());
+    }
+  }
+  json.add("items_refused", uint64_t{count}).add_raw("refused_items", items.finish());
+}
+
 }  // namespace
 
 Status::Status(Parts parts) : parts_(std::move(parts)) {}
@@ -99,38 +127,6 @@ std::string Status::holds_json() const {
   json.add("listen", config.agent.listen).add("intake", config.intake.listen);
   return json.add("state_dir", whole_path(config.zabbix.state_dir)).finish();
 }
-
-namespace {
-
-// What Zabbix does not know or take, as far as it can be read at a glance.
-void add_strangers(JsonObject& json, const Active& active) {
-  JsonArray hosts;
-  for (const Active::Stranger& host : active.strangers(kMostNamed)) {
-    JsonObject one;
-    hosts.add_raw(one.add("host", host.name).add("says", host.refusal).finish());
-  }
-  json.add_raw("unknown", hosts.finish());
-}
-
-void add_refused(JsonObject& json, std::initializer_list<const Delivery*> deliveries) {
-  JsonArray items;
-  size_t count = 0;
-  for (const Delivery* const delivery : deliveries) {
-    if (delivery == nullptr) continue;
-    const Outcomes& outcomes = delivery->outcomes();
-    count += outcomes.refused_now();
-    for (const Outcomes::Refused& refused : outcomes.latest_refused(kMostNamed)) {
-      JsonObject one;
-      one.add("host", refused.item.host).add("key", refused.item.key);
-      if (refused.item.itemid != 0) one.add("itemid", refused.item.itemid);
-      one.add("times", refused.refusal->times).add("since", refused.refusal->since);
-      items.add_raw(one.add("last", refused.refusal->last).finish());
-    }
-  }
-  json.add("items_refused", uint64_t{count}).add_raw("refused_items", items.finish());
-}
-
-}  // namespace
 
 std::string Status::destinations_json(int64_t now) const {
   JsonArray array;

@@ -139,11 +139,7 @@ void add_protocol(Report& report, const agent::Account& account, const std::stri
   const aws::Spoken& spoken = account.client->spoken();
   const std::string endpoint = account.client->endpoint_of("cloudwatch", region);
   const auto wire = spoken.of(endpoint);
-  if (!wire) {
-    report.add(Verdict::warning, label(account, "CloudWatch protocol"),
-               fmt::format("not known: no call to {} was answered in CBOR or AWS JSON 1.0", endpoint));
-    return;
-  }
+  if (!wire) return;  // no call was answered, as is told
   report.add(Verdict::ok, label(account, "CloudWatch protocol"),
              fmt::format("{} at {}{}", *wire == aws::Spoken::Wire::cbor ? "CBOR" : "AWS JSON 1.0", endpoint,
                          spoken.fixed() ? " (protocol in [aws])" : ""));
@@ -272,9 +268,10 @@ void check_agent(const agent::Config& config, const std::string& status, Report&
 std::string remedy(const std::string& words, const std::string& hosts) {
   if (zabbix::says_unknown_host(words)) {
     return fmt::format(
-        "create a host with exactly the name {} there, or correct hostname or hosts in [zabbix]; a new host "
-        "is "
-        "known when the server has read its configuration again",
+        "create a host with exactly the name {} there, or correct hostname or hosts in [zabbix]; of one that "
+        "a "
+        "proxy monitors, name that proxy in server; a new host is known when the server has read its "
+        "configuration again",
         hosts);
   }
   return "is the host enabled, monitored by this server or proxy and not by another, and does its encryption "
@@ -486,9 +483,10 @@ void add_check(CLI::App& app, Run& run) {
   command->add_flag("--json", options->json, "Print one JSON object");
   command->footer(
       "Sends a handful of calls per account; the only one that AWS bills is one GetMetricData of one metric "
-      "(US$0.00001). Makes and changes nothing; run it as the user that the agent runs as. Beside the "
-      "running "
-      "agent it\nis no fault that this one holds socket, ports and files.\n"
+      "(US$0.00001).\n"
+      "Makes and changes nothing; run it as the user that the agent runs as. What the running agent of the "
+      "same\n"
+      "configuration holds is no fault.\n"
       "Exit codes: 0 all is well or only warned of, 1 something failed, 2 the configuration is wrong.");
   command->callback([&run, options] { run = [options] { return check(*options); }; });
 }
