@@ -14,8 +14,11 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
+#include "agent/agent.h"
 #include "agent/folder.h"
 #include "agent/spool.h"
 #include "agent/spool_look.h"
@@ -263,6 +266,80 @@ TEST_F(PreflightTest, PathsAreComparedWhole) {
   EXPECT_EQ(whole_path(folder_ + "/real/"), whole_path(folder_ + "/real"));
   EXPECT_EQ(whole_path(""), "");
   EXPECT_EQ(configuration_path(Config{}), whole_path(kDefaultConfigFile));
+}
+
+// The table and the stages are two things that say the same: of any configuration, whether the agent starts.
+TEST_F(PreflightTest, RefusesOfManyConfigurationsThoseThatCannotBeOpened) {
+  asio::io_context io;
+  const asio::ip::tcp::acceptor taken(io, {asio::ip::make_address("127.0.0.1"), 0});
+  asio::ip::tcp::acceptor found(io, {asio::ip::make_address("127.0.0.1"), 0});
+  const std::string used = fmt::format("127.0.0.1:{}", taken.local_endpoint().port());
+  const std::string free = fmt::format("127.0.0.1:{}", found.local_endpoint().port());
+  const std::string all = fmt::format("0.0.0.0:{}", found.local_endpoint().port());
+  found.close();
+  std::ofstream(folder_ + "/plain") << "x";
+  std::ofstream(folder_ + "/psk") << std::string(64, 'a');
+  std::ofstream(folder_ + "/left.sock") << "";
+  std::ofstream(folder_ + "/variables") << "AWS_REGION=eu-west-1\n";
+  std::filesystem::create_directory(folder_ + "/other");
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open((folder_ + "/other/spool-127.0.0.1_1.db").c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "create table songs(name)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+
+  std::mt19937 random(12);
+  // Mostly the first, which is right.
+  const auto one_of = [&random](std::vector<std::string> choices) {
+    return random() % 4 != 0 ? choices.front() : choices[random() % choices.size()];
+  };
+  size_t opened = 0;
+  size_t refusals = 0;
+  for (int time = 0; time < 200; ++time) {
+    Config config = config_;
+    config.aws.region = "eu-west-1";
+    config.aws.env_file = one_of({"", folder_ + "/variables", folder_ + "/plain", folder_ + "/none"});
+    config.agent.socket =
+        one_of({folder_ + "/agent.sock", folder_ + "/deep/er/agent.sock", folder_ + "/plain",
+                folder_ + "/plain/agent.sock", std::string(120, 's'), folder_ + "/left.sock"});
+    config.agent.listen = one_of({"", free, used, "nowhere", "192.0.2.1:20999"});
+    config.agent.allow = one_of({"127.0.0.1", "10.0.0.0/99", "::/0,zabbix"});
+    config.budget.prices = one_of({"", folder_ + "/none", folder_ + "/plain"});
+    if (one_of({"", "wrong"}) == "wrong") config.inventory.intervals["ec3"] = std::chrono::seconds(60);
+    config.zabbix.server =
+        one_of({"127.0.0.1:1", "", "127.0.0.1:1,127.0.0.1:2", "z-1:1,z_1:1", "a;b,c", "a:b:c"});
+    config.zabbix.hostname = "web";
+    config.zabbix.state_dir = one_of(
+        {folder_ + "/state", "", folder_ + "/plain/state", folder_ + "/other", folder_ + "/state/deep"});
+    if (config.zabbix.server.empty()) {
+      config.zabbix.hostname.clear();
+    } else {
+      config.zabbix.discover = {one_of({"ec2", "alarm", "ec3"})};
+      config.zabbix.tls_connect = one_of({"unencrypted", "psk", "cert", "ssl"});
+      config.zabbix.tls.psk_identity = "agent";
+      config.zabbix.tls.psk_file = folder_ + one_of({"/psk", "/plain", "/none"});
+      config.intake.listen = one_of({"", free, all, used, "[::1]:x"});
+      config.intake.allow = one_of({"127.0.0.1", "10.0.0.0/99"});
+    }
+    std::vector<Finding> wrong = preflight(config, environment_, std::nullopt, Purpose::start);
+    std::erase_if(wrong, [](const Finding& one) { return one.verdict != Finding::Verdict::refused; });
+
+    asio::io_context own(1);
+    Result<void> started;
+    auto agent = Agent::create(own, config, environment_);
+    if (!agent) started = fail(agent.error());
+    if (started) started = (*agent)->open_entrances();
+    if (started) started = (*agent)->open_reporting();
+    ASSERT_EQ(started.has_value(), wrong.empty())
+        << time << ": "
+        << (started ? wrong.front().about + ": " + wrong.front().text : started.error().message);
+    ++(started ? opened : refusals);
+    if (started) continue;
+    EXPECT_TRUE(std::any_of(wrong.begin(), wrong.end(),
+                            [&](const Finding& one) { return one.text == started.error().message; }))
+        << started.error().message << " is told as: " << wrong.front().text;
+  }
+  EXPECT_GT(opened, 20U);
+  EXPECT_GT(refusals, 60U);
 }
 
 }  // namespace
