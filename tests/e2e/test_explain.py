@@ -207,7 +207,7 @@ class Explains(ServerTestCase):
     def test_check_of_the_servers(self):
         def check(server, hostname):
             file = self.folder / "check.toml"
-            file.write_text(f'[agent]\nsocket = "{self.bakusoku.socket}"\n[zabbix]\nserver = "{server}"\n{hostname}\n'
+            file.write_text(f'[agent]\nsocket = "{self.folder}/check.sock"\n[zabbix]\nserver = "{server}"\n{hostname}\n'
                             f'state_dir = ""\n')
             done = subprocess.run([program("bakusoku"), "check", "--config", str(file)], capture_output=True, text=True,
                                   timeout=60, check=False, stdin=subprocess.DEVNULL,
