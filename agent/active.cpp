@@ -117,7 +117,7 @@ std::optional<Active::Seen> Active::seen(const std::string& name) const {
   const auto found = hosts_.find(name);
   if (found == hosts_.end()) return std::nullopt;
   const Host& host = found->second;
-  return Seen{parts_.peer.knows(name), host.asked, questions_.due(name) / 1000, host.refusal};
+  return Seen{parts_.peer.knows(name), host.asked, questions_.due(name) / 1000, host.refusal, host.from};
 }
 
 std::vector<std::string> Active::names() const {
@@ -131,6 +131,15 @@ size_t Active::unknown_hosts() const {
   return static_cast<size_t>(std::count_if(hosts_.begin(), hosts_.end(), [this](const auto& entry) {
     return !entry.second.refusal.empty() && !parts_.peer.knows(entry.first);
   }));
+}
+
+std::vector<Active::Stranger> Active::strangers(size_t most) const {
+  std::vector<Stranger> strangers;
+  for (const auto& [name, host] : hosts_) {
+    if (strangers.size() >= most) break;
+    if (!host.refusal.empty() && !parts_.peer.knows(name)) strangers.push_back({name, host.refusal});
+  }
+  return strangers;
 }
 
 asio::awaitable<void> Active::loop() {

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/checks.h"
 #include "agent/config.h"
@@ -64,16 +65,23 @@ class Active {
 
   /// What is known of one host. Times are unix seconds.
   struct Seen {
-    bool known = false;     // Zabbix has said which items it wants
-    int64_t asked = 0;      // when it last answered for the host; 0: never
-    int64_t asks = 0;       // when it is asked again
-    std::string refusal{};  // its words, when it does not know the host
+    bool known = false;       // Zabbix has said which items it wants
+    int64_t asked = 0;        // when it last answered for the host; 0: never
+    int64_t asks = 0;         // when it is asked again
+    std::string refusal{};    // its words, when it does not know the host
+    zabbix::Endpoint from{};  // who has told the host's items; nobody has: an empty name
   };
   /// Nothing: the host is not one to answer for.
   [[nodiscard]] std::optional<Seen> seen(const std::string& host) const;
   [[nodiscard]] std::vector<std::string> names() const;
   /// Hosts that Zabbix has refused.
   [[nodiscard]] size_t unknown_hosts() const;
+  struct Stranger {
+    std::string name{};
+    std::string refusal{};  // Zabbix's words
+  };
+  /// At most `most` of them.
+  [[nodiscard]] std::vector<Stranger> strangers(size_t most) const;
   /// Why Zabbix does not answer at the moment; empty: it does. And since when, unix seconds.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
   [[nodiscard]] int64_t trouble_since() const { return trouble_since_; }

@@ -90,7 +90,7 @@ Agent::Agent(asio::io_context& io, Config config, std::unique_ptr<Targets> targe
       collect_(io, demand_, config_.metrics, static_cast<int>(config_.aws.calls_in_flight), clock),
       bill_(*targets_, config_.budget, std::move(prices), clock),
       explain_(Explain::Parts{io, demand_, collect_, existence_, bill_, clock}),
-      status_(Status::Parts{stats_, *targets_, inventories_, demand_, collect_, bill_, clock}),
+      status_(Status::Parts{stats_, *targets_, inventories_, demand_, collect_, bill_, clock, config_}),
       planner_(Planner::Parts{*targets_, demand_, config_, bill_.prices()}),
       weblogs_(config_.weblog, clock),
       items_(Items::Parts{*targets_, inventories_, demand_, collect_, existence_, board_, stats_, explain_,

@@ -284,9 +284,9 @@ void Checks::run(const CheckPtr& check, int64_t now) {
     if (!wanted) {
       if (Items::is_of_this_machine(check->key.view()) && !parts_.own_hosts.contains(check->host->name)) {
         return put_error(*check, now,
-                         fmt::format("{}: it would be of the machine the agent runs on, not of {}; only the "
+                         fmt::format("it would be of the machine the agent runs on, not of {}; only the "
                                      "hosts that [zabbix] hostname and hosts name may have it",
-                                     check->key.view(), check->host->name));
+                                     check->host->name));
       }
       if (check->asking) return;  // the question before this one is still open
       spawn(parts_.io, "a check", ask(check));
@@ -371,8 +371,7 @@ void Checks::take_reading(const Collect::Reading& reading, int64_t now) {
   window.end = std::min(window.end, now - now % period + period);
   for (Check* check = first; check != nullptr; check = check->next_fed()) {
     if (reading.failure) {
-      const std::string_view key = check->key.view();
-      put_error(*check, now, fmt::format("{}: {}", key.substr(0, key.find('[')), reading.failure->message));
+      put_error(*check, now, reading.failure->message);
       continue;
     }
     if (reading.absent && !check->missing_is_zero) {

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "agent/folder.h"
 #include "agent/spawn.h"
 #include "ask/protocol.h"
 
@@ -71,6 +72,17 @@ bool hand_over_board(int socket, const std::optional<Board::Descriptors>& board)
   return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return fail(ErrorKind::invalid, "socket path '{}' must have 1 to {} bytes; set socket in [agent]", path,
+                sizeof(address.sun_path) - 1);
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  return address;
+}
+
 // Whether something accepts connections on the socket file. Only a refused connection proves that nobody
 // does: the file may belong to another user, or to another program's socket of another type. Errors: denied,
 // io.
@@ -118,32 +130,46 @@ SocketEntrance::~SocketEntrance() {
   if (ours) ::unlink(path_.c_str());
 }
 
+Result<bool> SocketEntrance::look(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return fail(address.error());
+  struct stat existing {};
+  const bool there = ::lstat(path.c_str(), &existing) == 0;
+  if (there && !S_ISSOCK(existing.st_mode)) {
+    return fail(ErrorKind::invalid, "{} exists and is not a socket; remove it, or set socket in [agent]",
+                path);
+  }
+  if (there) {
+    const auto used = somebody_listens(*address);
+    if (!used || *used) return used;
+  }
+  const std::string folder = folder_of(path);
+  if (const auto takes = takes_files(folder); !takes)
+    return fail(takes.error().with_context(fmt::format("cannot make the socket {}", path)));
+  // In such a folder only who owns a file, or the folder, may remove it.
+  struct stat of_folder {};
+  const uid_t me = ::geteuid();
+  if (there && me != 0 && existing.st_uid != me && ::stat(folder.c_str(), &of_folder) == 0 &&
+      (of_folder.st_mode & S_ISVTX) != 0 && of_folder.st_uid != me) {
+    return fail(ErrorKind::denied,
+                "{} is left over, and belongs to another user; remove it, or set socket in [agent]", path);
+  }
+  return false;
+}
+
 Result<void> SocketEntrance::open(const AgentConfig& config) {
   config_ = config;
   path_ = config.socket;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path_.empty() || path_.size() >= sizeof(address.sun_path)) {
-    return fail(ErrorKind::invalid, "socket path '{}' must have 1 to {} bytes; set socket in [agent]", path_,
-                sizeof(address.sun_path) - 1);
-  }
-  std::memcpy(address.sun_path, path_.c_str(), path_.size());
+  const auto wanted = address_of(path_);
+  if (!wanted) return fail(wanted.error());
+  const sockaddr_un& address = *wanted;
+  const auto used = look(path_);
+  if (!used) return fail(used.error());
+  if (*used)
+    return fail(ErrorKind::invalid, "another agent listens on {}; stop it, or set socket in [agent]", path_);
   std::error_code ignored;
-  const auto folder = std::filesystem::path(path_).parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
-
-  struct stat existing {};
-  if (::lstat(path_.c_str(), &existing) == 0) {
-    if (!S_ISSOCK(existing.st_mode))
-      return fail(ErrorKind::invalid, "{} exists and is not a socket; remove it, or set socket in [agent]",
-                  path_);
-    const auto used = somebody_listens(address);
-    if (!used) return fail(used.error());
-    if (*used)
-      return fail(ErrorKind::invalid, "another agent listens on {}; stop it, or set socket in [agent]",
-                  path_);
-    ::unlink(path_.c_str());
-  }
+  std::filesystem::create_directories(folder_of(path_), ignored);
+  ::unlink(path_.c_str());
   const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fail(system_error("cannot make a socket for", path_));
   // Nobody may connect before group and mode are set.
@@ -162,6 +188,7 @@ Result<void> SocketEntrance::open(const AgentConfig& config) {
     ::unlink(path_.c_str());
     return fail(std::move(error));
   }
+  struct stat existing {};
   if (::lstat(path_.c_str(), &existing) == 0) {
     device_ = existing.st_dev;
     inode_ = existing.st_ino;

@@ -30,6 +30,9 @@ class SocketEntrance {
   SocketEntrance(const SocketEntrance&) = delete;
   SocketEntrance& operator=(const SocketEntrance&) = delete;
 
+  /// Whether somebody listens on the socket; else it could be opened, as far as can be seen without making
+  /// anything. Errors: invalid (a path that is too long, or another thing's), denied, io.
+  [[nodiscard]] static Result<bool> look(const std::string& path);
   /// Binds and listens. A socket file that nobody listens on any more is replaced. Errors: invalid (another
   /// agent listens there, a path that is too long), denied, io.
   [[nodiscard]] Result<void> open(const AgentConfig& config);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
+#include <charconv>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -51,6 +52,7 @@ DestinationFacts facts_of(const Reporting::Destination& destination, const std::
   facts.host_refusal = seen->refusal;
   facts.host_asked = seen->asked;
   facts.host_asks = seen->asks;
+  if (!seen->from.host.empty()) facts.told_by = zabbix::to_string(seen->from);
   return facts;
 }
 
@@ -91,6 +93,24 @@ std::vector<std::string> similar_hosts(const Active& active, const std::string& 
   const std::vector<std::string> names = active.names();
   const std::vector<std::string_view> views(names.begin(), names.end());
   return similar_names(host, views, kMostSimilar);
+}
+
+// Each destination that does not know the host learns of one that does.
+template <typename Destinations, typename FactsOf>
+void tell_of_others(Destinations& destinations, const FactsOf& facts_of) {
+  for (auto& one : destinations) {
+    for (auto& other : destinations) {
+      if (!facts_of(one).host_known && facts_of(other).host_known)
+        facts_of(one).known_to = facts_of(other).name;
+    }
+  }
+}
+
+// 0: it is none.
+uint64_t id_of(std::string_view text) {
+  uint64_t id = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), id);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size() ? id : 0;
 }
 
 // The spelling of a key that others may have in another one: unquoted where it can be.
@@ -254,7 +274,13 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string named, 
     if (std::none_of(rows.begin(), rows.end(),
                      [&](const Items::Row& row) { return row.name == parsed->name; })) {
       facts.key_error =
-          fmt::format("{} is no item of this agent's own, so it collects nothing for it.", parsed->name);
+          id_of(named) != 0 && key == named
+              ? fmt::format(
+                    "Zabbix wants no item with the id {} of this host now: it was disabled, deleted or "
+                    "moved to another host.",
+                    named)
+              : fmt::format("{} is no item of this agent's own, so it collects nothing for it.",
+                            parsed->name);
     }
   }
   const Series* series = of_host ? parts_.demand.find(*of_host).series : nullptr;
@@ -304,6 +330,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string named, 
         std::vector<std::string_view> keys;
         for (const Checks::Seen& other : items) keys.push_back(other.key);
         of.similar = similar_names(key, keys, kMostSimilar);
+        of.itemid = id_of(named);
       }
       add_refusal(of, *destination, host, sent_key);
       if (destination->active) {
@@ -313,6 +340,7 @@ asio::awaitable<std::string> Explain::item(std::string host, std::string named, 
       looked_for.emplace_back(destination, std::move(sent_key));
     }
   }
+  tell_of_others(facts.destinations, [](DestinationFacts& of) -> DestinationFacts& { return of; });
   if (reporting_ != nullptr) {
     facts.place = place_text(evaluated, host, found_hosts);
     facts.odd_macros = odd_macros_of(key_of_host(evaluated, host, found_hosts).value_or(evaluated),
@@ -394,6 +422,8 @@ std::string Explain::host(const std::string& host) const {
       if (!of.facts.has_host) facts.similar_hosts = similar_hosts(*destination->active, host);
     }
   }
+  tell_of_others(facts.destinations,
+                 [](HostFacts::Destination& of) -> DestinationFacts& { return of.facts; });
   return explanation_json(facts);
 }
 

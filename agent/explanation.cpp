@@ -83,16 +83,26 @@ bool say_host(Words& words, const DestinationFacts& facts, const std::string& ho
     return false;
   }
   const bool unknown = zabbix::says_unknown_host(facts.host_refusal);
+  if (!facts.known_to.empty()) {
+    words.say("wanted",
+              "Zabbix at {} does not answer for host \"{}\" (\"{}\"): Zabbix at {} does, and the values go "
+              "there.",
+              facts.name, host, facts.host_refusal, facts.known_to);
+    return false;
+  }
   words.say(
       "wanted",
       "Zabbix at {} wants nothing of host \"{}\". It says: \"{}\". {}. It was asked {} and is asked again "
       "{}, "
       "within five minutes at the latest; SIGHUP asks at once.",
       facts.name, host, facts.host_refusal,
-      unknown ? "Create a host with exactly this name there, or leave it out of the agent's configuration; a "
-                "new host is known when Zabbix has read its configuration again, up to a minute later"
-              : "Is the host enabled, monitored by this server or proxy and not by another, and does its "
-                "encryption allow this kind of connection?",
+      unknown
+          ? "Create a host with exactly this name there, or leave it out of the agent's configuration; a "
+            "new host is known when Zabbix has read its configuration again, up to a minute later. A host "
+            "that is monitored by a proxy is known to that proxy only, and one that is not, to the server "
+            "only: look at \"Monitored by proxy\" of the host, and name that one in [zabbix] server"
+          : "Is the host enabled, monitored by this server or proxy and not by another, and does its "
+            "encryption allow this kind of connection?",
       words.moment(facts.host_asked), words.coming(facts.host_asks));
   return false;
 }
@@ -119,10 +129,30 @@ void say_same_key(Words& words, const DestinationFacts& facts) {
             count_of(facts.same_key.size(), "item"), facts.itemid, fmt::join(facts.same_key, ", "));
 }
 
+// The one that answers for the host, where a group of proxies or a cluster may have several.
+std::string who_tells(const DestinationFacts& facts) {
+  return facts.told_by.empty() || facts.told_by == facts.name
+             ? facts.name
+             : fmt::format("{} (which answers for the host; {} is asked first)", facts.told_by, facts.name);
+}
+
+void say_macros(Words& words, const DestinationFacts& facts) {
+  const std::vector<std::string> left = macros_left_in(facts.key);
+  if (left.empty()) return;
+  words.say(
+      "wanted",
+      "Zabbix has left {} in the key as {}: no such macro is defined for the host, in its templates or "
+      "globally, or this kind is not replaced in keys. Define it there, or correct the key; the new one "
+      "comes when Zabbix has read its configuration again.",
+      joined(left), left.size() == 1 ? "it is" : "they are");
+}
+
 void say_wanted(Words& words, const DestinationFacts& facts) {
   say_same_key(words, facts);
-  words.say("wanted", "Zabbix at {} wants it every {}{}; it is due {}{}.", facts.name, facts.interval,
-            facts.sent_key.empty() ? std::string() : fmt::format(" (as {})", facts.sent_key),
+  words.say("wanted", "Zabbix at {} wants it every {}{}; it is due {}{}.", who_tells(facts), facts.interval,
+            facts.sent_key.empty()
+                ? std::string()
+                : fmt::format(" (its key is {} there, before macros are replaced)", facts.sent_key),
             words.coming(facts.due), facts.asking ? ", and being asked now" : "");
   if (!facts.has_interval) {
     words.say(
@@ -130,6 +160,7 @@ void say_wanted(Words& words, const DestinationFacts& facts) {
         "Its update interval \"{}\" cannot be read, so it is never collected: {}. Correct it in Zabbix.",
         facts.interval, facts.error);
   }
+  say_macros(words, facts);
 }
 
 void say_not_wanted(Words& words, const DestinationFacts& facts) {
@@ -281,6 +312,18 @@ void say_refusal(Words& words, const DestinationFacts& facts) {
               facts.name, times, words.moment(refusal.taken));
     return;
   }
+  if (facts.itemid != 0 && facts.wanted) {
+    words.say(
+        "delivery",
+        "Zabbix at {} did not take a value of it {}, although it names item {} among those it wants. Its "
+        "answer only counts (\"{}\"), so it does not say why: the item was disabled, deleted or made one "
+        "of another type since, or the host was disabled or given to another proxy (the list is asked "
+        "for again {}), or its encryption settings want another kind of connection for values. It is "
+        "tried again {}, until the value is an hour old.",
+        facts.name, times, facts.itemid, refusal.info, words.coming(facts.host_asks),
+        words.coming(refusal.again));
+    return;
+  }
   words.say(
       "delivery",
       "Zabbix at {} did not take a value of it {}. Its answer only counts (\"{}\"), so it does not say why: "
@@ -335,12 +378,12 @@ void say_where(Words& words, const DestinationFacts& facts) {
               "or Zabbix "
               "refused it for an hour. The log says which.");
   } else if (facts.put_at != 0 && !(facts.refusal && facts.refusal->taken == 0)) {
-    words.say("delivery",
-              "Zabbix at {} acknowledged it{}. If Zabbix does not show it, look at the item there: a value "
-              "that does "
-              "not fit its type of information, or that preprocessing fails on, is acknowledged too.",
-              facts.name,
-              facts.acknowledged_at != 0 ? " " + words.moment(facts.acknowledged_at) : std::string());
+    words.say(
+        "delivery",
+        "Zabbix at {} acknowledged it{}. If Zabbix does not show it, look at the item there: a value "
+        "that does not fit its type of information, or that preprocessing fails on, is acknowledged too; "
+        "and of a host in maintenance without data collection every value is, and none is kept.",
+        facts.name, facts.acknowledged_at != 0 ? " " + words.moment(facts.acknowledged_at) : std::string());
   }
   if (have_trace && facts.trace->waiting > 0) {
     words.say("delivery", "{} that Zabbix at {} refused {} until {}.",
@@ -415,6 +458,9 @@ std::string destination_json(const DestinationFacts& facts, const ItemFacts& ite
   if (facts.wanted) json.add("interval", facts.interval).add("due", facts.due);
   if (!facts.sent_key.empty()) json.add("sent_key", facts.sent_key);
   if (facts.itemid != 0) json.add("itemid", facts.itemid);
+  if (!facts.told_by.empty()) json.add("told_by", facts.told_by);
+  const std::vector<std::string> macros = macros_left_in(facts.key);
+  if (!macros.empty()) json.add_raw("macros_left", names_json(macros));
   if (!facts.error.empty()) json.add("error", facts.error);
   if (facts.put_at != 0) {
     json.add("clock", facts.put_clock).add("stored", facts.put_at);
@@ -461,6 +507,27 @@ std::string series_json(const SeriesFacts& series) {
 }
 
 }  // namespace
+
+std::vector<std::string> macros_left_in(std::string_view key) {
+  std::vector<std::string> macros;
+  const auto is_upper = [](char ch) { return ch >= 'A' && ch <= 'Z'; };
+  for (size_t at = key.find('{'); at != std::string_view::npos; at = key.find('{', at + 1)) {
+    const size_t end = key.find('}', at);
+    if (end == std::string_view::npos) break;
+    const std::string_view inner = key.substr(at + 1, end - at - 1);
+    // User macros may have a context: {$NAME:context}. Others are words in capitals with dots.
+    const bool is_user = inner.size() > 1 && (inner[0] == '$' || inner[0] == '#') &&
+                         (is_upper(inner[1]) || inner[1] == '_' || (inner[1] >= '0' && inner[1] <= '9'));
+    const bool is_built_in =
+        inner.find('.') != std::string_view::npos && std::all_of(inner.begin(), inner.end(), [&](char ch) {
+          return is_upper(ch) || ch == '.' || ch == '_' || (ch >= '0' && ch <= '9');
+        });
+    if (!is_user && !(is_built_in && is_upper(inner[0]))) continue;
+    std::string macro(key.substr(at, end - at + 1));
+    if (std::find(macros.begin(), macros.end(), macro) == macros.end()) macros.push_back(std::move(macro));
+  }
+  return macros;
+}
 
 std::string_view to_string(ItemState state) {
   switch (state) {
@@ -590,8 +657,8 @@ std::string explanation_json(const HostFacts& facts) {
   for (const HostFacts::Destination& destination : facts.destinations) {
     const DestinationFacts& of = destination.facts;
     if (of.has_host && say_host(words, of, facts.host)) {
-      words.say("wanted", "Zabbix at {} wants {} of it. It was asked {} and is asked again {}.", of.name,
-                count_of(destination.rows.size(), "item"), words.moment(of.host_asked),
+      words.say("wanted", "Zabbix at {} wants {} of it. It was asked {} and is asked again {}.",
+                who_tells(of), count_of(destination.rows.size(), "item"), words.moment(of.host_asked),
                 words.coming(of.host_asks));
     }
     if (!of.no_values.empty()) {

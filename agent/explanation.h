@@ -99,8 +99,10 @@ struct DestinationFacts {
   bool host_known = false;
   std::string host_refusal{};  // Zabbix's words
   int64_t host_asked = 0;
-  int64_t host_asks = 0;  // the next time
-  size_t items = 0;       // that Zabbix wants of the host
+  int64_t host_asks = 0;   // the next time
+  size_t items = 0;        // that Zabbix wants of the host
+  std::string told_by{};   // who says so: "proxy-2:10051"
+  std::string known_to{};  // another destination that knows the host; empty: none does
 
   bool wanted = false;
   uint64_t itemid = 0;               // 0: not told
@@ -145,6 +147,9 @@ struct Sentence {
   std::string about{};  // "wanted", "metric", "reading", "value", "delivery", "missing"
   std::string text{};
 };
+
+/// The macros that Zabbix has left in a key it told: "{$REGION}", "{HOST.NAME}", "{#ID}".
+[[nodiscard]] std::vector<std::string> macros_left_in(std::string_view key);
 
 [[nodiscard]] ItemState state_of(const DestinationFacts& facts, const std::optional<SeriesFacts>& series);
 /// The worst of all destinations.

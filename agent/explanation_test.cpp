@@ -249,6 +249,73 @@ TEST(Explanation, OfAHostThatZabbixDoesNotKnowHasItsWords) {
                     HasSubstr("asked again 22:15:00 UTC (in 1 min 40 s)")));
 }
 
+TEST(Explanation, OfAHostThatAProxyMayHaveSaysWhereToLook) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.host_known = zabbix.wanted = false;
+    zabbix.put_at = 0;
+    zabbix.host_refusal = "host [i-1] not found";
+  });
+  EXPECT_THAT(said(facts), HasSubstr("monitored by a proxy is known to that proxy only"));
+  // Another destination of the configuration answers for it.
+  facts.destinations.push_back(healthy().destinations.front());
+  facts.destinations.back().name = "proxy:10051";
+  facts.destinations.front().known_to = "proxy:10051";
+  EXPECT_EQ(state_of(facts), ItemState::host_unknown) << "of the first";
+  EXPECT_THAT(said(facts), AllOf(HasSubstr("Zabbix at proxy:10051 does, and the values go there"),
+                                 Not(HasSubstr("Create a host"))));
+}
+
+TEST(Explanation, NamesTheProxyOfAGroupThatAnswersForTheHost) {
+  const ItemFacts facts =
+      with([](DestinationFacts& zabbix, SeriesFacts&) { zabbix.told_by = "proxy-2:10051"; });
+  EXPECT_THAT(said(facts), HasSubstr("Zabbix at proxy-2:10051 (which answers for the host; zabbix:10051 is "
+                                     "asked first) wants it every 1m"));
+  EXPECT_THAT(explanation_json(facts), HasSubstr(R"("told_by":"proxy-2:10051")"));
+}
+
+TEST(Explanation, OfAnAcknowledgedValueNamesMaintenance) {
+  EXPECT_THAT(said(healthy(), "delivery"), HasSubstr("in maintenance without data collection"));
+}
+
+TEST(Explanation, FindsMacrosThatZabbixHasLeft) {
+  using Macros = std::vector<std::string>;
+  EXPECT_EQ(macros_left_in("k[eu-west-1,{$NONE},aws,{HOST.NOPE},{#LLD},127.0.0.1,{$NONE}]"),
+            (Macros{"{$NONE}", "{HOST.NOPE}", "{#LLD}"}));
+  EXPECT_EQ(macros_left_in("k[{$A:\"b c\"},{HOST.IP1}]"), (Macros{"{$A:\"b c\"}", "{HOST.IP1}"}));
+  for (const char* none :
+       {"k", "k[{}]", "k[{a}]", "k[\"{\"\"a\"\":1.5}\"]", "k[{$}]", "k[{$a}]", "k[{A}]", "k[{$A"})
+    EXPECT_EQ(macros_left_in(none), Macros()) << none;
+}
+
+TEST(Explanation, OfAKeyWithAMacroTellsBothWaysToWriteItAndWhatIsNotDefined) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.key = "aws.metric[AWS/EC2,CPUUtilization,InstanceId=i-1,Average,60,{$REGION}]";
+    zabbix.sent_key = "aws.metric[AWS/EC2,CPUUtilization,InstanceId={HOST.HOST},Average,60,{$REGION}]";
+  });
+  EXPECT_THAT(
+      said(facts),
+      AllOf(HasSubstr("(its key is aws.metric[AWS/EC2,CPUUtilization,InstanceId={HOST.HOST},Average,60,"
+                      "{$REGION}] there, before macros are replaced)"),
+            HasSubstr("left {$REGION} in the key as it is: no such macro is defined")));
+  EXPECT_THAT(explanation_json(facts), HasSubstr(R"("macros_left":["{$REGION}"])"));
+  facts.destinations.front().key = facts.key;
+  EXPECT_THAT(said(facts), Not(HasSubstr("no such macro")));
+}
+
+TEST(Explanation, OfAnItemToldByIdThatIsRefusedSaysWhatIsLeft) {
+  ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
+    zabbix.itemid = 44518;
+    zabbix.refusal = Refusal{4, kNow - 100, kNow - 10, kNow + 20, 0, "processed: 0; failed: 1; total: 1"};
+  });
+  EXPECT_EQ(state_of(facts), ItemState::refused);
+  EXPECT_THAT(said(facts, "delivery"),
+              AllOf(HasSubstr("although it names item 44518 among those it wants"),
+                    HasSubstr("(the list is asked for again 22:15:00 UTC (in 1 min 40 s))"),
+                    Not(HasSubstr("not of the type the values are sent for"))));
+  facts.destinations.front().wanted = false;
+  EXPECT_THAT(said(facts, "delivery"), Not(HasSubstr("among those it wants"))) << "it is gone from the list";
+}
+
 TEST(Explanation, OfAHostThatIsNotMonitoredAsksForThat) {
   const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts&) {
     zabbix.host_known = zabbix.wanted = false;
@@ -359,7 +426,7 @@ TEST(Explanation, OfAMetricWithoutADatapoint) {
 
 TEST(Explanation, OfAFailedReadingHasTheWordsOfAws) {
   const ItemFacts facts = with([](DestinationFacts& zabbix, SeriesFacts& series) {
-    zabbix.error = "aws.metric: cloudwatch:GetMetricData in eu-west-1: AccessDenied";
+    zabbix.error = "cloudwatch:GetMetricData in eu-west-1: AccessDenied";
     series.failure = "cloudwatch:GetMetricData in eu-west-1: AccessDenied: not authorized.";
     series.retry = kNow + 20;
   });

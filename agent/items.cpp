@@ -181,8 +181,7 @@ std::optional<Answer> Items::answer_now(std::string_view key) {
   auto value = value_of(wanted);
   if (value) return Answer{true, std::move(value->text), value->lease};
   ++parts_.stats.not_supported;
-  return Answer{false,
-                fmt::format("{}: {}", key.substr(0, key.find('[')), valid_utf8(value.error().message))};
+  return Answer{false, valid_utf8(value.error().message)};
 }
 
 asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, std::string_view host) {
@@ -192,12 +191,15 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, s
     return Answer{false, std::move(text)};
   };
   const auto meant = key_of_host(key, host, parts_.hosts);
-  if (!meant) co_return refuse(fmt::format("{}: {}", name_of(key), valid_utf8(meant.error().message)));
+  if (!meant) co_return refuse(valid_utf8(meant.error().message));
   key = *meant;
   auto parsed = zabbix::parse_key(key);
-  if (!parsed)
-    co_return refuse(
-        fmt::format("item key '{}': {}", valid_utf8(key.substr(0, 200)), parsed.error().message));
+  if (!parsed) {
+    std::string_view why = parsed.error().message;
+    constexpr std::string_view kSaid = "invalid item key: ";
+    if (why.starts_with(kSaid)) why.remove_prefix(kSaid.size());
+    co_return refuse(fmt::format("invalid item key '{}': {}", valid_utf8(key.substr(0, 200)), why));
+  }
   const Row* const row = find_row(parsed->name);
   if (row == nullptr) {
     std::string known;
@@ -207,7 +209,7 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, s
                                  kVersion, known));
   }
   if (parsed->params.size() > row->max_parameters && row->max_parameters != 0) {
-    co_return refuse(fmt::format("{}: {} parameters, at most {}: {}{}", row->name, parsed->params.size(),
+    co_return refuse(fmt::format("{} parameters, at most {}: {}{}", parsed->params.size(),
                                  row->max_parameters, row->name, row->parameters));
   }
   if (row->max_parameters == 0 && !parsed->params.empty()) {
@@ -217,10 +219,9 @@ asio::awaitable<Answer> Items::answer(std::string_view key, Deadline deadline, s
   if (row->answer == &Items::hostname && !host.empty()) co_return Answer{true, std::string(host)};
   const Parameters parameters(parsed->params);
   auto value = co_await (this->*row->answer)(parameters, key, deadline);
-  if (!value) co_return refuse(fmt::format("{}: {}", row->name, valid_utf8(value.error().message)));
+  if (!value) co_return refuse(valid_utf8(value.error().message));
   if (value->text.empty())
-    co_return refuse(
-        fmt::format("{}: the value is empty, which Zabbix takes for a refused connection", row->name));
+    co_return refuse("the value is empty, which Zabbix takes for a refused connection");
   co_return Answer{true, std::move(value->text), value->lease};
 }
 
@@ -386,13 +387,12 @@ Result<std::string> key_of_host(std::string_view key, std::string_view host, con
 std::optional<Result<Wanted>> Items::metric_behind(std::string_view key, std::string_view host) {
   if (name_of(key) != "aws.metric" && name_of(key) != "aws.math") return std::nullopt;
   const auto of_host = key_of_host(key, host, parts_.hosts);
-  if (!of_host) return fail(of_host.error().with_context(name_of(key)));
+  if (!of_host) return fail(of_host.error());
   const auto parsed = zabbix::parse_key(*of_host);
   const auto meant = parsed ? series_meant(parsed->name, parsed->params) : std::nullopt;
   if (!meant) return std::nullopt;
-  auto found = *meant ? parts_.demand.add(**meant) : Result<Wanted>(fail(meant->error()));
-  if (!found) return fail(found.error().with_context(parsed->name));
-  return found;
+  if (!*meant) return fail(meant->error());
+  return parts_.demand.add(**meant);
 }
 
 Result<Found> Items::value_of(const Wanted& wanted) const {

@@ -41,6 +41,10 @@ void Outcomes::note_refused(const Item& item, std::string_view info, int64_t now
     if (refusals_.size() >= most_refusals_) forget_oldest_refusals();
     found =
         refusals_.emplace(Kept{std::string(item.host), std::string(item.key), item.itemid}, Refusal{}).first;
+  } else if (found->first.key != item.key) {
+    auto renamed = refusals_.extract(found);
+    renamed.key().key = item.key;
+    found = refusals_.insert(std::move(renamed)).position;
   }
   Refusal& refusal = found->second;
   if (refusal.times == 0 || refusal.taken != 0) {
@@ -60,10 +64,33 @@ void Outcomes::note_taken(const Item& item, int64_t now) {
 }
 
 const Refusal* Outcomes::refusal(const Item& item) const {
-  const auto found = refusals_.lower_bound(item);
-  if (found == refusals_.end() || found->first.host != item.host || found->first.key != item.key)
-    return nullptr;
-  return item.itemid == 0 || item.itemid == found->first.itemid ? &found->second : nullptr;
+  if (item.itemid != 0) {
+    const auto found = refusals_.find(item);
+    return found == refusals_.end() ? nullptr : &found->second;
+  }
+  for (auto at = refusals_.lower_bound(Item{item.host, "", 0});
+       at != refusals_.end() && at->first.host == item.host; ++at) {
+    if (at->first.key == item.key) return &at->second;
+  }
+  return nullptr;
+}
+
+size_t Outcomes::refused_now() const {
+  return static_cast<size_t>(std::count_if(refusals_.begin(), refusals_.end(),
+                                           [](const auto& one) { return one.second.taken == 0; }));
+}
+
+std::vector<Outcomes::Refused> Outcomes::latest_refused(size_t most) const {
+  std::vector<Refused> refused;
+  for (const auto& [item, refusal] : refusals_) {
+    if (refusal.taken == 0) refused.push_back({item, &refusal});
+  }
+  const size_t wanted = std::min(most, refused.size());
+  std::partial_sort(
+      refused.begin(), refused.begin() + static_cast<ptrdiff_t>(wanted), refused.end(),
+      [](const Refused& one, const Refused& other) { return one.refusal->last > other.refusal->last; });
+  refused.resize(wanted);
+  return refused;
 }
 
 // A quarter at a time, those that Zabbix takes again first.

@@ -42,9 +42,17 @@ class Outcomes {
   void note_refused(const Item& item, std::string_view info, int64_t now, int64_t again);
   /// Cheap as long as nothing is refused.
   void note_taken(const Item& item, int64_t now);
-  /// Without an id: of the first item of that host and key.
+  /// With an id: whatever its key is called. Without one: of the first item of that host and key.
   [[nodiscard]] const Refusal* refusal(const Item& item) const;
   [[nodiscard]] size_t refusals() const { return refusals_.size(); }
+  /// Items of which Zabbix has taken no value since it refused one.
+  [[nodiscard]] size_t refused_now() const;
+  struct Refused {
+    Item item{};  // valid like the refusal: until something is noted
+    const Refusal* refusal = nullptr;
+  };
+  /// At most `most` of them, those first that were refused last.
+  [[nodiscard]] std::vector<Refused> latest_refused(size_t most) const;
 
  private:
   struct Kept {
@@ -56,7 +64,9 @@ class Outcomes {
   struct InOrder {
     using is_transparent = void;
     bool operator()(const Item& a, const Item& b) const {
-      return std::tie(a.host, a.key, a.itemid) < std::tie(b.host, b.key, b.itemid);
+      // An id stays the item's when its key is another one, as when a macro in it was changed.
+      return std::tuple(a.host, a.itemid, a.itemid == 0 ? a.key : std::string_view()) <
+             std::tuple(b.host, b.itemid, b.itemid == 0 ? b.key : std::string_view());
     }
   };
   struct Step {

@@ -59,6 +59,34 @@ TEST(Outcomes, CountRefusalsOfAnItemUntilOneIsTaken) {
   EXPECT_EQ(outcomes.refusal({"web-1", "k"})->since, kNow + 100);
 }
 
+TEST(Outcomes, AreOfTheIdWhateverItsKeyIsNow) {
+  Outcomes outcomes;
+  outcomes.note_refused({"web-1", "k[old]", 7}, "", kNow, kNow + 30);
+  outcomes.note_refused({"web-1", "k[old]", 8}, "", kNow, kNow + 30);
+  outcomes.note_refused({"web-1", "k[new]", 7}, "", kNow + 30, kNow + 60);
+  EXPECT_EQ(outcomes.refusals(), 2u);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k[other]", 7})->times, 2u);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k[new]"})->times, 2u) << "found by its key too";
+  EXPECT_EQ(outcomes.refusal({"web-1", "k[old]"})->times, 1u) << "that of item 8";
+  EXPECT_EQ(outcomes.refusal({"web-2", "k[new]", 7}), nullptr);
+  outcomes.note_taken({"web-1", "k[newest]", 7}, kNow + 60);
+  EXPECT_EQ(outcomes.refusal({"web-1", "k[new]", 7})->taken, kNow + 60);
+}
+
+TEST(Outcomes, ListTheItemsThatWereRefusedLast) {
+  Outcomes outcomes;
+  for (int number = 0; number < 50; ++number)
+    outcomes.note_refused({"web-1", std::to_string(number)}, "", kNow + number, kNow + number + 30);
+  outcomes.note_taken({"web-1", "49"}, kNow + 60);
+  EXPECT_EQ(outcomes.refused_now(), 49u);
+  const auto latest = outcomes.latest_refused(3);
+  ASSERT_EQ(latest.size(), 3u);
+  EXPECT_EQ(latest[0].item.key, "48");
+  EXPECT_EQ(latest[2].item.key, "46");
+  EXPECT_EQ(latest[0].refusal->last, kNow + 48);
+  EXPECT_EQ(outcomes.latest_refused(100).size(), 49u);
+}
+
 TEST(Outcomes, ForgetTheOldestRefusalsWhenThereAreTooMany) {
   Outcomes outcomes(100);
   for (int number = 0; number < 1000; ++number) {

@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cerrno>
 #include <charconv>
 #include <utility>
 
@@ -26,6 +27,26 @@ Result<tcp::endpoint> parse_listen(const std::string& text, const std::string& s
               text, section);
 }
 
+std::string remedy(const asio::error_code& error, const tcp::endpoint& endpoint, const std::string& section) {
+  constexpr uint16_t kFirstFree = 1024;
+  if (error == asio::error::access_denied && endpoint.port() < kFirstFree) {
+    return fmt::format(
+        "a port below {} needs the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=); set "
+        "listen in {} to a higher one, such as 10055",
+        kFirstFree, section);
+  }
+  if (error == asio::error::address_in_use) {
+    return fmt::format(
+        "set listen in {} to a free address and port, or stop who has it (ss -ltnp 'sport = :{}' names it)",
+        section, endpoint.port());
+  }
+  if (error == asio::error_code(EADDRNOTAVAIL, asio::error::get_system_category())) {
+    return fmt::format("set listen in {} to an address of this machine, or to 0.0.0.0 or [::] for all",
+                       section);
+  }
+  return fmt::format("set listen in {} to a free address and port", section);
+}
+
 }  // namespace
 
 std::optional<tcp::endpoint> listen_address(std::string_view text) {
@@ -42,26 +63,38 @@ std::optional<tcp::endpoint> listen_address(std::string_view text) {
   return tcp::endpoint(address, port);
 }
 
-Result<void> Port::open(Settings settings, Serve serve, std::function<void()> refused) {
-  const auto endpoint = parse_listen(settings.listen, settings.section);
-  if (!endpoint) return fail(endpoint.error());
+Result<zabbix::AllowList> Port::read(const Settings& settings) {
+  if (const auto endpoint = parse_listen(settings.listen, settings.section); !endpoint)
+    return fail(endpoint.error());
   auto allow = zabbix::AllowList::parse(settings.allow);
   if (!allow) return fail(allow.error().with_context("allow in " + settings.section));
+  return allow;
+}
+
+Result<std::shared_ptr<tcp::acceptor>> Port::claim(asio::io_context& io, const Settings& settings) {
+  const auto endpoint = parse_listen(settings.listen, settings.section);
+  if (!endpoint) return fail(endpoint.error());
+  auto acceptor = std::make_shared<tcp::acceptor>(io);
+  asio::error_code error;
+  acceptor->open(endpoint->protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor->bind(*endpoint, error);
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor->non_blocking(true, error);
+  if (!error) return acceptor;
+  const auto kind = error == asio::error::access_denied ? ErrorKind::denied : ErrorKind::io;
+  return fail(kind, "cannot listen on {}: {}; {}", settings.listen, error.message(),
+              remedy(error, *endpoint, settings.section));
+}
+
+Result<void> Port::open(Settings settings, Serve serve, std::function<void()> refused) {
+  auto allow = read(settings);
+  if (!allow) return fail(allow.error());
   if (!acceptor_ || settings.listen != settings_.listen) {
-    auto acceptor = std::make_shared<tcp::acceptor>(io_);
-    asio::error_code error;
-    acceptor->open(endpoint->protocol(), error);
-    if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor->bind(*endpoint, error);
-    if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
-    if (!error) acceptor->non_blocking(true, error);
-    if (error) {
-      const auto kind = error == asio::error::access_denied ? ErrorKind::denied : ErrorKind::io;
-      return fail(kind, "cannot listen on {}: {}; set listen in {} to a free address and port",
-                  settings.listen, error.message(), settings.section);
-    }
+    auto acceptor = claim(io_, settings);
+    if (!acceptor) return fail(acceptor.error());
     close();
-    acceptor_ = std::move(acceptor);
+    acceptor_ = std::move(*acceptor);
     spawn_loop(io_, "an accept loop", accept_loop(acceptor_));
   }
   settings_ = std::move(settings);

@@ -44,6 +44,13 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
+  /// A socket that listens on settings.listen; others may connect to it, and are not served yet. Errors:
+  /// invalid, denied, io.
+  [[nodiscard]] static Result<std::shared_ptr<asio::ip::tcp::acceptor>> claim(asio::io_context& io,
+                                                                              const Settings& settings);
+  /// Errors: invalid, settings.listen or settings.allow cannot be read.
+  [[nodiscard]] static Result<zabbix::AllowList> read(const Settings& settings);
+
   /// Listens from now on. `refused` is called for each connection that is not allowed. May be called again:
   /// with another address it listens there instead, connections that are open stay; on an error nothing
   /// changes. Errors: invalid (address, allow list), denied, io.

@@ -28,6 +28,13 @@ std::string file_name(std::string name, const std::string& endpoint) {
   return name + ".db";
 }
 
+// Named by the endpoint that is written first.
+std::string file_of(const char* kind, const ZabbixConfig& config, const std::string& endpoint) {
+  return config.state_dir.empty() ? std::string() : config.state_dir + "/" + file_name(kind, endpoint);
+}
+
+}  // namespace
+
 Result<void> check_services(const ZabbixConfig& config) {
   for (const std::string& service : config.discover) {
     if (find_service(service) == nullptr) {
@@ -38,27 +45,58 @@ Result<void> check_services(const ZabbixConfig& config) {
   return {};
 }
 
-}  // namespace
+Result<std::vector<zabbix::Alternatives>> read_destinations(const ZabbixConfig& config) {
+  auto destinations = zabbix::parse_destinations(config.server);
+  if (!destinations) return fail(destinations.error().with_context("[zabbix] server"));
+  std::map<std::string, std::string> files;
+  for (const zabbix::Alternatives& destination : *destinations) {
+    const std::string name = zabbix::to_string(destination.current());
+    const auto [other, alone] = files.emplace(file_name("spool-", name), name);
+    if (!alone && !config.state_dir.empty()) {
+      return fail(ErrorKind::invalid,
+                  "[zabbix] server: {} and {} would have one spool file, {}; write the name of one of them "
+                  "otherwise, such as its address",
+                  other->second, name, other->first);
+    }
+  }
+  return destinations;
+}
 
-Result<zabbix::Link> make_link(const ZabbixConfig& config) {
-  zabbix::Link link;
-  link.source_ip = config.source_ip;
+bool wants_trapper(const Config& config) { return !config.intake.listen.empty() || !config.sends.empty(); }
+
+std::string spool_file(const ZabbixConfig& config, const zabbix::Alternatives& destination) {
+  return file_of("spool-", config, zabbix::to_string(destination.current()));
+}
+
+std::string trapper_file(const ZabbixConfig& config, const zabbix::Alternatives& destination) {
+  return file_of("trapper-", config, zabbix::to_string(destination.current()));
+}
+
+Result<std::shared_ptr<const zabbix::TlsContext>> read_tls(const ZabbixConfig& config) {
   zabbix::TlsConfig settings = config.tls;
   const auto connect = zabbix::parse_tls_connect(config.tls_connect);
   if (!connect) return fail(connect.error().with_context("[zabbix] tls_connect"));
   settings.connect = *connect;
-  if (settings.connect != zabbix::TlsConnect::unencrypted) {
-    auto tls = zabbix::TlsContext::make(settings);
-    if (!tls) return fail(tls.error().with_context("[zabbix]"));
+  if (settings.connect == zabbix::TlsConnect::unencrypted) return std::shared_ptr<const zabbix::TlsContext>();
+  auto tls = zabbix::TlsContext::make(settings);
+  if (!tls) return fail(tls.error().with_context("[zabbix]"));
+  return tls;
+}
+
+Result<zabbix::Link> make_link(const ZabbixConfig& config) {
+  auto tls = read_tls(config);
+  if (!tls) return fail(tls.error());
+  if (*tls) {
     for (const std::string& warning : (*tls)->warnings()) spdlog::warn("{}", warning);
-    link.tls = std::move(*tls);
   }
+  zabbix::Link link;
+  link.source_ip = config.source_ip;
+  link.tls = std::move(*tls);
   return link;
 }
 
 Result<void> Reporting::check(const Config& config) {
-  if (auto destinations = zabbix::parse_destinations(config.zabbix.server); !destinations)
-    return fail(destinations.error());
+  if (auto destinations = read_destinations(config.zabbix); !destinations) return fail(destinations.error());
   if (auto known = check_services(config.zabbix); !known) return known;
   if (auto link = make_link(config.zabbix); !link) return fail(link.error());
   return {};
@@ -67,7 +105,7 @@ Result<void> Reporting::check(const Config& config) {
 Result<std::unique_ptr<Reporting>> Reporting::create(Parts parts) {
   const ZabbixConfig& config = parts.config.zabbix;
   if (config.server.empty()) return std::unique_ptr<Reporting>();
-  auto destinations = zabbix::parse_destinations(config.server);
+  auto destinations = read_destinations(config);
   if (!destinations) return fail(destinations.error());
   if (auto known = check_services(config); !known) return fail(known.error());
   auto made = make_link(config);
@@ -99,13 +137,11 @@ Result<void> Reporting::open(const zabbix::Alternatives& alternatives) {
   auto destination = std::make_shared<Destination>(Destination{zabbix::to_string(alternatives.current()),
                                                                free_number(), alternatives.endpoints(),
                                                                alternatives, nullptr, nullptr, nullptr});
-  std::string path;
   if (!config.state_dir.empty()) {
     std::error_code ignored;
     std::filesystem::create_directories(config.state_dir, ignored);
-    path = config.state_dir + "/" + file_name("spool-", destination->name);
   }
-  auto spool = open_spool(path);
+  auto spool = open_spool(file_of("spool-", config, destination->name));
   if (!spool) return fail(spool.error());
   destination->spool = std::move(*spool);
   destination->peer = Peer(config.hostname);
@@ -153,10 +189,8 @@ Result<std::unique_ptr<Spool>> Reporting::open_spool(const std::string& path) {
 // apart. One that is still needed, because [intake] or [[send]] left the configuration before all was
 // delivered, is delivered from until the next start.
 Result<void> Reporting::open_trapper(Destination& destination) {
-  const std::string& folder = parts_.config.zabbix.state_dir;
-  std::string path;
-  if (!folder.empty()) path = folder + "/" + file_name("trapper-", destination.name);
-  const bool wanted = !parts_.config.intake.listen.empty() || !parts_.config.sends.empty();
+  const std::string path = file_of("trapper-", parts_.config.zabbix, destination.name);
+  const bool wanted = wants_trapper(parts_.config);
   std::error_code ignored;
   if (!wanted && (path.empty() || !std::filesystem::exists(path, ignored))) return {};
   auto spool = open_spool(path);
@@ -235,6 +269,9 @@ void Reporting::start(Destination& destination) {
 }
 
 Result<zabbix::Link> Reporting::prepare(const Config& next) {
+  if (!next.zabbix.server.empty()) {
+    if (auto destinations = read_destinations(next.zabbix); !destinations) return fail(destinations.error());
+  }
   if (auto known = check_services(next.zabbix); !known) return fail(known.error());
   auto link = make_link(next.zabbix);
   if (!link) return fail(link.error());

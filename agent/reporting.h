@@ -31,8 +31,22 @@
 
 namespace bakusoku::agent {
 
-/// How connections to Zabbix are made; reads the TLS files. Errors: invalid, denied, io.
+/// What TLS to Zabbix needs, from its files; null: connections are unencrypted. Errors: invalid, denied, io.
+[[nodiscard]] Result<std::shared_ptr<const zabbix::TlsContext>> read_tls(const ZabbixConfig& config);
+/// How connections to Zabbix are made; reads the TLS files, and warns of what should be put right. Errors:
+/// invalid, denied, io.
 [[nodiscard]] Result<zabbix::Link> make_link(const ZabbixConfig& config);
+
+/// Errors: invalid, [zabbix] discover names a service that is none.
+[[nodiscard]] Result<void> check_services(const ZabbixConfig& config);
+/// [zabbix] server. Errors: invalid, also when two destinations would have one spool file.
+[[nodiscard]] Result<std::vector<zabbix::Alternatives>> read_destinations(const ZabbixConfig& config);
+/// Whether values of trapper items are wanted.
+[[nodiscard]] bool wants_trapper(const Config& config);
+/// The spool's file of a destination; empty: it is in memory.
+[[nodiscard]] std::string spool_file(const ZabbixConfig& config, const zabbix::Alternatives& destination);
+/// The same for values of trapper items.
+[[nodiscard]] std::string trapper_file(const ZabbixConfig& config, const zabbix::Alternatives& destination);
 
 class Reporting {
  public:

@@ -12,11 +12,10 @@
 #include <random>
 #include <tuple>
 
+#include "agent/spool_look.h"
+
 namespace bakusoku::agent {
 namespace {
-
-constexpr int kApplicationId = 0x42616b75;  // "Baku"
-constexpr int kSchemaVersion = 1;
 
 constexpr size_t kChunkValues = 1000;
 constexpr size_t kChunkBytes = 128 * 1024;  // of strings; a longer value has a chunk of its own
@@ -377,15 +376,15 @@ Result<void> Spool::open_file() {
   if (!tables) return fail(tables.error());
   if (*tables == 0) {
     if (auto made = make_schema(); !made) return made;
-  } else if (*application != kApplicationId) {
+  } else if (*application != kSpoolApplicationId) {
     return fail(ErrorKind::invalid, "{} is a database, but not a spool of Bakusoku's; name another file",
                 options_.path);
-  } else if (*version != kSchemaVersion) {
+  } else if (*version != kSpoolSchemaVersion) {
     return fail(
         ErrorKind::invalid,
         "spool {} is of version {}, and this Bakusoku knows version {} only; run the one that made it until "
         "all is delivered, or name another file",
-        options_.path, *version, kSchemaVersion);
+        options_.path, *version, kSpoolSchemaVersion);
   }
   if (!options_.path.empty()) file_ = KeptFile(options_.path);
   return database.prepare();
@@ -394,7 +393,7 @@ Result<void> Spool::open_file() {
 Result<void> Spool::make_schema() {
   return database_->execute(
       fmt::format("BEGIN IMMEDIATE; PRAGMA application_id={}; PRAGMA user_version={}; {} COMMIT;",
-                  kApplicationId, kSchemaVersion, kSchema));
+                  kSpoolApplicationId, kSpoolSchemaVersion, kSchema));
 }
 
 Result<void> Spool::open_and_read() {

@@ -1,7 +1,11 @@
 #include "agent/status.h"
 
-#include <algorithm>
+#include <unistd.h>
 
+#include <algorithm>
+#include <initializer_list>
+
+#include "agent/preflight.h"
 #include "agent/reporting.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -9,6 +13,8 @@
 
 namespace bakusoku::agent {
 namespace {
+
+constexpr size_t kMostNamed = 20;  // of the hosts and items that Zabbix does not take
 
 std::string usd_text(double usd) { return fmt::format("{:.5f}", usd); }
 
@@ -23,6 +29,34 @@ std::string problems_json() {
     array.add_raw(json.add("text", problem.text).finish());
   }
   return array.finish();
+}
+
+// What Zabbix does not know or take, as far as it can be read at a glance.
+void add_strangers(JsonObject& json, const Active& active) {
+  JsonArray hosts;
+  for (const Active::Stranger& host : active.strangers(kMostNamed)) {
+    JsonObject one;
+    hosts.add_raw(one.add("host", host.name).add("says", host.refusal).finish());
+  }
+  json.add_raw("unknown", hosts.finish());
+}
+
+void add_refused(JsonObject& json, std::initializer_list<const Delivery*> deliveries) {
+  JsonArray items;
+  size_t count = 0;
+  for (const Delivery* const delivery : deliveries) {
+    if (delivery == nullptr) continue;
+    const Outcomes& outcomes = delivery->outcomes();
+    count += outcomes.refused_now();
+    for (const Outcomes::Refused& refused : outcomes.latest_refused(kMostNamed)) {
+      JsonObject one;
+      one.add("host", refused.item.host).add("key", refused.item.key);
+      if (refused.item.itemid != 0) one.add("itemid", refused.item.itemid);
+      one.add("times", refused.refusal->times).add("since", refused.refusal->since);
+      items.add_raw(one.add("last", refused.refusal->last).finish());
+    }
+  }
+  json.add("items_refused", uint64_t{count}).add_raw("refused_items", items.finish());
 }
 
 }  // namespace
@@ -60,6 +94,7 @@ std::string Status::json() const {
   json.add("version", kVersion).add("now", now).add("uptime", uptime.count());
   json.add("memory", static_cast<uint64_t>(resident_bytes()));
   json.add_raw("cpu_percent", number(cpu_.per_second() * 100));
+  json.add_raw("holds", holds_json());
   if (reporting_ != nullptr) {
     const Checks& checks = reporting_->checks();
     const Checks::Pace pace = checks.pace();
@@ -82,6 +117,15 @@ std::string Status::json() const {
   json.add_raw("bill", bill_json());
   json.add_raw("quotas", quotas_json());
   return json.add_raw("problems", problems_json()).finish();
+}
+
+// What another agent cannot have meanwhile.
+std::string Status::holds_json() const {
+  const Config& config = parts_.config;
+  JsonObject json;
+  json.add("pid", int64_t{::getpid()}).add("configuration", configuration_path(config));
+  json.add("listen", config.agent.listen).add("intake", config.intake.listen);
+  return json.add("state_dir", whole_path(config.zabbix.state_dir)).finish();
 }
 
 std::string Status::destinations_json(int64_t now) const {
@@ -107,7 +151,9 @@ std::string Status::destinations_json(int64_t now) const {
     if (active != nullptr) {
       json.add("hosts", uint64_t{active->hosts()}).add("hosts_known", uint64_t{active->known_hosts()});
       json.add("hosts_unknown", uint64_t{active->unknown_hosts()});
+      add_strangers(json, *active);
     }
+    add_refused(json, {&delivery, destination->trapper_delivery.get()});
     uint64_t values = 0;
     uint64_t waiting = 0;
     uint64_t bytes = 0;

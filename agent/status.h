@@ -30,6 +30,7 @@ class Status {
     const Collect& collect;
     const Bill& bill;
     Clock clock;
+    const Config& config;
   };
 
   explicit Status(Parts parts);
@@ -49,6 +50,7 @@ class Status {
  private:
   [[nodiscard]] uint64_t put() const;
   [[nodiscard]] uint64_t delivered() const;
+  [[nodiscard]] std::string holds_json() const;
   [[nodiscard]] std::string destinations_json(int64_t now) const;
   [[nodiscard]] std::string aws_json() const;
   [[nodiscard]] std::string left_out_json() const;

@@ -187,8 +187,9 @@ void Targets::build(Account& account, Account* source) {
   } else {
     account.credentials = aws::default_credentials(context, account.settings);
   }
-  account.client = std::make_unique<aws::Client>(io_, *http_, &account.provider(), account.settings.endpoints,
-                                                 account.settings.retry, clock_, aws_.quota_share, spoken_);
+  account.client =
+      std::make_unique<aws::Client>(io_, *http_, &account.provider(), account.settings.endpoints,
+                                    account.settings.retry, clock_, aws_.quota_share, spoken_, account.name);
 }
 
 void Targets::retire(Account& account) {

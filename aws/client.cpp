@@ -1,5 +1,7 @@
 #include "aws/client.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/steady_timer.hpp>
@@ -134,6 +136,13 @@ class Turn {
   Gate& gate_;
 };
 
+// An attempt.
+struct Sent {
+  std::chrono::steady_clock::time_point at{};
+  uint64_t number = 0;  // of the call's attempts, those included that take no turn of its retries
+  bool given_up = false;
+};
+
 }  // namespace
 
 std::string_view content_type(Protocol protocol) {
@@ -160,6 +169,7 @@ struct Client::State {
   double quota_share;
   Clock clock;
   std::shared_ptr<Spoken> spoken;
+  std::string account;                      // its name for the log
   std::map<std::string, CallRate> rates{};  // by region and what is counted there
   ClockSkew skew{};
   RetryQuota quota{};
@@ -200,6 +210,25 @@ struct Client::State {
     if (carried_out == 0) return;
     if (call.carried_out != nullptr) *call.carried_out += carried_out;
     if (call.service == "cloudwatch") requests[{call.region, call.action}] += carried_out;
+  }
+
+  // One attempt, for who asks why AWS is slow or what it costs: no words of AWS's, which may hold anything.
+  void log(const Call& call, const Sent& sent, const Result<HttpReply>& reply) const {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    constexpr size_t kLongestCode = 64;
+    std::string outcome = sent.given_up ? "given up"
+                          : reply       ? std::to_string(reply->status)
+                                        : std::string(to_string(reply.error().kind));
+    if (reply && reply->status > 299) {
+      if (const std::string code = read_error(call.protocol, *reply).code; !code.empty())
+        outcome += ' ' + code.substr(0, kLongestCode);
+    }
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - sent.at);
+    spdlog::debug("AWS call {} {} in {}{}: {} after {} ms, {} bytes sent, {} received, attempt {}",
+                  call.service, call.action, call.region,
+                  account.empty() ? std::string() : " of account " + account, outcome, took.count(),
+                  call.body.size(), reply ? reply->body.size() : 0, sent.number);
   }
 
   std::chrono::milliseconds wait_for_turn(const Call& call) {
@@ -308,9 +337,10 @@ struct Client::State {
 };
 
 Client::Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-               RetrySettings retry, Clock clock, double quota_share, std::shared_ptr<Spoken> spoken)
+               RetrySettings retry, Clock clock, double quota_share, std::shared_ptr<Spoken> spoken,
+               std::string account)
     : state_(new State{io, http, credentials, std::move(endpoints), retry, quota_share, std::move(clock),
-                       spoken ? std::move(spoken) : std::make_shared<Spoken>()}) {}
+                       spoken ? std::move(spoken) : std::make_shared<Spoken>(), std::move(account)}) {}
 
 Client::~Client() = default;
 
@@ -342,6 +372,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
   std::optional<Error> refusal;
   int paid = 0;
   int attempt = 1;
+  uint64_t attempts = 0;
   for (;;) {
     if (const auto wait = state.wait_for_turn(call); wait.count() > 0) {
       ++state.counters.paced;
@@ -391,6 +422,7 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     HttpRequest sent = std::move(*request);
     sent.issued = &issued;
     sent.answered = &answered;
+    Sent attempted{std::chrono::steady_clock::now(), ++attempts};
     Result<HttpReply> reply = co_await state.http.send(std::move(sent));
     turn.reset();
     const Heard heard = heard_of(call, reply);
@@ -399,7 +431,9 @@ asio::awaitable<Result<std::string>> Client::send(Call call) {
     const bool strange = heard == Heard::other && state.spoken->of(endpoint->url) != Spoken::Wire::cbor;
     state.note_carried_out(call, strange && answered <= 299 ? 400 : answered, issued);
     const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
-    if (cancelled.cancelled() != asio::cancellation_type::none) {
+    attempted.given_up = cancelled.cancelled() != asio::cancellation_type::none;
+    state.log(call, attempted, reply);
+    if (attempted.given_up) {
       ++state.counters.failed;
       co_return fail(ErrorKind::timeout, "{}: cancelled", where);
     }

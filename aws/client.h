@@ -69,16 +69,17 @@ class Client {
  public:
   /// `http` and `credentials` outlive the client; `credentials` may be null for unsigned calls only. The
   /// client outlives its calls. `quota_share` of AWS's quotas is used, above 0 up to 1 (aws/call_rate.h).
-  /// `spoken`: what is known of endpoints, shared with other clients; null: its own.
+  /// `spoken`: what is known of endpoints, shared with other clients; null: its own. `account`: its name for
+  /// the log; empty: the default one.
   Client(asio::io_context& io, Http& http, CredentialsProvider* credentials, EndpointSettings endpoints,
-         RetrySettings retry, Clock clock, double quota_share = 0.5,
-         std::shared_ptr<Spoken> spoken = nullptr);
+         RetrySettings retry, Clock clock, double quota_share = 0.5, std::shared_ptr<Spoken> spoken = nullptr,
+         std::string account = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// The body of a 2xx reply. Errors carry AWS's code and words, the region and the action; `denied` names
-  /// the permission.
+  /// The body of a 2xx reply. Each attempt is a line of the log at level debug. Errors carry AWS's code and
+  /// words, the region and the action; `denied` names the permission.
   [[nodiscard]] asio::awaitable<Result<std::string>> send(Call call);
 
   /// From now on calls are paced by this share of the quotas.

@@ -1,6 +1,8 @@
 #include "aws/client.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <asio/bind_cancellation_slot.hpp>
@@ -14,6 +16,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,7 +95,8 @@ class ClientTest : public ::testing::Test {
       EndpointSettings endpoints;
       endpoints.endpoint_url = server_->url();
       client_ = std::make_unique<Client>(
-          io_, http_, &credentials_, endpoints, retry_, [this] { return now_; }, quota_share_);
+          io_, http_, &credentials_, endpoints, retry_, [this] { return now_; }, quota_share_, nullptr,
+          account_);
     }
     return *client_;
   }
@@ -132,6 +136,7 @@ class ClientTest : public ::testing::Test {
   FixedCredentials credentials_;
   RetrySettings retry_;
   double quota_share_ = 1;
+  std::string account_;
   WallTime now_ = kNow;
   std::unique_ptr<ScriptedServer> server_;
   std::unique_ptr<Client> client_;
@@ -182,6 +187,78 @@ TEST_F(ClientTest, sends_cbor_to_the_path_of_the_operation) {
   EXPECT_NE(std::find(authorization->signed_headers.begin(), authorization->signed_headers.end(),
                       "smithy-protocol"),
             authorization->signed_headers.end());
+}
+
+// What spdlog's default logger is told, as lines "level: text".
+class LogCapture {
+ public:
+  explicit LogCapture(spdlog::level::level_enum level) : before_(spdlog::default_logger()) {
+    auto logger = std::make_shared<spdlog::logger>(
+        "test", std::make_shared<spdlog::sinks::ostream_sink_st>(text_, true));
+    logger->set_pattern("%l: %v");
+    logger->set_level(level);
+    spdlog::set_default_logger(std::move(logger));
+  }
+  ~LogCapture() { spdlog::set_default_logger(before_); }
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+
+  [[nodiscard]] std::string text() const { return text_.str(); }
+  // Without the milliseconds, which are the machine's.
+  [[nodiscard]] std::vector<std::string> lines() const {
+    std::vector<std::string> lines;
+    std::istringstream in(text_.str());
+    for (std::string line; std::getline(in, line);) {
+      const size_t from = line.find("after ") + 6;
+      lines.push_back(line.replace(from, line.find(" ms", from) - from, "N"));
+    }
+    return lines;
+  }
+
+ private:
+  std::shared_ptr<spdlog::logger> before_;
+  std::ostringstream text_;
+};
+
+TEST_F(ClientTest, at_debug_each_attempt_is_a_line_without_secrets) {
+  const std::string secret = "TOKEN0 wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+  serve_in_turn({reply(503, xml_error("RequestLimitExceeded", secret)),
+                 reply(403, xml_error("AuthFailure", secret)), reply(200, kOnePage)});
+  account_ = "prod";
+  const LogCapture log(spdlog::level::debug);
+  EXPECT_TRUE(describe());
+  const std::string call = "debug: AWS call ec2 DescribeInstances in eu-west-1 of account prod: ";
+  const std::string sent = fmt::format("after N ms, {} bytes sent", server_->seen().at(0).body.size());
+  const auto line = [&](std::string_view outcome, size_t received, int attempt) {
+    return fmt::format("{}{} {}, {} received, attempt {}", call, outcome, sent, received, attempt);
+  };
+  EXPECT_EQ(log.lines(),
+            (std::vector<std::string>{
+                line("503 RequestLimitExceeded", xml_error("RequestLimitExceeded", secret).size(), 1),
+                line("403 AuthFailure", xml_error("AuthFailure", secret).size(), 2),
+                line("200", std::string_view(kOnePage).size(), 3)}));
+  for (const char* hidden : {"TOKEN0", "wJalr", "AKIDEXAMPLE", "Signature"})
+    EXPECT_EQ(log.text().find(hidden), std::string::npos) << log.text();
+}
+
+TEST_F(ClientTest, at_debug_a_call_without_a_reply_says_what_became_of_it) {
+  serve_in_turn({reply(200, kOnePage)});
+  client();
+  server_.reset();
+  retry_.max_attempts = 1;
+  client_->set_retry(retry_);
+  const LogCapture log(spdlog::level::debug);
+  EXPECT_FALSE(describe());
+  ASSERT_EQ(log.lines().size(), 1U);
+  EXPECT_TRUE(log.lines()[0].starts_with("debug: AWS call ec2 DescribeInstances in eu-west-1: unavailable "))
+      << log.text();
+}
+
+TEST_F(ClientTest, above_debug_calls_are_no_lines) {
+  serve_in_turn({reply(200, kOnePage)});
+  const LogCapture log(spdlog::level::info);
+  EXPECT_TRUE(describe());
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST_F(ClientTest, a_throttled_call_is_tried_again) {

@@ -38,7 +38,8 @@ void print_answer(const Options& options, const std::string& key, bool supported
     print_exactly(prefix + text + '\n');
   } else {
     std::fflush(stdout);
-    complain(fmt::format("{}: not supported: {}", key, text));
+    const bool is_named = text.find(key) != std::string::npos;
+    complain(is_named ? "not supported: " + text : fmt::format("{}: not supported: {}", key, text));
   }
 }
 

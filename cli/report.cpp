@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "base/json.h"
 #include "base/time_text.h"
+#include "cli/causes.h"
 
 namespace bakusoku::cli {
 namespace {
@@ -292,6 +294,53 @@ std::vector<std::string> destination_lines(element root) {
 }
 
 }  // namespace
+
+std::vector<Remark> remarks_of(std::string_view status_json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const simdjson::padded_string padded(status_json);
+  if (parser.parse(padded).get(root) != simdjson::SUCCESS) return {{false, "agent", unreadable().message}};
+  std::vector<Remark> remarks;
+  element holds;
+  const int64_t pid = root["holds"].get(holds) == simdjson::SUCCESS ? integer(holds, "pid") : 0;
+  remarks.push_back({true, "agent",
+                     fmt::format("version {} runs{}, up {}", text(root, "version"),
+                                 pid == 0 ? std::string()
+                                          : fmt::format(" (process {}, configured by {})", pid,
+                                                        text(holds, "configuration")),
+                                 duration_text(integer(root, "uptime")))});
+  for (const element destination : list(root, "destinations")) {
+    const std::string about = fmt::format("Zabbix at {}", text(destination, "name"));
+    std::map<std::string, std::vector<std::string>> unknown;  // by Zabbix's words, without the host's name
+    size_t listed = 0;
+    for (const element one : list(destination, "unknown")) {
+      const std::string host(text(one, "host"));
+      unknown[without(std::string(text(one, "says")), host)].push_back(host);
+      ++listed;
+    }
+    const auto more = static_cast<size_t>(std::max<int64_t>(integer(destination, "hosts_unknown"), 0));
+    for (const auto& [words, hosts] : unknown) {
+      remarks.push_back(
+          {false, about,
+           fmt::format("wants nothing of host{} {} that the running agent answers for: \"{}\"; "
+                       "bakusoku explain HOST says what to do",
+                       hosts.size() == 1 ? "" : "s", named(hosts), with_name(words, hosts.front()))});
+    }
+    if (more > listed && !unknown.empty())
+      remarks.back().text += fmt::format(" (and {} other hosts)", more - listed);
+    std::vector<std::string> items;
+    for (const element one : list(destination, "refused_items"))
+      items.push_back(fmt::format("{} of {}", text(one, "key"), text(one, "host")));
+    if (items.empty()) continue;
+    const auto count = static_cast<size_t>(std::max<int64_t>(integer(destination, "items_refused"), 0));
+    remarks.push_back({false, about,
+                       fmt::format("does not take the values of {} item{} of the running agent: {}{}; "
+                                   "bakusoku explain HOST KEY says why",
+                                   std::max(count, items.size()), count == 1 ? "" : "s", named(items),
+                                   count > items.size() ? ", ..." : "")});
+  }
+  return remarks;
+}
 
 std::string cut(std::string_view text, size_t width) {
   std::string line = valid_utf8(text);

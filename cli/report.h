@@ -21,6 +21,16 @@ namespace bakusoku::cli {
 /// The answer to bakusoku.plan as text, no line longer than `width`. Errors: corrupt.
 [[nodiscard]] Result<std::string> plan_text(std::string_view json, size_t width);
 
+/// What the status says of the running agent that somebody who checks wants to know.
+struct Remark {
+  bool is_good = false;
+  std::string about{};  // "agent", "Zabbix at zabbix:10051"
+  std::string text{};
+};
+/// Hosts that Zabbix does not know, items whose values it does not take. Of an answer that cannot be read:
+/// one remark that says so.
+[[nodiscard]] std::vector<Remark> remarks_of(std::string_view status_json);
+
 /// The lines of the status, none longer than `width` columns. Errors: corrupt.
 [[nodiscard]] Result<std::vector<std::string>> status_lines(std::string_view json, size_t width);
 

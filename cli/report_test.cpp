@@ -216,5 +216,35 @@ TEST(StatusLines, OfAnAgentWithoutAServerSaySo) {
   EXPECT_THAT(*lines, Contains(HasSubstr("no server in [zabbix]")));
 }
 
+TEST(Remarks, NameHostsAndItemsThatZabbixDoesNotTake) {
+  const auto remarks = remarks_of(
+      R"({"version":"1.2.3","uptime":70,"holds":{"pid":42,"configuration":"/etc/b.toml"},"destinations":[
+      {"name":"z:10051","hosts_unknown":4,
+       "unknown":[{"host":"i-1","says":"host [i-1] not found"},{"host":"i-2","says":"host [i-2] not found"},
+                  {"host":"db","says":"host [db] is not monitored"}],
+       "items_refused":1,"refused_items":[{"host":"web","key":"a[1]","times":3}]},
+      {"name":"y:10051","unknown":[],"items_refused":0,"refused_items":[]}]})");
+  ASSERT_EQ(remarks.size(), 4U);
+  EXPECT_TRUE(remarks[0].is_good);
+  EXPECT_EQ(remarks[0].text, "version 1.2.3 runs (process 42, configured by /etc/b.toml), up 1 min 10 s");
+  EXPECT_EQ(remarks[1].about, "Zabbix at z:10051");
+  EXPECT_NE(remarks[1].text.find("of host db that"), std::string::npos) << remarks[1].text;
+  EXPECT_NE(
+      remarks[2].text.find("hosts i-1, i-2 that the running agent answers for: \"host [i-1] not found\""),
+      std::string::npos)
+      << remarks[2].text;
+  EXPECT_TRUE(remarks[2].text.ends_with("(and 1 other hosts)")) << remarks[2].text;
+  EXPECT_NE(remarks[3].text.find("the values of 1 item of the running agent: a[1] of web;"),
+            std::string::npos)
+      << remarks[3].text;
+}
+
+TEST(Remarks, OfAVersionThatSaysLessAreFew) {
+  EXPECT_EQ(remarks_of(R"({"version":"0.1","uptime":5})").size(), 1U);
+  const auto unreadable = remarks_of("no JSON");
+  ASSERT_EQ(unreadable.size(), 1U);
+  EXPECT_FALSE(unreadable[0].is_good);
+}
+
 }  // namespace
 }  // namespace bakusoku::cli

@@ -11,12 +11,14 @@
 #include <new>
 
 #include "agent/agent.h"
+#include "agent/preflight.h"
 #include "base/environment.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/version.h"
 #include "base/watchdog.h"
 #include "cli/command.h"
+#include "cli/socket.h"
 
 namespace bakusoku::cli {
 namespace {
@@ -64,6 +66,18 @@ int refuse(const Error& error) {
   return error.kind == ErrorKind::invalid ? kUsage : kFailed;
 }
 
+// All that stands in the way, so that nobody mends one thing only to meet the next.
+int look_first(const agent::Config& config) {
+  int code = kOk;
+  for (const agent::Finding& finding :
+       agent::preflight(config, Environment::of_process(), running_agent(config), agent::Purpose::start)) {
+    if (finding.verdict != agent::Finding::Verdict::refused) continue;
+    complain(finding.text);
+    code = agent::blames_configuration(finding) ? kUsage : std::max(code, kFailed);
+  }
+  return code;
+}
+
 int run_agent(const Options& options) {
   std::set_new_handler(end_without_memory);
   auto config = agent::load_config(options.config);
@@ -78,6 +92,7 @@ int run_agent(const Options& options) {
     complain(log.error().message);
     return kUsage;
   }
+  if (const int wrong = look_first(*config); wrong != kOk) return wrong;
   allow_many_connections();
   // A file-size limit is an error like a full disk, which the spool gets over.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -93,10 +108,7 @@ int run_agent(const Options& options) {
     io.stop();
   });
   auto agent = agent::Agent::create(io, std::move(*config), Environment::of_process());
-  if (!agent) {
-    complain(agent.error().message);
-    return kUsage;
-  }
+  if (!agent) return refuse(agent.error());
   for (const std::string& warning : (*agent)->targets().warnings()) spdlog::warn("{}", warning);
   if (auto opened = (*agent)->open_entrances(); !opened) return refuse(opened.error());
   if (auto opened = (*agent)->open_reporting(); !opened) return refuse(opened.error());

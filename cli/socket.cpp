@@ -1,6 +1,8 @@
 #include "cli/socket.h"
 
-#include "agent/config.h"
+#include <chrono>
+
+#include "ask/client.h"
 #include "ask/protocol.h"
 #include "base/environment.h"
 
@@ -12,6 +14,18 @@ Result<std::string> find_socket(const std::string& given, const std::string& con
   const auto config = agent::load_config(config_file);
   if (!config) return fail(config.error());
   return config->agent.socket;
+}
+
+std::string status_of_running(const agent::Config& config) {
+  constexpr std::chrono::seconds kAnswerWithin{2};
+  ask::Client client(config.agent.socket);
+  const auto answer = client.ask("bakusoku.status", std::chrono::steady_clock::now() + kAnswerWithin);
+  return answer.outcome == ask::Answer::Outcome::value ? answer.text : std::string();
+}
+
+std::optional<agent::RunningAgent> running_agent(const agent::Config& config) {
+  const std::string status = status_of_running(config);
+  return status.empty() ? std::nullopt : agent::read_running_agent(status);
 }
 
 }  // namespace bakusoku::cli

@@ -207,7 +207,7 @@ class Explains(ServerTestCase):
     def test_check_of_the_servers(self):
         def check(server, hostname):
             file = self.folder / "check.toml"
-            file.write_text(f'[agent]\nsocket = "{self.bakusoku.socket}"\n[zabbix]\nserver = "{server}"\n{hostname}\n'
+            file.write_text(f'[agent]\nsocket = "{self.folder}/check.sock"\n[zabbix]\nserver = "{server}"\n{hostname}\n'
                             f'state_dir = ""\n')
             done = subprocess.run([program("bakusoku"), "check", "--config", str(file)], capture_output=True, text=True,
                                   timeout=60, check=False, stdin=subprocess.DEVNULL,
@@ -230,6 +230,98 @@ class Explains(ServerTestCase):
         self.assertEqual(code, 1)
         code, said = check(here, 'discover = ["ec2"]')
         self.assertRegex(said, rf"ok +Zabbix at {here}: answers; the hosts are those that discovery finds")
+
+
+class WhatZabbixDoesNotTell(ServerTestCase):
+    """What only Zabbix knows: what it leaves of macros, who monitors a host, why it does not take or keep a value."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.aws = cls.zabbix.simaws("--regions", REGION)
+        cls.server = cls.zabbix.start_server()
+        cls.proxy = cls.zabbix.add_proxy()
+        cls.host = cls.zabbix.api.add_host("aws", macros=[{"macro": "{$TEXT}", "value": "hello"}])
+        cls.expanded = cls.host.add_item("bakusoku.echo[{$TEXT}]", ItemType.ACTIVE, delay="1s")
+        cls.left = cls.host.add_item("bakusoku.echo[{$NONE},{HOST.HOST}]", ItemType.ACTIVE, delay="1s")
+        cls.behind = cls.zabbix.api.add_host("behind", proxy=cls.proxy)
+        cls.behind.add_item("bakusoku.ping", ItemType.ACTIVE, ValueType.UNSIGNED, delay="1s")
+        cls.zabbix.reload()
+
+    def start(self, *servers):
+        folder = self._subfolder("agent")
+        self.bakusoku = self.begin(Agent(folder, self.aws.url, sections=(
+            f'[zabbix]\nserver = "{",".join(f"127.0.0.1:{one.port}" for one in servers)}"\nhosts = ["aws", "behind"]\n'
+            f'refresh = "10m"\nstate_dir = "{folder}/state"\n')))
+
+    def wait_explained(self, words, *arguments, seconds=60):
+        said = []
+
+        def has_words():
+            done = subprocess.run([program("bakusoku"), "explain", *arguments], capture_output=True, text=True, timeout=30,
+                                  env={"BAKUSOKU_SOCKET": str(self.bakusoku.socket)}, check=False)
+            said[:] = [" ".join(done.stdout.split())]
+            return re.search(words, said[0])
+        try:
+            wait_for(words, has_words, seconds, pause=0.2)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it says: {said[0]}") from None
+        return said[0]
+
+    def test_macros(self):
+        self.start(self.server)
+        self.wait_explained("delivered", "aws", "bakusoku.echo[hello]")
+        text = self.wait_explained("delivered", "aws", "bakusoku.echo[{$NONE},aws]")
+        self.assertRegex(text, r"Zabbix has left \{\$NONE\} in the key as it is: no such macro is defined")
+        self.wait_explained("delivered", "aws", str(self.left.itemid))
+
+    def test_a_host_that_a_proxy_monitors(self):
+        self.start(self.server)
+        self.wait_explained(r'host \[behind\] not found.* monitored by a proxy is known to that proxy only', "behind",
+                            "bakusoku.ping")
+        self.bakusoku.stop()
+        self.start(self.server, self.proxy)
+        self.wait_explained(rf'127.0.0.1:{self.server.port} does not answer for host "behind" .*Zabbix at '
+                            rf"127.0.0.1:{self.proxy.port} does, and the values go there", "behind", "bakusoku.ping")
+        self.wait_explained(rf"Zabbix at 127.0.0.1:{self.proxy.port} acknowledged it", "behind", "bakusoku.ping")
+
+    def test_an_item_that_is_refused_by_its_id(self):
+        item = self.host.add_item("bakusoku.echo[gone]", ItemType.ACTIVE, delay="1s")
+        self.zabbix.reload()
+        self.start(self.server)
+        self.wait_explained("delivered", "aws", "bakusoku.echo[gone]")
+        self.zabbix.api.call("item.update", {"itemid": item.itemid, "status": 1})
+        self.zabbix.reload()
+        self.wait_explained(f"refused .*although it names item {item.itemid} among those it wants", "aws",
+                            "bakusoku.echo[gone]")
+        file = self.bakusoku.config_file
+        file.write_text(file.read_text().replace('refresh = "10m"', 'refresh = "1s"'))
+        self.bakusoku.signal(signal.SIGHUP)
+        text = self.wait_explained(f"wants no item with the id {item.itemid} of this host now.*did not take a value of it",
+                                   "aws", str(item.itemid))
+        self.assertNotIn("no item of this agent's own", text)
+
+    def test_a_host_in_maintenance_is_acknowledged_and_nothing_is_kept(self):
+        self.start(self.server)
+        self.expanded.wait_values(1)
+        now = int(time.time())
+        made = self.zabbix.api.call("maintenance.create", {
+            "name": "nothing is kept", "active_since": now - 3600, "active_till": now + 36000, "maintenance_type": 1,
+            "hostids": [self.host.hostid],
+            "timeperiods": [{"timeperiod_type": 0, "start_date": now - 60, "period": 7200}]})
+        self.addCleanup(self.zabbix.reload)
+        self.addCleanup(self.zabbix.api.call, "maintenance.delete", made["maintenanceids"])
+        self.zabbix.reload()
+
+        def begun():  # Zabbix looks once a minute
+            host = self.zabbix.api.call("host.get", {"hostids": self.host.hostid, "output": ["maintenance_status"]})[0]
+            return host["maintenance_status"] == "1"
+        wait_for("maintenance has begun", begun, seconds=100, pause=1)
+        since = int(time.time()) + 5
+        wait_for("some seconds of it", lambda: time.time() > since + 5, seconds=30)
+        text = self.wait_explained("delivered", "aws", "bakusoku.echo[hello]")
+        self.assertIn("in maintenance without data collection", text)
+        self.assertEqual(self.expanded.values(since), [])
 
 
 if __name__ == "__main__":
