@@ -5,11 +5,7 @@
 #include <unistd.h>
 
 #include <asio/co_spawn.hpp>
-#include <asio/connect.hpp>
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/read.hpp>
-#include <asio/write.hpp>
 #include <chrono>
 #include <fstream>
 #include <functional>
@@ -19,6 +15,7 @@
 #include <vector>
 
 #include "agent/agent.h"
+#include "agent/simulator_control.h"
 #include "agent/simulator_fixture.h"
 #include "base/log.h"
 #include "simaws/fleet.h"
@@ -118,21 +115,7 @@ class AccountsTest : public testing::Test {
     EXPECT_TRUE(done()) << "not in time";
   }
 
-  // A message of the simulator's control.
-  void faults(const std::string& spec) { control("faults", spec); }
-  void control(const std::string& what, const std::string& spec) {
-    asio::io_context io;
-    asio::ip::tcp::socket socket(io);
-    const size_t colon = simulator_->url().rfind(':');
-    socket.connect({asio::ip::make_address("127.0.0.1"),
-                    static_cast<uint16_t>(std::stoi(simulator_->url().substr(colon + 1)))});
-    asio::write(socket, asio::buffer(fmt::format("POST /simaws/{} HTTP/1.1\r\nHost: x\r\nConnection: "
-                                                 "close\r\nContent-Length: {}\r\n\r\n{}",
-                                                 what, spec.size(), spec)));
-    std::string reply(16, '\0');
-    asio::read(socket, asio::buffer(reply));
-    EXPECT_THAT(reply, HasSubstr(" 200 ")) << spec;
-  }
+  void faults(const std::string& spec) { set_faults(*simulator_, spec); }
 
   static std::string metric(const std::string& region, const std::string& account, size_t index = 0,
                             const std::string& name = "CPUUtilization") {
@@ -323,7 +306,7 @@ TEST_F(AccountsTest, KeysThatWereRotatedAreTakenFromTheirFileWithoutARestart) {
   };
   start("[[account]]\nname = \"role\"\nrole_arn = \"arn:aws:iam::111111111111:role/bakusoku\"\n");
   value("aws.ec2.name2id[web-1,eu-west-1]");
-  control("key", "AKIASIMAWSROTATED000 another/secret/that/is/no/real/one/00000");
+  control(*simulator_, "key", "AKIASIMAWSROTATED000 another/secret/that/is/no/real/one/00000");
   ahead_ += seconds(30);
   EXPECT_THAT(error("aws.ec2.name2id[web-1,us-east-1]"), HasSubstr("denied (AuthFailure)"));
   write("AKIASIMAWSROTATED000", "another/secret/that/is/no/real/one/00000");
@@ -477,6 +460,21 @@ TEST_F(AccountsTest, WhatAnAccountIsReachedByIsUsedFromTheReloadOn) {
   changed("222222222222:role/bakusoku\"", "222222222222:role/bakusoku\"\nexternal_id = \"ours\"");
   changed("222222222222:role/bakusoku", "222222222222:role/other");
   changed("222222222222", "444444444444");
+}
+
+// The role's account wants an external id, and says no to any other.
+TEST_F(AccountsTest, AnExternalIdThatIsPutRightAtAReloadIsUsed) {
+  const auto text = [](const std::string& id) {
+    return "[[account]]\nname = \"a\"\nrole_arn = \"arn:aws:iam::111111111111:role/an-external-role\"\n"
+           "external_id = \"" +
+           id + "\"\n";
+  };
+  start(text("theirs"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,eu-west-1,a]"), HasSubstr("AssumeRole"));
+  reload(text("simaws-external"));
+  EXPECT_THAT(value("aws.ec2.name2id[web-1,us-east-1,a]"), HasSubstr("i-"));
+  reload(text("theirs"));
+  EXPECT_THAT(error("aws.ec2.name2id[web-1,ap-northeast-1,a]"), HasSubstr("AssumeRole"));
 }
 
 TEST_F(AccountsTest, AProxyIsUsedFromTheReloadOn) {

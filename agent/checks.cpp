@@ -16,8 +16,7 @@ constexpr int64_t kNsPerSecond = 1'000'000'000;
 constexpr int64_t kClockMaySlip = 60;
 constexpr int64_t kRarest = 86400;  // an interval without a moment within a year is looked at again
 constexpr int64_t kLongestGap = 7 * 86400;
-constexpr size_t kKeptOfFact = 64;                 // bytes, for whoever asks what was put
-constexpr size_t kLongestText = size_t{32} << 20;  // half of what the spool takes
+constexpr size_t kKeptOfFact = 64;        // bytes, for whoever asks what was put
 constexpr int64_t kListedLate = 1800;     // seconds; CloudWatch lists a new metric a quarter of an hour late
 constexpr int64_t kLeastOpen = 5;         // periods
 constexpr size_t kStoredAtOnce = 10'000;  // values
@@ -344,9 +343,10 @@ asio::awaitable<void> Checks::ask(CheckPtr check) {
     put_error(*check, now, answer.text);
     co_return;
   }
-  if (answer.text.size() > kLongestText) {
+  if (answer.text.size() > parts_.longest_text) {
     put_error(*check, now,
-              fmt::format("an answer of {} bytes, at most {} can be sent", answer.text.size(), kLongestText));
+              fmt::format("an answer of {} bytes, at most {} can be sent", answer.text.size(),
+                          parts_.longest_text));
     co_return;
   }
   check->error = {};

@@ -41,7 +41,8 @@ class Checks {
     Clock clock;
     std::vector<Spool*> spools;  // by destination
     std::chrono::milliseconds timeout;
-    std::set<std::string> own_hosts{};  // those that may have items of this machine
+    std::set<std::string> own_hosts{};       // those that may have items of this machine
+    size_t longest_text = size_t{32} << 20;  // bytes of an answer: half of what the spool takes
   };
 
   explicit Checks(Parts parts) : parts_(std::move(parts)) {}

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <filesystem>
 #include <map>
@@ -13,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/delivery.h"
+#include "agent/simulator_control.h"
 #include "agent/simulator_fixture.h"
 #include "base/log.h"
 #include "simaws/fleet.h"
@@ -25,9 +27,9 @@ using std::chrono::seconds;
 
 class ChecksTest : public testing::Test {
  protected:
-  void start(SpoolOptions options = {}) {
+  void start(SpoolOptions options = {}, std::vector<std::string> of_simulator = {}) {
     ASSERT_TRUE(set_up_log("off", false));
-    simulator_ = std::make_unique<Simulator>(std::vector<std::string>{});
+    simulator_ = std::make_unique<Simulator>(std::move(of_simulator));
     ASSERT_FALSE(simulator_->url().empty()) << "simaws did not start";
     auto config = parse_config("", "");
     ASSERT_TRUE(config);
@@ -41,8 +43,9 @@ class ChecksTest : public testing::Test {
     new_checks();
   }
   void new_checks() {
-    checks_ = std::make_unique<Checks>(
-        Checks::Parts{io_, agent_->items(), agent_->collect(), clock(), {spool_.get()}, seconds(3)});
+    Checks::Parts parts{io_, agent_->items(), agent_->collect(), clock(), {spool_.get()}, seconds(3)};
+    if (longest_text_ != 0) parts.longest_text = longest_text_;
+    checks_ = std::make_unique<Checks>(std::move(parts));
   }
   Clock clock() {
     return [this] { return std::chrono::system_clock::now() + later_; };
@@ -61,14 +64,26 @@ class ChecksTest : public testing::Test {
                        simaws::instance_id(simaws::World{}, "eu-west-1", 0));
   }
 
+  /// What is under way goes on, and nothing is begun.
+  void run_for(milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+  }
   /// The agent's loop, faster, until `done`.
   template <typename Done>
   void run_until(Done done) {
     const auto deadline = std::chrono::steady_clock::now() + seconds(30);
     while (!done()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "not in time";
-      io_.restart();
-      io_.run_for(milliseconds(5));
+      run_for(milliseconds(5));
+      agent_->collect().tick();
+      checks_->tick();
+    }
+  }
+  /// The same for so many seconds of our clock.
+  void run_through(int64_t time) {
+    for (const int64_t end = now() + time; now() < end; later_ += seconds(1)) {
+      run_for(milliseconds(2));
       agent_->collect().tick();
       checks_->tick();
     }
@@ -81,18 +96,47 @@ class ChecksTest : public testing::Test {
   }
   template <typename Wanted>
   std::vector<int64_t> clocks_that(Wanted wanted) {
-    const auto packet = spool_->next(kSpoolDestination, 100'000, 1 << 30);
-    EXPECT_TRUE(packet);
     std::vector<int64_t> clocks;
-    for (const Value& value : packet->values) {
-      if (wanted(value) && value.supported) clocks.push_back(value.clock);
+    for (const Row& row : rows_that(wanted)) {
+      if (row.supported) clocks.push_back(row.clock);
     }
     return clocks;
+  }
+  /// A value of the spool, in the order of putting.
+  struct Row {
+    int64_t clock = 0;
+    std::string text;
+    bool supported = true;
+    friend bool operator==(const Row&, const Row&) = default;
+  };
+  template <typename Wanted>
+  std::vector<Row> rows_that(Wanted wanted) {
+    std::vector<Row> rows;
+    const auto packet = spool_->next(kSpoolDestination, 100'000, 1 << 30);
+    EXPECT_TRUE(packet);
+    for (const Value& value : packet->values) {
+      if (wanted(value)) rows.push_back(Row{value.clock, std::string(value.text), value.supported});
+    }
+    return rows;
+  }
+  std::vector<Row> rows_of(uint64_t itemid) {
+    return rows_that([&](const Value& value) { return value.itemid == itemid; });
+  }
+  std::vector<std::string> errors_of(uint64_t itemid) {
+    std::vector<std::string> errors;
+    for (const Row& row : rows_of(itemid)) {
+      if (!row.supported) errors.push_back(row.text);
+    }
+    return errors;
   }
   /// Each period once from the first on, and up to what is final now.
   void expect_whole(const std::vector<int64_t>& clocks) {
     ASSERT_FALSE(clocks.empty());
     for (size_t at = 1; at < clocks.size(); ++at) ASSERT_EQ(clocks[at], clocks[at - 1] + 60) << at;
+  }
+  /// From now on the spool takes no more than that; 0: whatever comes.
+  static void set_room(int64_t bytes) {
+    sqlite3_hard_heap_limit64(bytes == 0 ? 0 : sqlite3_memory_used() + bytes);
   }
   /// The value of a datapoint that CloudWatch brought in time for it, as the spool has it.
   void put_datapoint(const std::string& key, uint64_t itemid, int64_t clock) {
@@ -102,6 +146,7 @@ class ChecksTest : public testing::Test {
 
   std::unique_ptr<Simulator> simulator_;
   std::chrono::seconds later_{0};
+  size_t longest_text_ = 0;  // 0: as usual
   asio::io_context io_;
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Spool> spool_;
@@ -336,14 +381,7 @@ TEST_F(ChecksTest, AnErrorIsPutOncePerChange) {
   wrong.delay = "1s";
   checks_->replace(0, "host", {wrong});
   run_until([&] { return checks_->values() == 1; });
-  for (int second = 0; second < 5; ++second) {
-    later_ += seconds(1);
-    for (int turn = 0; turn < 10; ++turn) {
-      io_.restart();
-      io_.run_for(milliseconds(2));
-      checks_->tick();
-    }
-  }
+  run_through(5);
   EXPECT_EQ(checks_->values(), 1u);
   wrong.key = wrong.key_orig = "aws.ec2.name2id[no one]";
   checks_->replace(0, "host", {wrong});
@@ -392,20 +430,19 @@ TEST_F(ChecksTest, WhatOneBatchOfAFlushCouldNotStoreIsStoredLaterAndOnce) {
     items.push_back(item("bakusoku.echo[" + std::to_string(at) + "]", at));
     items.back().delay = "1d";
   }
-  sqlite3_hard_heap_limit64(sqlite3_memory_used() + 1);
+  set_room(1);
   checks_->replace(0, "host", items);
   for (size_t turn = 0; turn < 10'000 && checks_->pace().waiting < kItems; ++turn) {
     checks_->tick();
-    io_.restart();
-    io_.run_for(milliseconds(5));
+    run_for(milliseconds(5));
   }
   ASSERT_EQ(checks_->pace().waiting, kItems);
   // A little more room each time, until there is room for one of them.
   for (int more = 0; more < 1000 && checks_->values() == 0; ++more) {
-    sqlite3_hard_heap_limit64(sqlite3_memory_used() + (more + 1) * 32'000);
+    set_room((more + 1) * 32'000);
     checks_->tick();
   }
-  sqlite3_hard_heap_limit64(0);
+  set_room(0);
   ASSERT_EQ(checks_->values(), kItems / 2);
   EXPECT_EQ(checks_->pace().waiting, kItems / 2);
   run_until([&] { return checks_->values() == kItems; });
@@ -463,8 +500,7 @@ TEST_F(ChecksTest, ReplaceDoesWhatASimpleModelDoes) {
         break;
       case 4:
       case 5:
-        io_.restart();
-        io_.run_for(milliseconds(1));
+        run_for(milliseconds(1));
         agent_->collect().tick();
         checks_->tick();
         break;
@@ -524,8 +560,7 @@ TEST_F(ChecksTest, ReplaceDoesWhatASimpleModelDoes) {
   for (const auto& group : agent_->demand().groups()) {
     for (const Series* const series : group->members) EXPECT_EQ(series->feeders, nullptr);
   }
-  io_.restart();
-  io_.run_for(milliseconds(50));
+  run_for(milliseconds(50));
 }
 
 TEST_F(ChecksTest, ItIsSaidWhenAnItemIsNew) {
@@ -565,28 +600,216 @@ TEST_F(ChecksTest, AnIntervalThatCannotBeReadIsSaidOnce) {
   EXPECT_NE(packet->values[0].text.find("often"), std::string_view::npos);
 }
 
-TEST_F(ChecksTest, NothingIsLostWhileTheSpoolCannotBeWritten) {
+TEST_F(ChecksTest, NothingIsLostOrTwiceWhileTheSpoolCannotBeWritten) {
   // In memory, and full by SQLite's own limit: what a full disk is to a file.
   start();
   zabbix::ActiveItem ping = item("bakusoku.ping");
   ping.delay = "1s";
   checks_->replace(0, "host", {ping});
   run_until([&] { return checks_->values() == 1; });
-  sqlite3_hard_heap_limit64(sqlite3_memory_used() + 1);
-  later_ += seconds(1);
-  for (int second = 0; second < 5; ++second) {
-    for (int turn = 0; turn < 3; ++turn) {
-      io_.restart();
-      io_.run_for(milliseconds(5));
-      checks_->tick();
-    }
-    later_ += seconds(1);
+  EXPECT_EQ(checks_->trouble(), "");
+  for (int time = 1; time <= 2; ++time) {
+    const uint64_t before = checks_->values();
+    set_room(1);
+    while (checks_->pace().waiting < 5) run_through(1);
+    EXPECT_EQ(checks_->values(), before);
+    EXPECT_NE(checks_->trouble(), "");
+    const size_t waiting = checks_->pace().waiting;
+    set_room(0);
+    checks_->tick();  // what it asks has no answer yet
+    EXPECT_EQ(checks_->trouble(), "");
+    EXPECT_EQ(checks_->pace().waiting, 0u);
+    EXPECT_EQ(checks_->values(), before + waiting);
+    EXPECT_EQ(rows_of(1).size(), before + waiting);
   }
-  sqlite3_hard_heap_limit64(0);
-  run_until([&] { return checks_->values() >= 5; });
-  const std::vector<int64_t> clocks = clocks_of("bakusoku.ping");
-  for (size_t at = 1; at < clocks.size(); ++at) EXPECT_GE(clocks[at], clocks[at - 1]);
-  EXPECT_GE(clocks.size(), 5u);
+  const std::vector<int64_t> clocks = clocks_of(1);
+  EXPECT_TRUE(std::is_sorted(clocks.begin(), clocks.end()));
+}
+
+// Neither an error nor what was read of one that is no metric is a datapoint, wherever it waits.
+TEST_F(ChecksTest, OnlyDatapointsThatWaitInMemoryMoveAnItemsPlace) {
+  later_ = seconds(-7200);
+  start();
+  const std::string key = metric("CPUUtilization");
+  checks_->replace(0, "host", {item(key, 1)});
+  run_until([&] { return checks_->values() == 1; });
+  const int64_t first = clocks_of(1).at(0);
+  set_room(1);
+  later_ += seconds(60);
+  run_until([&] { return checks_->pace().waiting == 1; });
+  // An hour later it is another item, which is wrong, and then again what it was.
+  later_ += seconds(3600);
+  checks_->replace(0, "host", {item("aws.metric[AWS/EC2]", 1)});
+  checks_->tick();
+  EXPECT_EQ(checks_->pace().waiting, 2u);
+  checks_->replace(0, "host", {item(key, 1)});
+  checks_->tick();
+  const Series* const series = checks_->seen(0, "host").at(0).metric.series;
+  ASSERT_NE(series, nullptr);
+  EXPECT_EQ(Collect::behind(*series), first + 120) << "behind the one that waits";
+  set_room(0);
+  run_until([&] { return clocks_of(1).size() > 55; });
+  expect_whole(clocks_of(1));
+}
+
+// What CloudWatch has for five minutes out of twenty; of two items at different places, and one that takes 0
+// for none.
+TEST_F(ChecksTest, ASeriesWithHolesIsWholeForWhoeverWantsZeros) {
+  start();
+  const std::string key = "aws.metric[Sim/App,Retries,Service=checkout,Sum,60]";
+  std::string zeros = key;
+  zeros.insert(zeros.size() - 1, ",,,zero");
+  const int64_t final_end = newest_final(now(), 60, 120);
+  const int64_t long_ago = final_end - 6 * 3600;
+  put_datapoint(key, 1, long_ago);
+  put_datapoint(key, 2, final_end - 3600);
+  put_datapoint(zeros, 3, long_ago);
+  checks_->replace(0, "host", {item(key, 1), item(key, 2), item(zeros, 3)});
+  run_until([&] { return clocks_of(3).back() + 60 >= final_end; });
+  later_ += seconds(600);
+  run_until([&] { return clocks_of(3).back() + 60 >= final_end + 600; });
+  expect_whole(clocks_of(3));
+  const auto by_clock = [&](uint64_t itemid, int64_t after) {
+    std::map<int64_t, std::string> texts;
+    for (const Row& row : rows_of(itemid)) {
+      EXPECT_TRUE(row.supported) << row.text;
+      EXPECT_TRUE(row.clock <= after || texts.emplace(row.clock, row.text).second) << "twice: " << row.clock;
+    }
+    return texts;
+  };
+  const auto plain = by_clock(1, long_ago);
+  EXPECT_FALSE(plain.empty());
+  EXPECT_LT(plain.size(), by_clock(3, long_ago).size());
+  EXPECT_EQ(by_clock(2, final_end - 3600), by_clock(1, final_end - 3600));
+  for (const auto& [clock, text] : by_clock(3, long_ago))
+    EXPECT_EQ(text, plain.contains(clock) ? plain.at(clock) : "0") << clock;
+}
+
+// Of the host behind it, it would not be true.
+TEST_F(ChecksTest, WhatIsOfThisMachineIsAnErrorOfAnotherHostsItem) {
+  start();
+  zabbix::ActiveItem ping = item("agent.ping", 1);
+  ping.delay = "1s";
+  const auto told = [&](size_t rows) {
+    run_until([&] { return checks_->values() == rows; });
+    return rows_of(1).back();
+  };
+  checks_->replace(0, "host", {ping});
+  const Row first = told(1);
+  EXPECT_FALSE(first.supported);
+  EXPECT_NE(first.text.find("agent.ping: it would be of the machine the agent runs on, not of host"),
+            std::string::npos)
+      << first.text;
+  run_through(3);
+  EXPECT_EQ(checks_->values(), 1u) << "told once";
+  // After a value the same error is a change again.
+  checks_->set_own_hosts({"host"});
+  later_ += seconds(1);
+  EXPECT_EQ(told(2).text, "1");
+  checks_->set_own_hosts({});
+  later_ += seconds(1);
+  const Row again = told(3);
+  EXPECT_EQ(again.text, first.text);
+  EXPECT_FALSE(again.supported);
+  run_through(3);
+  EXPECT_EQ(checks_->values(), 3u);
+}
+
+TEST_F(ChecksTest, WhyAMetricCannotBeReadIsToldOnceAndAgainAfterADatapoint) {
+  later_ = seconds(-7200);
+  start({}, {"--fault", "GetMetricData:denied"});
+  checks_->replace(0, "host", {item(metric("CPUUtilization"), 1)});
+  run_until([&] { return checks_->values() == 1; });
+  run_through(300);
+  EXPECT_EQ(rows_of(1).size(), 1u);
+  EXPECT_EQ(errors_of(1).size(), 1u);
+  set_faults(*simulator_, "");
+  later_ += seconds(300);
+  run_until([&] { return !clocks_of(1).empty(); });
+  EXPECT_EQ(checks_->seen(0, "host").at(0).error, "");
+  set_faults(*simulator_, "GetMetricData:denied");
+  later_ += seconds(300);
+  run_until([&] { return errors_of(1).size() == 2; });
+  EXPECT_EQ(errors_of(1)[0], errors_of(1)[1]);
+  expect_whole(clocks_of(1));
+}
+
+TEST_F(ChecksTest, AnAnswerThatIsTooLongIsAnErrorAndNotSent) {
+  longest_text_ = 10;
+  start();
+  zabbix::ActiveItem item_of_ten = item("bakusoku.echo[0123456789]", 1);
+  zabbix::ActiveItem item_of_more = item("bakusoku.echo[0123456789a]", 2);
+  item_of_more.delay = "1s";
+  checks_->replace(0, "host", {item_of_ten, item_of_more});
+  run_until([&] { return checks_->values() == 2; });
+  run_through(3);
+  EXPECT_EQ(checks_->values(), 2u);
+  EXPECT_EQ(rows_of(1).at(0).text, "0123456789");
+  EXPECT_EQ(errors_of(2), std::vector<std::string>{"an answer of 11 bytes, at most 10 can be sent"});
+}
+
+// How often a series that nobody wants at a simple interval is to be paid for: as often as it was asked for.
+TEST_F(ChecksTest, WhatHasMomentsOnlyIsReadAsOftenAsTheyCome) {
+  start();
+  zabbix::ActiveItem moments = item(metric("CPUUtilization"), 1);
+  moments.delay = "0;600s/1-7,00:00-24:00";
+  checks_->replace(0, "host", {moments});
+  checks_->tick();
+  const auto seen = checks_->seen(0, "host").at(0);
+  ASSERT_NE(seen.metric.series, nullptr);
+  EXPECT_EQ(seen.metric.series->paced, 0u);
+  later_ += seconds(seen.due - now());
+  checks_->tick();
+  EXPECT_EQ(seen.metric.series->ask_gap, 600u);
+  // A simple interval beside it goes before.
+  checks_->replace(0, "host", {moments, item(metric("CPUUtilization"), 2)});
+  checks_->tick();
+  EXPECT_EQ(seen.metric.series->paced, 1u);
+  EXPECT_EQ(seen.metric.series->ask_gap, 60u);
+  checks_->replace(0, "host", {moments});
+  EXPECT_EQ(seen.metric.series->paced, 0u);
+}
+
+// Both wait for one list of AWS's.
+TEST_F(ChecksTest, AnItemThatGoesWhileItIsAskedPutsNothing) {
+  start();
+  checks_->replace(0, "gone", {item("aws.ec2.name2id[web-1]", 1)});
+  checks_->replace(0, "stays", {item("aws.ec2.name2id[web-1]", 2)});
+  checks_->tick();
+  io_.restart();
+  io_.poll();
+  ASSERT_EQ(checks_->pace().asking, 2u);
+  checks_->replace(0, "gone", {});
+  run_until([&] { return checks_->values() > 0; });
+  run_for(milliseconds(20));
+  checks_->tick();
+  EXPECT_EQ(checks_->values(), 1u);
+  EXPECT_EQ(rows_of(2).size(), 1u);
+}
+
+TEST_F(ChecksTest, CountsWhatIsDueAskedReadAndWaiting) {
+  start();
+  checks_->replace(
+      0, "host",
+      {item(metric("CPUUtilization"), 1), item(metric("NetworkIn"), 2), item("aws.ec2.name2id[web-1]", 3)});
+  EXPECT_EQ(checks_->pace().due, 3u);
+  checks_->tick();
+  io_.restart();
+  io_.poll_one();  // its question is begun
+  Checks::Pace pace = checks_->pace();
+  EXPECT_EQ(pace.due, 0u);
+  EXPECT_EQ(pace.metrics, 2u);
+  EXPECT_EQ(pace.asking, 1u);
+  run_until([&] { return agent_->collect().calls_in_flight() > 0 || checks_->values() > 0; });
+  if (checks_->values() == 0) {
+    EXPECT_EQ(checks_->pace().reading, 2u);
+  }
+  run_until([&] { return checks_->values() == 3; });
+  pace = checks_->pace();
+  EXPECT_EQ(pace.metrics, 2u);
+  EXPECT_EQ(pace.asking, 0u);
+  EXPECT_EQ(pace.reading, 0u);
+  EXPECT_EQ(pace.waiting, 0u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "agent/delays.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -305,6 +306,119 @@ TEST_F(DelayTest, AStepDownTakesTwentyQuietMinutesAndIsTakenBackWhole) {
     EXPECT_EQ(delay_.seconds(), 115);
     tried = now_;
   }
+}
+
+// What is kept of it for the next start tells for how long it is not made shorter again.
+TEST_F(DelayTest, WhatWasTooShortIsNotTriedForADayAndTwiceAsLongWhereItIsFoundAgain) {
+  const auto kept = [&](int64_t delay, int64_t floor, int64_t days) {
+    return fmt::format("Sim/App\t1\t{}\t{}\t{}\t{}\t{}\n", delay, floor, now_ + days * kDay, days * kDay,
+                       now_ / kDay);
+  };
+  const auto twice = [&](int64_t first_age, int64_t age) {
+    now_ += 60;
+    return !late(first_age, age) && late(first_age, age);
+  };
+  EXPECT_TRUE(twice(120, 130));
+  EXPECT_EQ(delays_.text(now_), kept(125, 125, 1));
+  EXPECT_TRUE(twice(125, 165));
+  EXPECT_EQ(delays_.text(now_), kept(145, 130, 2)) << "within four steps of what was too short";
+  EXPECT_TRUE(twice(145, 195));
+  EXPECT_EQ(delays_.text(now_), kept(170, 150, 1)) << "another reason";
+  EXPECT_TRUE(twice(170, 180));
+  EXPECT_EQ(delays_.text(now_), kept(175, 175, 1)) << "five steps";
+  for (const int64_t days : {2, 4, 8, 16, 32, 32}) {
+    const int64_t delay = delay_.seconds();
+    EXPECT_TRUE(twice(delay, delay + 10));
+    EXPECT_EQ(delays_.text(now_), kept(delay + 5, delay + 5, days));
+  }
+  const int64_t delay = delay_.seconds();
+  EXPECT_FALSE(revised(delay, delay + 100));
+  EXPECT_TRUE(revised(delay, delay + 100));
+  EXPECT_EQ(delays_.text(now_), kept(delay + 100, delay + 100, 1)) << "a revised one has been delivered";
+}
+
+TEST_F(DelayTest, HalfTheWayTooFarItComesDownAtOnceButNotToWhatWasTooShort) {
+  EXPECT_FALSE(late(120, 200));
+  EXPECT_TRUE(late(120, 200));
+  EXPECT_EQ(delay_.seconds(), 160);
+  for (int64_t seconds = 155; seconds >= 125; seconds -= 5) {
+    EXPECT_TRUE(quiet());
+    EXPECT_EQ(delay_.seconds(), seconds);
+  }
+  EXPECT_FALSE(quiet());
+  EXPECT_EQ(delay_.seconds(), 125) << "a step above it, for a day";
+}
+
+TEST_F(DelayTest, ItTakesTwentyLooksToMakeItShorter) {
+  for (int look = 0; look < 18; ++look) EXPECT_FALSE(same());
+  now_ += 1200;
+  EXPECT_FALSE(same()) << "nineteen";
+  EXPECT_TRUE(same());
+  EXPECT_EQ(delay_.seconds(), 115);
+  // The same again, from none.
+  for (int look = 0; look < 18; ++look) EXPECT_FALSE(same());
+  now_ += 1200;
+  EXPECT_FALSE(same());
+  EXPECT_TRUE(same());
+  // Twenty in less time.
+  for (int look = 0; look < 30; ++look) EXPECT_FALSE(same());
+  now_ += 1199;
+  EXPECT_FALSE(same());
+  now_ += 1;
+  EXPECT_TRUE(same());
+  EXPECT_EQ(delay_.seconds(), 105);
+}
+
+TEST(Delays, OfLongPeriodsTenAreWaitedForWhereThatIsMoreThanADay) {
+  Delays delays;
+  const auto kept = [&](const std::string& name_space, int64_t period, int64_t delay) {
+    Delay& of = delays.of(name_space, period);
+    for (int time = 0; time < 2; ++time)
+      (void)of.observe({Evidence::Kind::late, of.seconds(), of.seconds() + 2}, period, kNoon);
+    EXPECT_EQ(of.seconds(), delay);
+    const std::string text = delays.text(kNoon);
+    const size_t line = text.find(name_space + "\t");
+    return text.substr(line, text.find('\n', line) - line);
+  };
+  EXPECT_EQ(kept("AWS/S3", 86400, 8100),
+            fmt::format("AWS/S3\t3\t8100\t8100\t{}\t864000\t{}", kNoon + 864000, kNoon / 86400));
+  EXPECT_EQ(kept("Hourly", 3600, 360),
+            fmt::format("Hourly\t2\t360\t360\t{}\t86400\t{}", kNoon + 86400, kNoon / 86400));
+  EXPECT_EQ(kept("Fast", 10, 15),
+            fmt::format("Fast\t0\t15\t15\t{}\t86400\t{}", kNoon + 86400, kNoon / 86400));
+}
+
+TEST(Delays, ALineOfWhichOnePartIsWrongTeachesNothing) {
+  const std::vector<std::string> good{"Sim/App", "1", "240", "240", "1700006400", "86400", "19676"};
+  const auto learn = [&](size_t part, const std::string& wrong) {
+    std::string text;
+    for (size_t at = 0; at < good.size(); ++at)
+      text += (at == part ? wrong : good[at]) + (at + 1 < good.size() ? "\t" : "\n");
+    Delays delays;
+    const size_t lines = delays.learn(text, kNoon);
+    EXPECT_EQ(delays.of("Sim/App", 60).seconds(), lines == 0 ? 240 : 120) << text;
+    EXPECT_EQ(delays.size(), 1u) << text;
+    return lines;
+  };
+  EXPECT_EQ(learn(good.size(), ""), 0u);
+  EXPECT_EQ(learn(0, ""), 1u);
+  EXPECT_EQ(learn(1, "4"), 1u);
+  for (size_t part = 1; part < good.size(); ++part) {
+    for (const char* wrong : {"", "x", "-1", "1x", " 1", "99999999999999999999"})
+      EXPECT_EQ(learn(part, wrong), 1u) << part << " " << wrong;
+  }
+}
+
+TEST(Delays, WhatNobodyReadsAndNothingWasSeenOfIsForgotten) {
+  Delays delays;
+  const Delay& used = delays.of("Used", 60);
+  (void)delays.of("Unused", 60);
+  (void)delays.of("Seen", 60).observe({Evidence::Kind::same, 120, 180}, 60, kNoon);
+  delays.forget_unused({&used});
+  EXPECT_EQ(delays.size(), 2u);
+  delays.forget_unused({});
+  ASSERT_EQ(delays.size(), 1u);
+  EXPECT_EQ(delays.all().front().name_space, "Seen");
 }
 
 TEST_F(DelayTest, AClockThatWasAheadKeepsItFromNothing) {

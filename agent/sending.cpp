@@ -173,7 +173,7 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
     if (!found) co_return failed(found.error());
     refused = std::move(*found);
   }
-  note_taken(part, refused);
+  note_taken(part, refused, true);
   counters_.delivered += part.rows.size() - refused.size();
   counters_.refused += refused.size();
   note_outcomes(part, refused, head.info);
@@ -390,30 +390,24 @@ asio::awaitable<Result<Sending::Rows>> Sending::ask_for_refused(const Part& part
 
 bool Sending::takes(const Value& value) const { return is_set(taken_, value); }
 
-void Sending::note_taken(const Part& part, const Rows& refused) {
+void Sending::note_taken(const Part& part, const Rows& refused, bool for_the_first_time) {
   auto next = refused.begin();
   for (const size_t at : part.rows) {
     if (next != refused.end() && *next == at) {
       ++next;
       continue;
     }
-    for (const size_t bit : bits_of(taken_, part.packet->values[at])) taken_[bit] = true;
+    const Value& value = part.packet->values[at];
+    for (const size_t bit : bits_of(taken_, value)) taken_[bit] = true;
+    if (for_the_first_time && parts_.peer != nullptr && discovers(value)) {
+      const std::hash<std::string_view> hash;
+      const uint64_t item = value.itemid != 0 ? value.itemid : hash(value.host) * 31 + hash(value.key);
+      parts_.peer->note_discovery(std::string(value.host), item, hash(value.text));
+    }
   }
 }
 
 void Sending::note_outcomes(const Part& part, const Rows& refused, const std::string& info) {
-  if (parts_.peer != nullptr) {
-    auto next = refused.begin();
-    for (const size_t at : part.rows) {
-      if (next != refused.end() && *next == at) {
-        ++next;
-      } else if (const Value& value = part.packet->values[at]; discovers(value)) {
-        const std::hash<std::string_view> hash;
-        const uint64_t item = value.itemid != 0 ? value.itemid : hash(value.host) * 31 + hash(value.key);
-        parts_.peer->note_discovery(std::string(value.host), item, hash(value.text));
-      }
-    }
-  }
   if (refused.empty() && outcomes_.refusals() == 0) return;
   const int64_t now = unix_seconds(parts_.clock());
   auto next = refused.begin();

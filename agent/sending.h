@@ -157,8 +157,10 @@ class Sending {
   [[nodiscard]] asio::awaitable<Result<Rows>> find_refused(const Part& part, uint64_t failed);
   /// The same by asking for each item.
   [[nodiscard]] asio::awaitable<Result<Rows>> ask_for_refused(const Part& part);
-  void note_taken(const Part& part, const Rows& refused);
-  /// Remembers which of the rows were taken and which were refused.
+  /// Remembers the items that values were taken of, and of values that were not acknowledged before, what may
+  /// make hosts.
+  void note_taken(const Part& part, const Rows& refused, bool for_the_first_time = false);
+  /// Remembers what becomes of items that are refused.
   void note_outcomes(const Part& part, const Rows& refused, const std::string& info);
   [[nodiscard]] Result<void> put_back(const Part& part, const Rows& refused, const std::string& info);
 

@@ -16,8 +16,6 @@
 namespace bakusoku::agent {
 namespace {
 
-using std::chrono::steady_clock;
-
 constexpr size_t kMaxTargets = 20'000;  // accounts x regions; beyond it somebody is inventing regions
 constexpr std::chrono::hours kRegionsAgain{1};
 constexpr std::chrono::minutes kRegionsRetry{1};
@@ -498,7 +496,7 @@ std::vector<std::string> Targets::found_regions_of(const Account& account) {
 
 void Targets::look_for_regions(Account& account) {
   Account::FoundRegions& regions = account.found_regions;
-  if (regions.looking || account.default_region.empty() || steady_clock::now() < regions.next) return;
+  if (regions.looking || account.default_region.empty() || steady_() < regions.next) return;
   regions.looking = std::make_shared<Event>(io_);
   spawn(io_, "looking for regions", read_regions(account));
 }
@@ -523,7 +521,7 @@ asio::awaitable<void> Targets::read_regions(Account& account) {
       regions.names = std::move(*names);
     }
     regions.failure.reset();
-    regions.next = steady_clock::now() + kRegionsAgain;
+    regions.next = steady_() + kRegionsAgain;
   } else {
     Error error = names.error().with_context(account.name.empty()
                                                  ? "the regions of the account"
@@ -535,7 +533,7 @@ asio::awaitable<void> Targets::read_regions(Account& account) {
                        : "those that were known stay");
     }
     regions.failure = std::move(error);
-    regions.next = steady_clock::now() + kRegionsRetry;
+    regions.next = steady_() + kRegionsRetry;
   }
   std::exchange(regions.looking, nullptr)->set();
 }
