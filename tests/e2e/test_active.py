@@ -121,7 +121,7 @@ class Collects(ActiveTestCase):
         self.assertGreaterEqual(found[0].clock, int(self.started))
 
     def test_errors_in_words(self):
-        self.wrong.wait_error("metric (parameter 2) is missing")
+        self.wrong.wait_error(r"metric \(parameter 2\) is missing")
         self.unknown.wait_error("no EC2 instance with the Name tag 'nobody'")
         self.assertEqual(self.unknown.values(), [])
 
