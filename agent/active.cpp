@@ -129,15 +129,19 @@ std::vector<std::string> Active::names() const {
 
 size_t Active::unknown_hosts() const {
   return static_cast<size_t>(std::count_if(hosts_.begin(), hosts_.end(), [this](const auto& entry) {
-    return !entry.second.refusal.empty() && !parts_.peer.knows(entry.first);
+    return is_stranger(entry.first, entry.second);
   }));
+}
+
+bool Active::is_stranger(const std::string& name, const Host& host) const {
+  return !host.refusal.empty() && !parts_.peer.knows(name);
 }
 
 std::vector<Active::Stranger> Active::strangers(size_t most) const {
   std::vector<Stranger> strangers;
   for (const auto& [name, host] : hosts_) {
     if (strangers.size() >= most) break;
-    if (!host.refusal.empty() && !parts_.peer.knows(name)) strangers.push_back({name, host.refusal});
+    if (is_stranger(name, host)) strangers.push_back({name, host.refusal});
   }
   return strangers;
 }
@@ -166,7 +170,7 @@ asio::awaitable<void> Active::loop() {
 
 void Active::ask_again() {
   for (auto& [name, host] : hosts_) {
-    if (host.refusal.empty() || parts_.peer.knows(name)) continue;
+    if (!is_stranger(name, host)) continue;
     host.unknown_in_row = 0;
     questions_.hasten(name, now());
   }
@@ -190,6 +194,10 @@ void Active::heed_discoveries(int64_t now) {
 milliseconds Active::wait_of(const std::string& name, Host& host) const {
   milliseconds wait = parts_.config.refresh;
   if (host.soon != 0) wait = std::min<milliseconds>(wait, kSoon[kSoon.size() - host.soon--]);
+  return sooner_for_root(name, wait);
+}
+
+milliseconds Active::sooner_for_root(const std::string& name, milliseconds wait) const {
   return name == parts_.config.hostname ? std::min<milliseconds>(wait, kRoot) : wait;
 }
 
@@ -302,9 +310,8 @@ milliseconds Active::take_refusal(const std::string& name, Host& host, const std
   set_known(name, false);
   parts_.checks.replace(parts_.destination, name, {});
   host.config_revision = 0;
-  const milliseconds wait =
-      wait_of_refused(parts_.config.refresh, host.unknown_in_row++, hosts_.size() - parts_.peer.known());
-  return name == parts_.config.hostname ? std::min<milliseconds>(wait, kRoot) : wait;
+  return sooner_for_root(name, wait_of_refused(parts_.config.refresh, host.unknown_in_row++,
+                                               hosts_.size() - parts_.peer.known()));
 }
 
 // One that does not arrive is not sent again: the questions show whether Zabbix is there.

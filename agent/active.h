@@ -114,6 +114,11 @@ class Active {
   void heed_discoveries(int64_t now);
   /// Until a host that Zabbix knows is asked for again.
   [[nodiscard]] std::chrono::milliseconds wait_of(const std::string& name, Host& host) const;
+  /// The wait of that host, which the root host does not have longer than its own.
+  [[nodiscard]] std::chrono::milliseconds sooner_for_root(const std::string& name,
+                                                          std::chrono::milliseconds wait) const;
+  /// Zabbix has refused it, and not known it since.
+  [[nodiscard]] bool is_stranger(const std::string& name, const Host& host) const;
   void heed_clock(int64_t now);
 
   Parts parts_;

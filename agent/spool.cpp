@@ -376,15 +376,8 @@ Result<void> Spool::open_file() {
   if (!tables) return fail(tables.error());
   if (*tables == 0) {
     if (auto made = make_schema(); !made) return made;
-  } else if (*application != kSpoolApplicationId) {
-    return fail(ErrorKind::invalid, "{} is a database, but not a spool of Bakusoku's; name another file",
-                options_.path);
-  } else if (*version != kSpoolSchemaVersion) {
-    return fail(
-        ErrorKind::invalid,
-        "spool {} is of version {}, and this Bakusoku knows version {} only; run the one that made it until "
-        "all is delivered, or name another file",
-        options_.path, *version, kSpoolSchemaVersion);
+  } else if (auto ours = check_spool_version(options_.path, *application, *version); !ours) {
+    return ours;
   }
   if (!options_.path.empty()) file_ = KeptFile(options_.path);
   return database.prepare();

@@ -110,18 +110,20 @@ Result<void> look_at_spool(const std::string& path) {
     return fail(ErrorKind::corrupt, "spool {} is damaged: it is no database", path);
   take_newest_header(path + "-wal", header);
   if (number_at(header, kSchemaCookieAt) == 0) return {};  // made, and nothing in it yet
-  if (number_at(header, kApplicationIdAt) != kSpoolApplicationId) {
+  return check_spool_version(path, number_at(header, kApplicationIdAt), number_at(header, kUserVersionAt));
+}
+
+Result<void> check_spool_version(const std::string& path, int64_t application, int64_t version) {
+  if (application != kSpoolApplicationId) {
     return fail(ErrorKind::invalid, "{} is a database, but not a spool of Bakusoku's; name another file",
                 path);
   }
-  if (const uint32_t version = number_at(header, kUserVersionAt); version != kSpoolSchemaVersion) {
-    return fail(
-        ErrorKind::invalid,
-        "spool {} is of version {}, and this Bakusoku knows version {} only; run the one that made it until "
-        "all is delivered, or name another file",
-        path, version, kSpoolSchemaVersion);
-  }
-  return {};
+  if (version == kSpoolSchemaVersion) return {};
+  return fail(
+      ErrorKind::invalid,
+      "spool {} is of version {}, and this Bakusoku knows version {} only; run the one that made it until "
+      "all is delivered, or name another file",
+      path, version, kSpoolSchemaVersion);
 }
 
 }  // namespace bakusoku::agent

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,9 @@ namespace bakusoku::agent {
 
 inline constexpr int kSpoolApplicationId = 0x42616b75;  // "Baku"
 inline constexpr int kSpoolSchemaVersion = 1;
+
+/// Whether a database of that application id and version is one that this Bakusoku takes. Errors: invalid.
+[[nodiscard]] Result<void> check_spool_version(const std::string& path, int64_t application, int64_t version);
 
 /// A process that holds SQLite's lock on the file; its pid is 0 where it is of another container. Nothing:
 /// nobody does, or the file is not there.
