@@ -43,7 +43,8 @@ struct Month {
 
 class Ledger {
  public:
-  /// Opens or makes the file; empty: in memory. A damaged file is moved aside, take_warnings() says so.
+  /// Opens or makes the file; empty: a temporary one, or memory where none can be made, that goes with the
+  /// process. A damaged file is moved aside, take_warnings() says so.
   /// Errors: unavailable (another process has it), io, denied, invalid (a newer version of Bakusoku wrote
   /// it).
   [[nodiscard]] static Result<std::unique_ptr<Ledger>> open(const std::string& path, const Clock& clock);
