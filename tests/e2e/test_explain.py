@@ -19,6 +19,20 @@ from lab import ACCESS_KEY, REGION, SECRET_KEY, Agent, free_port, program, wait_
 from server import ServerTestCase
 
 
+def wait_said(words, say, seconds):
+    """What `say()` returns, when it has the words in it."""
+    said = []
+
+    def has_words():
+        said[:] = [say()]
+        return re.search(words, said[0])
+    try:
+        wait_for(words, has_words, seconds, pause=0.2)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; it says: {said[0]}") from None
+    return said[0]
+
+
 class View:
     """A command in a terminal of its own."""
 
@@ -99,15 +113,7 @@ class Explains(ServerTestCase):
 
     def wait_explained(self, words, *arguments, seconds=30):
         """The text, when it has the words in it."""
-        said = []
-        def has_words():
-            said[:] = [self.explain(*arguments).stdout]
-            return re.search(words, said[0])
-        try:
-            wait_for(words, has_words, seconds, pause=0.2)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; it says: {said[0]}") from None
-        return said[0]
+        return wait_said(words, lambda: self.explain(*arguments).stdout, seconds)
 
     def test_what_is_delivered(self):
         self.metric.wait_values(1)
@@ -255,18 +261,11 @@ class WhatZabbixDoesNotTell(ServerTestCase):
             f'refresh = "10m"\nstate_dir = "{folder}/state"\n')))
 
     def wait_explained(self, words, *arguments, seconds=60):
-        said = []
-
-        def has_words():
+        def explained():
             done = subprocess.run([program("bakusoku"), "explain", *arguments], capture_output=True, text=True, timeout=30,
                                   env={"BAKUSOKU_SOCKET": str(self.bakusoku.socket)}, check=False)
-            said[:] = [" ".join(done.stdout.split())]
-            return re.search(words, said[0])
-        try:
-            wait_for(words, has_words, seconds, pause=0.2)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; it says: {said[0]}") from None
-        return said[0]
+            return " ".join(done.stdout.split())
+        return wait_said(words, explained, seconds)
 
     def test_macros(self):
         self.start(self.server)
