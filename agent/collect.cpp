@@ -312,7 +312,7 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
       if (!series.reading) gather(series);
     }
     hurry(lane, series);
-    const std::shared_ptr<Event> reading = series.reading;
+    const EventPtr reading = series.reading;
     if (!reading) break;
     ++series.held;
     const bool happened = co_await reading->wait(deadline);
@@ -331,7 +331,7 @@ asio::awaitable<Result<void>> Collect::make_current(Series& series, Deadline dea
 void Collect::gather(Series& series) {
   Lane& lane = lane_of(*series.group->target);
   const bool first = lane.gathering.empty();
-  auto reading = first ? std::make_shared<Event>(io_) : lane.gathering.front()->reading;
+  auto reading = first ? make_event(io_) : lane.gathering.front()->reading;
   lane.gathering.push_back(&series);
   series.reading = std::move(reading);
   if (lane.gathering.size() >= kMostGathered) {
@@ -490,10 +490,10 @@ void Collect::enqueue(Lane& lane, const std::vector<Series*>& wanted, Why why, b
   }
   plan(lane, std::move(refused), why, false, queued);
   plan(lane, std::move(behind), why, true, missed);
-  const auto learning = unknown.empty() ? nullptr : std::make_shared<Event>(io_);
+  const auto learning = unknown.empty() ? nullptr : make_event(io_);
   if (learning) spawn(io_, "looking for metrics", learn(lane, unknown, why));
   out_of_reach.report(*lane.target);
-  const auto hand_over = [](Series& series, const std::shared_ptr<Event>& reading) {
+  const auto hand_over = [](Series& series, const EventPtr& reading) {
     // Whoever waited for the series before goes on to wait for its next step.
     if (const auto before = std::exchange(series.reading, reading)) before->set();
   };
@@ -530,7 +530,7 @@ void Collect::plan(Lane& lane, std::vector<Due> due, Why why, bool missed, std::
   for (size_t number = 0; number < batches.size(); ++number) {
     Queued entry;
     entry.batch = std::move(batches[number]);
-    entry.reading = std::make_shared<Event>(io_);
+    entry.reading = make_event(io_);
     entry.missed = missed;
     entry.not_before = at;
     entry.postponed = why == Why::postponed;
@@ -570,7 +570,7 @@ asio::awaitable<void> Collect::learn(Lane& lane, std::vector<Series*> unknown, W
       unknown.erase(rest, unknown.end());
       if (read.empty()) continue;
       // Nobody waits for these yet; who comes now is not to find the event of those that are read.
-      const auto learning = std::make_shared<Event>(io_);
+      const auto learning = make_event(io_);
       for (Series* series : unknown) series->reading = learning;
       start(lane, read, why, true);
       if (unknown.empty()) co_return;
@@ -853,7 +853,7 @@ void Collect::settle(Lane& lane, const Queued& taken, const Batch& batch, std::v
 void Collect::read_again(Lane& lane, const Queued& taken, std::vector<Due> due) {
   Queued entry;
   entry.batch = Batch{taken.batch.target, taken.batch.window, std::move(due)};
-  entry.reading = std::make_shared<Event>(io_);
+  entry.reading = make_event(io_);
   entry.rank = taken.rank;
   const std::chrono::seconds wait(1 << taken.tries);
   entry.not_before = clock_() + wait;
@@ -1112,7 +1112,7 @@ void Collect::set_stretch(Priority priority, double factor) {
 // of its priority has waited less.
 void Collect::postpone_stale(Lane& lane, int64_t at) {
   std::vector<Due> late;
-  std::vector<std::shared_ptr<Event>> waited_for;
+  std::vector<EventPtr> waited_for;
   for (auto entry = lane.queue.begin(); entry != lane.queue.end();) {
     if (entry->stale_at == 0 || entry->stale_at > at) {
       ++entry;

@@ -172,7 +172,7 @@ class Collect {
   using Rank = int;
   struct Queued {
     Batch batch;
-    std::shared_ptr<Event> reading;
+    EventPtr reading;
     Rank rank = 0;
     WallTime not_before{};
     int64_t stale_at = 0;  // unix seconds: its series' next moment

@@ -14,6 +14,9 @@
 namespace bakusoku::agent {
 namespace {
 
+static_assert(sizeof(Series) <= 104,
+              "with malloc's own 8 bytes a multiple of 16; see docs/performance.md, memory");
+
 constexpr size_t kSpareKeys = 1000;
 constexpr float kFullest = 0.9F;  // of the tables: memory per key matters, and few questions come here
 constexpr int64_t kLongestGap = 7 * 86400;  // a clock that was corrected by years is not an interval

@@ -103,8 +103,7 @@ struct Series {
 
   Feeder* feeders = nullptr;  // the first of those for whom it is fed; theirs to keep
 
-  std::shared_ptr<Event>
-      reading;  // set when the reading this series is part of takes its next step; null: none
+  EventPtr reading;  // set when the reading this series is part of takes its next step; null: none
   /// Why the newest reading failed; null: it succeeded.
   [[nodiscard]] const std::shared_ptr<const Error>& failure() const;
   void set_failure(std::shared_ptr<const Error> failure);

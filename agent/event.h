@@ -1,5 +1,5 @@
 // One-shot notification between coroutines of the agent's thread: any number wait, each with its own
-// deadline; one side sets it. Owned through shared_ptr by whoever sets it and whoever waits.
+// deadline; one side sets it. Owned through EventPtr by whoever sets it and whoever waits.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -9,13 +9,14 @@
 #include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <list>
-#include <memory>
+
+#include "base/intrusive_ptr.h"
 
 namespace bakusoku::agent {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-class Event {
+class Event : public RefCounted {
  public:
   explicit Event(asio::io_context& io) : io_(io) {}
   Event(const Event&) = delete;
@@ -45,5 +46,9 @@ class Event {
   std::list<asio::steady_timer> waiting_;
   bool set_ = false;
 };
+
+using EventPtr = IntrusivePtr<Event>;
+
+[[nodiscard]] inline EventPtr make_event(asio::io_context& io) { return EventPtr(new Event(io)); }
 
 }  // namespace bakusoku::agent

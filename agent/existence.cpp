@@ -259,7 +259,7 @@ asio::awaitable<void> Existence::learn(const Target& target, std::vector<Series*
           sought.wanted = static_cast<Seconds32>(at);
         });
   }
-  std::vector<std::shared_ptr<Event>> open;
+  std::vector<EventPtr> open;
   for (auto& [listing, fresh] : concerned) {
     const std::vector<uint64_t> added = listing->sought.add(std::exchange(fresh, {}));
     listing->asked.insert(listing->asked.end(), added.begin(), added.end());
@@ -355,7 +355,7 @@ void Existence::forget_crowd() {
 void Existence::start(Listing& listing) {
   if (listing.working) return;
   listing.working = true;
-  listing.done = std::make_shared<Event>(io_);
+  listing.done = make_event(io_);
   Turns& turns = turns_[listing.target];
   if (turns.running < kMostAtOnce) {
     begin(listing);

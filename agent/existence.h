@@ -115,10 +115,10 @@ class Existence {
     bool wanted_regularly = false;
     int64_t next_look = 0;
 
-    bool working = false;         // a listing is under way, or waits for its turn
-    bool whole = false;           // the list is to be read
-    std::shared_ptr<Event> done;  // set when nothing is asked any more
-    int failures = 0;             // in a row
+    bool working = false;  // a listing is under way, or waits for its turn
+    bool whole = false;    // the list is to be read
+    EventPtr done;         // set when nothing is asked any more
+    int failures = 0;      // in a row
     int64_t held_until = 0;
     std::string trouble;
   };

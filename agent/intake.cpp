@@ -219,7 +219,7 @@ asio::awaitable<void> Intake::write(std::shared_ptr<Batch> batch) {
   // Who has connected during the last write is accepted first, then given the time to say what it has.
   for (int turn = 0; turn < 2; ++turn) co_await asio::post(parts_.io, asio::use_awaitable);
   if (load_->receiving > 0) {
-    const auto here = std::make_shared<Event>(parts_.io);
+    const auto here = make_event(parts_.io);
     load_->all_here = here;
     [[maybe_unused]] const bool all = co_await here->wait(steady_clock::now() + parts_.limits.company);
     load_->all_here.reset();

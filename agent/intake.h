@@ -75,8 +75,8 @@ class Intake {
   };
   /// What is under way. Connections share it: those that are left when the loop has ended outlive the intake.
   struct Load {
-    size_t receiving = 0;             // connections whose request is not whole
-    std::shared_ptr<Event> all_here;  // set when there is none; null: nobody waits for that
+    size_t receiving = 0;  // connections whose request is not whole
+    EventPtr all_here;     // set when there is none; null: nobody waits for that
   };
   class Receiving;
 

@@ -286,7 +286,7 @@ asio::awaitable<Result<Inventory::Snap>> Inventory::newer_than(Snap seen, Deadli
 asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadline) {
   for (;;) {
     if (!reading_) start_reading();
-    const std::shared_ptr<Event> reading = reading_;
+    const EventPtr reading = reading_;
     const bool ended = co_await reading->wait(deadline);
     if (!ended) {
       co_return fail(ErrorKind::timeout, "the {} list of {} is still being read; the next check will find it",
@@ -299,7 +299,7 @@ asio::awaitable<Result<Inventory::Snap>> Inventory::read_and_wait(Deadline deadl
 }
 
 void Inventory::start_reading() {
-  reading_ = std::make_shared<Event>(io_);
+  reading_ = make_event(io_);
   spawn(io_, "reading resources", run_reading());
 }
 
@@ -344,7 +344,7 @@ asio::awaitable<void> Inventory::run_reading() {
     }
     closed_ = closed;
   }
-  const std::shared_ptr<Event> reading = std::move(reading_);
+  const EventPtr reading = std::move(reading_);
   reading_.reset();
   reading->set();
 }

@@ -220,10 +220,10 @@ class Inventory {
 
   Snap snapshot_;
   bool renewed_ = false;
-  std::optional<Error> failure_;    // of the newest reading; nothing when it succeeded
-  bool closed_ = false;             // the newest reading failed because the region is closed
-  uint64_t forgotten_ = 0;          // times
-  std::shared_ptr<Event> reading_;  // set when the reading under way has ended; null: none under way
+  std::optional<Error> failure_;  // of the newest reading; nothing when it succeeded
+  bool closed_ = false;           // the newest reading failed because the region is closed
+  uint64_t forgotten_ = 0;        // times
+  EventPtr reading_;              // set when the reading under way has ended; null: none under way
   using Steady = std::chrono::steady_clock::time_point;
   Steady read_ended_{};  // of the newest success
   Steady next_{};        // when tick() reads again

@@ -52,7 +52,7 @@ void Organization::say_unknown(const std::string& why) {
 
 void Organization::start() {
   if (!config_.used || changed_) return;
-  changed_ = std::make_shared<Event>(io_);
+  changed_ = make_event(io_);
   spawn_loop(io_, "listing the organization", loop());
 }
 
@@ -114,8 +114,8 @@ asio::awaitable<void> Organization::loop() {
       }
     }
     if (meanwhile) continue;
-    changed_ = std::make_shared<Event>(io_);
-    const std::shared_ptr<Event> changed = changed_;
+    changed_ = make_event(io_);
+    const EventPtr changed = changed_;
     const auto pause = listed ? times_.again : wait;
     (void)co_await changed->wait(std::chrono::steady_clock::now() + pause);
     // Credentials that are refused may be mended at any moment.

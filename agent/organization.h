@@ -58,7 +58,7 @@ class Organization {
   std::vector<aws::organizations::Account> accounts_;
   std::string own_;  // id of the account that listed
   std::string trouble_;
-  std::shared_ptr<Event> changed_;  // null: the loop does not run
+  EventPtr changed_;  // null: the loop does not run
   uint64_t changes_ = 0;
 };
 

@@ -179,7 +179,7 @@ asio::awaitable<bool> Port::is_allowed(asio::ip::address address) {
   const auto now = std::chrono::steady_clock::now();
   if (!resolving_ && now >= resolve_again_) {
     resolve_again_ = now + kResolveEvery;
-    auto resolving = std::make_shared<Event>(io_);
+    auto resolving = make_event(io_);
     spawn(io_, "resolving an allow list", resolve_names(), [this, resolving] {
       resolving_.reset();
       resolving->set();
@@ -187,7 +187,7 @@ asio::awaitable<bool> Port::is_allowed(asio::ip::address address) {
     resolving_ = std::move(resolving);
   }
   if (is_resolved(*written)) co_return true;
-  const std::shared_ptr<Event> resolving = resolving_;
+  const EventPtr resolving = resolving_;
   if (!resolving) co_return false;
   [[maybe_unused]] const bool ended = co_await resolving->wait(now + kLookUpWithin);
   co_return is_resolved(*written);

@@ -78,7 +78,7 @@ class Port {
   std::shared_ptr<asio::ip::tcp::acceptor> acceptor_;  // null: closed
   // What the allow list's names stood for, when last looked up with success.
   std::map<std::string, std::vector<asio::ip::address>> resolved_;
-  std::shared_ptr<Event> resolving_;  // set when the look-up under way has ended; null: none
+  EventPtr resolving_;  // set when the look-up under way has ended; null: none
   std::chrono::steady_clock::time_point resolve_again_{};
   LogLimit accept_errors_;
   LogLimit refusals_;

@@ -257,7 +257,7 @@ void Reporting::set_own_hosts() {
 
 void Reporting::start() {
   started_ = true;
-  changed_ = std::make_shared<Event>(parts_.io);
+  changed_ = make_event(parts_.io);
   spawn_loop(parts_.io, "the list of hosts", discover_loop());
   for (const auto& destination : destinations_) start(*destination);
 }
@@ -483,8 +483,8 @@ asio::awaitable<void> Reporting::discover_loop() {
   for (;;) {
     const bool complete = discover();
     for (const auto& destination : destinations_) destination->active->set_hosts(hosts_);
-    changed_ = std::make_shared<Event>(parts_.io);
-    const std::shared_ptr<Event> changed = changed_;
+    changed_ = make_event(parts_.io);
+    const EventPtr changed = changed_;
     (void)co_await changed->wait(std::chrono::steady_clock::now() +
                                  (complete ? kLookForHosts : kLookForMoreHosts));
   }

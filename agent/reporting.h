@@ -143,7 +143,7 @@ class Reporting {
   std::unique_ptr<Intake> intake_;  // null: it was never on
   std::set<std::string> send_hosts_;
   std::set<std::string> hosts_;
-  std::shared_ptr<Event> changed_;  // set: hosts are looked for at once
+  EventPtr changed_;  // set: hosts are looked for at once
   bool started_ = false;
   unsigned ticks_ = 0;
 };

@@ -454,7 +454,7 @@ asio::awaitable<Result<std::vector<Target*>>> Targets::find_all(std::string regi
     } else if (one->config.regions.all) {
       Account::FoundRegions& regions = one->found_regions;
       if (regions.names.empty() && regions.looking) {
-        const std::shared_ptr<Event> looking = regions.looking;
+        const EventPtr looking = regions.looking;
         if (!co_await looking->wait(deadline)) {
           co_return fail(ErrorKind::timeout, "the regions of account '{}' are still being read", one->name);
         }
@@ -497,7 +497,7 @@ std::vector<std::string> Targets::found_regions_of(const Account& account) {
 void Targets::look_for_regions(Account& account) {
   Account::FoundRegions& regions = account.found_regions;
   if (regions.looking || account.default_region.empty() || steady_() < regions.next) return;
-  regions.looking = std::make_shared<Event>(io_);
+  regions.looking = make_event(io_);
   spawn(io_, "looking for regions", read_regions(account));
 }
 

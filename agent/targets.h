@@ -45,8 +45,8 @@ struct Account {
   /// Those that EC2 named, where the configuration wants all.
   struct FoundRegions {
     std::vector<std::string> names{};
-    std::optional<Error> failure{};    // of the newest look
-    std::shared_ptr<Event> looking{};  // set when the look under way has ended; null: none
+    std::optional<Error> failure{};  // of the newest look
+    EventPtr looking{};              // set when the look under way has ended; null: none
     std::chrono::steady_clock::time_point next{};
   } found_regions{};
 

@@ -31,6 +31,7 @@ template <typename T>
 class IntrusivePtr {
  public:
   IntrusivePtr() = default;
+  IntrusivePtr(std::nullptr_t) noexcept {}
   explicit IntrusivePtr(T* object) noexcept : object_(object) { hold(); }
   IntrusivePtr(const IntrusivePtr& other) noexcept : object_(other.object_) { hold(); }
   IntrusivePtr(IntrusivePtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
@@ -46,6 +47,11 @@ class IntrusivePtr {
   T& operator*() const { return *object_; }
   T* operator->() const { return object_; }
   explicit operator bool() const { return object_ != nullptr; }
+  /// Owns nothing any more.
+  void reset() { *this = IntrusivePtr(); }
+
+  /// Whether both own the same object, or none.
+  friend bool operator==(const IntrusivePtr& a, const IntrusivePtr& b) { return a.object_ == b.object_; }
 
  private:
   void hold() const {
