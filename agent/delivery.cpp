@@ -20,7 +20,7 @@ using std::chrono::steady_clock;
 
 constexpr seconds kLongestPause{5};  // between tries: once Zabbix is back, live values must not wait longer
 constexpr seconds kUploadDisabled{60};
-constexpr seconds kDialectWithin{5};
+constexpr seconds kPeerWithin{5};
 constexpr milliseconds kLook{100};
 /// No server is killed and back in this time.
 constexpr milliseconds kSure{200};
@@ -38,7 +38,7 @@ Delivery::Delivery(Parts parts)
       by_host_({parts_.io, parts_.spool, parts_.alternatives, parts_.clock, sending_, parts_.patience}) {}
 
 void Delivery::start() {
-  put_ = std::make_shared<Event>(parts_.io);
+  put_ = make_event(parts_.io);
   running_ = true;
   spawn_loop(parts_.io, "delivery", loop(), [this] { running_ = false; });
 }
@@ -60,12 +60,16 @@ asio::awaitable<void> Delivery::pause(milliseconds time) {
 }
 
 // What is sent again is recognised only in the name it was sent in before: of a host that Zabbix knows, which
-// the first answer about items tells.
-asio::awaitable<void> Delivery::wait_for_dialect() {
+// answers about items tell.
+asio::awaitable<void> Delivery::wait_for_peer() {
   if (parts_.peer == nullptr || parts_.kind != zabbix::DataKind::agent) co_return;
-  const auto until = std::chrono::steady_clock::now() + kDialectWithin;
-  while (!stopping_ && !parts_.peer->dialect && std::chrono::steady_clock::now() < until)
-    co_await pause(kLook);
+  const auto until = std::chrono::steady_clock::now() + kPeerWithin;
+  const std::string before = parts_.spool.root_host(kSpoolDestination);
+  parts_.peer->set_root_before(before);
+  // It was no group of proxies.
+  if (!before.empty()) starting_ = false;
+  const auto is_open = [this] { return !parts_.peer->dialect || parts_.peer->root_is_open(); };
+  while (!stopping_ && is_open() && std::chrono::steady_clock::now() < until) co_await pause(kLook);
 }
 
 // The answers to active checks tell when values are wanted again; asked for themselves they tell it as well.
@@ -77,7 +81,7 @@ asio::awaitable<void> Delivery::wait_for_upload() {
 
 asio::awaitable<void> Delivery::loop() {
   sending_.begin(parts_.spool.last_id());
-  co_await wait_for_dialect();
+  co_await wait_for_peer();
   // A start is like an outage of ours: the server may have died meanwhile.
   if (const auto begun = begin_again(); !begun) spdlog::error("{}", begun.error().message);
   milliseconds wait{0};
@@ -102,7 +106,7 @@ asio::awaitable<void> Delivery::loop() {
     trouble_.clear();
     wait = milliseconds(0);
     if (*done) continue;
-    put_ = std::make_shared<Event>(parts_.io);
+    put_ = make_event(parts_.io);
     const auto put = put_;
     (void)co_await put->wait(std::chrono::steady_clock::now() + seconds(1));
     if (const auto more = parts_.spool.tidy(); !more) spdlog::error("{}", more.error().message);
@@ -166,6 +170,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   if (!travels_by_host_ && parts_.alternatives.redirects()) {
     spdlog::info("Zabbix redirects hosts to the proxies of a group: each host's values travel by themselves");
     travels_by_host_ = true;
+    (void)parts_.spool.set_root_host(kSpoolDestination, {});
     // What one proxy took of all hosts may belong to others.
     if (!starting_) {
       by_host_.begin();
@@ -206,7 +211,8 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   const uint64_t up_to = count < packet->ids.size() ? packet->ids[count - 1] : packet->up_to;
   Sending::Rows rows(count);
   std::iota(rows.begin(), rows.end(), size_t{0});
-  const auto outcome = co_await sending_.settle(packet, std::move(rows), again, "");
+  Sending::Way anywhere;  // named: GCC 12 destroys what is made in the call a second time
+  const auto outcome = co_await sending_.settle(packet, std::move(rows), again, std::move(anywhere));
   if (outcome.failed) co_return fail(*outcome.failed);
   if (outcome.redirected) co_return true;  // the same again, by host
   if (auto settled = parts_.spool.acknowledge(kSpoolDestination, up_to); !settled)

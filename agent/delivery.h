@@ -63,8 +63,8 @@ class Delivery {
  private:
   [[nodiscard]] asio::awaitable<void> loop();
   [[nodiscard]] asio::awaitable<void> pause(std::chrono::milliseconds time);
-  /// Until the active checks have found out whom we talk to, for a few seconds.
-  [[nodiscard]] asio::awaitable<void> wait_for_dialect();
+  /// Until the active checks have found out whom we talk to and in whose name, for a few seconds.
+  [[nodiscard]] asio::awaitable<void> wait_for_peer();
   /// While Zabbix takes no values.
   [[nodiscard]] asio::awaitable<void> wait_for_upload();
   /// Sends what is next; false when there is nothing.
@@ -90,7 +90,7 @@ class Delivery {
   bool starting_ = true;  // hosts with values from before the start may not have been asked for yet
   bool stopping_ = false;
   bool running_ = false;
-  std::shared_ptr<Event> put_;
+  EventPtr put_;
   uint64_t fresh_from_ = 0;  // values with smaller ids have been acknowledged before
   Witness witness_;
   bool forgetful_ = false;  // the server has no sessions: the witness tells nothing

@@ -47,16 +47,32 @@ std::string DeliveryByHost::endpoint_of(const std::string& name) const {
 }
 
 void DeliveryByHost::forget_old(Host& host) const {
-  const int64_t at = now();
-  std::erase_if(host.taken,
-                [&](const auto& each) { return each.first < at - parts_.spool.resend_window().count(); });
+  const int64_t oldest = now() - parts_.spool.resend_window().count();
+  std::erase_if(host.taken, [&](const auto& each) { return each.first < oldest; });
+  std::erase_if(host.seen, [&](const Seen& each) { return each.when < oldest; });
+}
+
+void DeliveryByHost::note_seen(Host& host, const zabbix::Endpoint& by, bool took) const {
+  if (took) {
+    for (Seen& each : host.seen) each.passed = each.by != by;
+  }
+  const auto known =
+      std::find_if(host.seen.begin(), host.seen.end(), [&](const Seen& each) { return each.by == by; });
+  if (known != host.seen.end()) {
+    known->when = now();
+  } else {
+    host.seen.push_back(Seen{by, now(), false});
+  }
 }
 
 asio::awaitable<Result<bool>> DeliveryByHost::deliver(uint64_t fresh_from) {
   start_catching_up();
   auto next = next_packet(parts_.spool, front_);
   if (!next) co_return fail(next.error());
-  if (next->ids.empty() && next->up_to <= front_) co_return false;
+  if (next->ids.empty() && next->up_to <= front_) {
+    const bool back = co_await look_around();
+    co_return back;
+  }
   front_ = next->up_to;
   const auto packet = std::make_shared<const SpoolPacket>(std::move(*next));
   std::map<std::string, Sending::Rows, std::less<>> shares;
@@ -76,7 +92,7 @@ asio::awaitable<Result<bool>> DeliveryByHost::deliver(uint64_t fresh_from) {
     if (host.state == State::sending) lanes[endpoint].shares.push_back(Share{name, std::move(rows)});
   }
   const auto until = steady_clock::now() + parts_.patience.front;
-  const auto all_sent = std::make_shared<Event>(parts_.io);
+  const auto all_sent = make_event(parts_.io);
   const auto open = std::make_shared<size_t>(lanes.size());
   for (auto& [endpoint, lane] : lanes) {
     lane.endpoint = endpoint;
@@ -125,16 +141,109 @@ asio::awaitable<Result<bool>> DeliveryByHost::look(zabbix::Endpoint endpoint, bo
   co_return true;
 }
 
-asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::find(Host& host, const Value& value) {
+bool DeliveryByHost::has_moved(const std::string& name, const Host& host) const {
+  const zabbix::Endpoint* const route = parts_.alternatives.route(name);
+  return route != nullptr && *route != host.to &&
+         !parts_.alternatives.failed_lately(host.to, steady_clock::now());
+}
+
+asio::awaitable<bool> DeliveryByHost::look_around() {
+  std::map<std::string, zabbix::Endpoint> quiet;
+  bool back = false;
+  for (auto& [name, host] : hosts_) {
+    if (host.state != State::settled) continue;
+    forget_old(host);
+    if (host.taken.empty()) continue;
+    if (has_moved(name, host)) {
+      back = go_back(host) || back;
+    } else {
+      quiet.emplace(zabbix::to_string(host.to), host.to);
+    }
+  }
+  if (back) {
+    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
+      spdlog::error("{}", rewound.error().message);
+  }
+  for (const auto& [name, endpoint] : quiet) {
+    Proxy& proxy = proxies_[name];
+    const auto now = steady_clock::now();
+    if (now < std::max(proxy.look_at, proxy.sure_until)) continue;
+    proxy.look_at = now + parts_.patience.look;
+    const auto lost = co_await look(endpoint, false);  // without an answer it looks the next time
+    back = (lost && *lost) || back;
+  }
+  start_catching_up();
+  co_return back;
+}
+
+asio::awaitable<DeliveryByHost::Found> DeliveryByHost::find(Host& host, const Value& value) {
   auto question = parts_.sending.question_of(value, true);
   const std::array<uint64_t, 2> ids{1, 2};
   const auto told = co_await parts_.sending.ask(std::move(question), ids, Sending::random_session(), {});
-  if (!told) co_return Sent::away;
+  Found found;
+  if (!told) co_return found;
   if (told->elsewhere) {
     host.not_before = steady_clock::now() + parts_.patience.astray;
-    co_return Sent::astray;
+    found.sent = Sent::astray;
+  } else {
+    found.sent = Sent::yes;
+    found.at = told->from;
   }
-  co_return told->from == host.to ? Sent::yes : Sent::again;
+  co_return found;
+}
+
+asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::find_way(const Share& share, const Value& newest,
+                                                               Sending::Way& way) {
+  Host& host = hosts_.at(share.host);  // stays where it is while it is being sent
+  forget_old(host);
+  if (!host.taken.empty()) {
+    if (host.to != place_of(share.host, host)) {
+      // One that did not answer a moment ago may still be the right one.
+      host.go_back = !parts_.alternatives.failed_lately(host.to, steady_clock::now());
+      if (host.go_back) co_return Sent::again;
+      const Found found = co_await find(host, newest);
+      if (found.sent != Sent::yes) co_return found.sent;
+      host.go_back = found.at != host.to;
+      if (host.go_back) co_return Sent::again;
+    }
+    way.only = host.to;
+  } else if (std::any_of(host.seen.begin(), host.seen.end(), [](const Seen& each) { return each.passed; })) {
+    const Found found = co_await find(host, newest);
+    if (found.sent != Sent::yes) co_return found.sent;
+    way.only = found.at;
+    const bool comes_back = std::any_of(host.seen.begin(), host.seen.end(),
+                                        [&](const Seen& each) { return each.passed && each.by == found.at; });
+    if (comes_back) {
+      ++host.stay;
+      host.seen.clear();
+    }
+  }
+  way.stay = host.stay;
+  co_return Sent::yes;
+}
+
+asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::look_first(const Share& share, const Value& newest,
+                                                                 Sending::Way& way) {
+  Host& host = hosts_.at(share.host);
+  zabbix::Endpoint place = way.only.value_or(place_of(share.host, host));
+  // Whoever has taken nothing of the host may be the right one no longer; in a hurry that is not found out.
+  for (bool may_ask = !way.only && !way.until;; may_ask = false) {
+    if (steady_clock::now() < proxies_[zabbix::to_string(place)].sure_until) co_return Sent::yes;
+    const auto back = co_await look(place, false);
+    if (back) co_return host.go_back ? Sent::again : Sent::yes;
+    Found found;
+    if (may_ask) found = co_await find(host, newest);
+    if (found.sent != Sent::yes || found.at == place) {
+      note_waiting(share.host, back.error());
+      co_return found.sent == Sent::astray ? Sent::astray : Sent::away;
+    }
+    way.only = place = found.at;
+  }
+}
+
+void DeliveryByHost::note_waiting(const std::string& host, const Error& why) {
+  if (const auto left_out = log_limit_.may_log())
+    spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", host, why.message, *left_out);
 }
 
 asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::PacketPtr packet,
@@ -143,66 +252,48 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::Packet
   Host& host = hosts_.at(share.host);  // stays where it is while it is being sent
   // Another one's look has found out that it has to: nothing newer may go before that.
   if (host.go_back) co_return Sent::again;
-  forget_old(host);
-  const zabbix::Endpoint place = place_of(share.host, host);
-  if (!host.taken.empty() && host.to != place) {
-    // One that did not answer a moment ago may still be the right one.
-    const bool asks = parts_.alternatives.failed_lately(host.to, steady_clock::now());
-    const auto sent = asks ? co_await find(host, packet->values[share.rows.back()]) : Sent::again;
-    if (sent != Sent::yes) {
-      host.go_back = sent == Sent::again;
-      co_return sent;
-    }
-  }
-  if (steady_clock::now() >= proxies_[zabbix::to_string(place)].sure_until) {
-    const auto back = co_await look(place, false);
-    if (!back) {
-      if (const auto left_out = log_limit_.may_log()) {
-        spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", share.host,
-                     back.error().message, *left_out);
-      }
-      co_return Sent::away;
-    }
-    if (host.go_back) co_return Sent::again;
-  }
+  const Value& newest = packet->values[share.rows.back()];
+  Sending::Way way{share.host, until, {}, 0};
+  const Sent found = co_await find_way(share, newest, way);
+  if (found != Sent::yes) co_return found;
+  const Sent looked = co_await look_first(share, newest, way);
+  if (looked != Sent::yes) co_return looked;
   const auto boundary = std::find_if(share.rows.begin(), share.rows.end(),
                                      [&](size_t at) { return packet->ids[at] >= host.fresh; });
-  Sending::Outcome outcome;
   for (const bool again : {true, false}) {
     Sending::Rows rows =
         again ? Sending::Rows(share.rows.begin(), boundary) : Sending::Rows(boundary, share.rows.end());
     if (rows.empty()) continue;
     const uint64_t first = packet->ids[rows.front()];
     const uint64_t last = packet->ids[rows.back()];
-    std::optional<zabbix::Endpoint> only;
-    if (!host.taken.empty()) only = host.to;
-    outcome = co_await parts_.sending.settle(packet, std::move(rows), again, share.host, until, only);
-    if (outcome.failed || outcome.moved) break;
-    host.to = outcome.from;
+    const zabbix::Endpoint place = way.only.value_or(place_of(share.host, host));
+    Sending::Way its_way = way;
+    const auto outcome = co_await parts_.sending.settle(packet, std::move(rows), again, std::move(its_way));
+    if (outcome.moved) {
+      host.go_back = true;
+      co_return Sent::again;
+    }
+    if (outcome.failed) {
+      note_seen(host, place, false);
+      if (outcome.of_host) host.not_before = steady_clock::now() + parts_.patience.astray;
+      proxies_[zabbix::to_string(place)].sure_until = {};
+      note_waiting(share.host, *outcome.failed);
+      co_return outcome.of_host ? Sent::astray : Sent::away;
+    }
+    note_seen(host, outcome.from, true);
+    way.only = host.to = outcome.from;
     host.from = last + 1;
     host.taken.emplace_back(now(), first);
     Proxy& proxy = proxies_[zabbix::to_string(outcome.from)];
     proxy.sure_until = steady_clock::now() + kSure;
-    const Value& value = packet->values[share.rows.back()];
-    if (!proxy.witness.has_item() && parts_.sending.takes(value)) {
-      proxy.witness.choose(parts_.sending.question_of(value, true));
+    if (!proxy.witness.has_item() && parts_.sending.takes(newest)) {
+      proxy.witness.choose(parts_.sending.question_of(newest, true));
       // Without an answer it looks when the next values go.
       (void)co_await look(outcome.from, true);
       if (host.go_back) co_return Sent::again;
     }
   }
-  if (outcome.moved) {
-    host.go_back = true;
-    co_return Sent::again;
-  }
-  if (!outcome.failed) co_return Sent::yes;
-  if (outcome.of_host) host.not_before = steady_clock::now() + parts_.patience.astray;
-  proxies_[zabbix::to_string(place)].sure_until = {};
-  if (const auto left_out = log_limit_.may_log()) {
-    spdlog::warn("values of {} wait for Zabbix: {} ({} such lines left out)", share.host,
-                 outcome.failed->message, *left_out);
-  }
-  co_return outcome.of_host ? Sent::astray : Sent::away;
+  co_return Sent::yes;
 }
 
 void DeliveryByHost::finish(Host& host, bool done) {

@@ -9,8 +9,9 @@
 //
 // What a proxy took of a host shortly before the host's values begin to go elsewhere is sent again there,
 // oldest first: the server drops what comes from a proxy that is not the host's any more. So values of a host
-// that somebody took lately go to nobody else before that. The same when a proxy was started anew, which a
-// witness per proxy tells. On the agent's thread.
+// that somebody took lately go to nobody else before that. A host that comes back to a proxy is sent them in
+// a session of its own: in the one of then the proxy has seen them, and the server may have dropped them
+// since. The same when a proxy was started anew, which a witness per proxy tells. On the agent's thread.
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -40,6 +41,7 @@ struct Patience {
   std::chrono::milliseconds pause = std::chrono::seconds(1);    // until an endpoint is tried again; doubled
   std::chrono::milliseconds longest = std::chrono::seconds(4);  // up to this
   std::chrono::milliseconds astray = std::chrono::seconds(4);   // a host refused by one that answers
+  std::chrono::milliseconds look = std::chrono::seconds(10);    // at one that is sent nothing new
 };
 
 class DeliveryByHost {
@@ -74,6 +76,12 @@ class DeliveryByHost {
     sending,  // by the one coroutine that will say how it went
     held,     // waits to be caught up with
   };
+  /// Who may have seen a host's values in the session of its present stay.
+  struct Seen {
+    zabbix::Endpoint by{};
+    int64_t when = 0;
+    bool passed = false;  // somebody else took values since: what was taken there may have been dropped
+  };
   struct Host {
     State state = State::settled;
     uint64_t from = 0;     // unless settled: values with smaller ids are
@@ -82,6 +90,8 @@ class DeliveryByHost {
     std::chrono::steady_clock::time_point not_before{};
     zabbix::Endpoint to{};                              // who took its values last
     std::vector<std::pair<int64_t, uint64_t>> taken{};  // within the resend window: when, from which id
+    std::vector<Seen> seen{};                           // within the resend window
+    uint64_t stay = 0;  // counted up when it comes back to where its values were seen in this session
   };
   struct Share {  // of a packet
     std::string host;
@@ -93,25 +103,42 @@ class DeliveryByHost {
   };
 
   enum class Sent { yes, again, astray, away };  // again: from further back, at once
+  struct Found {
+    Sent sent = Sent::away;
+    zabbix::Endpoint at{};  // when it answered
+  };
   struct Proxy {
     Witness witness;
     bool forgetful = false;
     std::chrono::steady_clock::time_point sure_until{};
+    std::chrono::steady_clock::time_point look_at{};  // although it is sent nothing new
   };
 
   [[nodiscard]] asio::awaitable<void> send_lane(Sending::PacketPtr packet, std::shared_ptr<const Lane> lane,
                                                 Deadline until);
   [[nodiscard]] asio::awaitable<Sent> send_share(Sending::PacketPtr packet, const Share& share,
                                                  std::optional<Deadline> until);
-  /// Asks for the host without sending values of it: yes, whoever took them last is still there.
-  [[nodiscard]] asio::awaitable<Sent> find(Host& host, const Value& value);
+  /// Where its values go and in which session; yes: `way` says it.
+  [[nodiscard]] asio::awaitable<Sent> find_way(const Share& share, const Value& newest, Sending::Way& way);
+  /// Asks the witness of the place, unless that has just answered; yes: its values may go.
+  [[nodiscard]] asio::awaitable<Sent> look_first(const Share& share, const Value& newest, Sending::Way& way);
+  void note_waiting(const std::string& host, const Error& why);
+  /// Asks where the host belongs without sending values of it.
+  [[nodiscard]] asio::awaitable<Found> find(Host& host, const Value& value);
   /// Asks the witness of a proxy; true when what it took lately is to be sent again.
   [[nodiscard]] asio::awaitable<Result<bool>> look(zabbix::Endpoint endpoint, bool sure);
+  /// There is nothing new: looks whether hosts have moved since their last values, and from time to time at
+  /// the proxies that took those; true when some are to be sent again.
+  [[nodiscard]] asio::awaitable<bool> look_around();
+  /// Whether it has been redirected to another than who took its values.
+  [[nodiscard]] bool has_moved(const std::string& name, const Host& host) const;
   void finish(Host& host, bool done);
   /// What `endpoint` took lately is to be sent again; whether that is anything.
   bool go_back(const zabbix::Endpoint& endpoint);
   [[nodiscard]] bool go_back(Host& host) const;
   void forget_old(Host& host) const;
+  /// `by` may have seen values of the host, or `took` them.
+  void note_seen(Host& host, const zabbix::Endpoint& by, bool took) const;
   /// Where the values of a host go: where it was redirected to, else who took them last, else the first.
   [[nodiscard]] zabbix::Endpoint place_of(const std::string& name, const Host& host) const;
   [[nodiscard]] Result<void> acknowledge();

@@ -117,7 +117,7 @@ class DeliveryTest : public testing::Test {
   std::string session_;
   std::optional<zabbix::Alternatives> alternatives_;
   Peer peer_{"probe"};
-  Patience patience_{500ms, 20ms, 200ms, 100ms};
+  Patience patience_{500ms, 20ms, 200ms, 100ms, 500ms};
   std::optional<Delivery> delivery_;
 };
 
@@ -751,6 +751,49 @@ TEST_F(LossTest, WhatWasOnTheWayWhenTheAgentWasKilledIsStoredOnce) {
   EXPECT_EQ(delivery_->counters().refused, 0u);
 }
 
+// Zabbix does not know the root host; the first that it knows lends its name, which another one would at the
+// next start.
+TEST_F(LossTest, AfterAStartValuesTravelInTheSameNameAsBefore) {
+  ScriptedServer server;
+  for (const Dialect dialect : {Dialect::v6, Dialect::v7}) {
+    peer_ = Peer("probe");
+    peer_.set_known("h5", true);
+    peer_.set_known("probe", false);
+    start({server.endpoint()}, dialect);
+    for (int i = 0; i < 20; ++i) put("h5", ++number_, 5);
+    ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+    end();
+    peer_ = Peer("probe");
+    peer_.set_known("h2", true);
+    start({server.endpoint()}, dialect);
+    for (int i = 0; i < 20; ++i) put("h2", ++number_, 2);
+    run_for(io_, 300ms);
+    EXPECT_EQ(server.history().doubles(), 0u);
+    peer_.set_known("h5", true);
+    ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+    EXPECT_EQ(server.history().doubles(), 0u);
+    EXPECT_GE(delivery_->counters().resent, 20u);
+    end();
+  }
+}
+
+TEST_F(LossTest, AHostWhoseNameValuesTravelledInMayBeGoneAfterAStart) {
+  ScriptedServer server;
+  peer_.set_known("h5", true);
+  start({server.endpoint()}, Dialect::v6);
+  put("h5", ++number_, 5);
+  ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+  EXPECT_EQ(spool_->root_host(kSpoolDestination), "h5");
+  end();
+  peer_ = Peer("probe");
+  peer_.set_known("probe", true);
+  peer_.set_known("h5", false);
+  start({server.endpoint()}, Dialect::v6);
+  put("h2", ++number_, 2);
+  ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+  EXPECT_EQ(spool_->root_host(kSpoolDestination), "probe");
+}
+
 TEST_F(LossTest, WhatIsRefusedIsFoundWithoutStoringTheOthersTwice) {
   ScriptedServer server;
   server.set_known("web-3", false);
@@ -850,8 +893,9 @@ class GroupDeliveryTest : public DeliveryTest {
       return everything_acknowledged() && group.history().values() == static_cast<size_t>(number_);
     });
     if (all) return testing::AssertionSuccess();
-    return testing::AssertionFailure() << group.history().values() << " of " << number_ << ", "
-                                       << spool_->stats().destinations.front().values << " stuck";
+    const auto left = spool_->stats().destinations.front();
+    return testing::AssertionFailure() << group.history().values() << " of " << number_ << ", " << left.values
+                                       << " stuck, " << left.waiting << " refused";
   }
 
   static constexpr int kHosts = 6;
@@ -1083,6 +1127,32 @@ TEST_F(GroupDeliveryTest, ARebalanceLosesNothing) {
   EXPECT_EQ(delivery_->counters().refused, 0u);
 }
 
+// There and back before the first proxy has handed on what it took: the server drops it, the proxy has seen
+// it.
+TEST_F(GroupDeliveryTest, AHostThatComesBackToItsProxyLosesNothing) {
+  ScriptedGroup group(2, 0ms, 50ms);
+  begin(group);
+  for (int move = 0; move < 15; ++move) {
+    put_for(std::chrono::milliseconds(40 + 10 * (move / 2 % 4)));
+    group.assign("h1", static_cast<size_t>(move) % 2);
+  }
+  put_round();
+  EXPECT_TRUE(all_arrives(group));
+  EXPECT_EQ(delivery_->counters().refused, 0u);
+}
+
+// A host that stays where it is has one session, however many answers are lost: nothing is there twice.
+TEST_F(GroupDeliveryTest, WhatOneProxyTakesAgainAfterALostAnswerIsThereOnce) {
+  ScriptedGroup group(2);
+  begin(group);
+  ASSERT_TRUE(all_is_acknowledged());
+  group.set_flaky(30);
+  for (int round = 0; round < 10; ++round) put_for(50ms);
+  group.set_flaky(0);
+  EXPECT_TRUE(all_arrives(group));
+  EXPECT_EQ(group.history().doubles(), 0u);
+}
+
 // The proxy that took its values last is asked first, and says where it is now.
 TEST_F(GroupDeliveryTest, AHostThatMovesIsFollowedAndNothingHasFailed) {
   ScriptedGroup group(2);
@@ -1124,6 +1194,32 @@ TEST_F(GroupDeliveryTest, AProxyThatIsKilledAndBackAtOnceLosesNothing) {
   EXPECT_EQ(delivery_->counters().refused, 0u);
 }
 
+// Nothing new is put, so nothing new tells it.
+TEST_F(GroupDeliveryTest, AProxyThatIsKilledAfterTheLastValueLosesNothing) {
+  ScriptedGroup group(2, 0ms, 2s);
+  begin(group);
+  ASSERT_TRUE(all_is_acknowledged());
+  run_for(io_, 250ms);  // no proxy is back before that
+  group.kill(1);
+  EXPECT_TRUE(all_arrives(group));
+  EXPECT_GT(delivery_->counters().resent, 0u);
+}
+
+// Its proxy took it by a map that was old, and the server dropped it; active checks are told the new one.
+TEST_F(GroupDeliveryTest, AHostThatMovedWithItsLastValueLosesNothing) {
+  ScriptedGroup group(2, 400ms);
+  begin(group);
+  ASSERT_TRUE(all_is_acknowledged());
+  group.read_maps();
+  group.assign("h1", 0);
+  put_to(1, ++number_);
+  ASSERT_TRUE(all_is_acknowledged());
+  const zabbix::Redirect redirect{false, 1000, group.proxy(0).address()};
+  ASSERT_TRUE(
+      alternatives_->follow("h1", group.proxy(1).endpoint(), redirect, std::chrono::steady_clock::now()));
+  EXPECT_TRUE(all_arrives(group));
+}
+
 TEST_F(GroupDeliveryTest, AHostThatLeavesItsGroupIsAskedForAtTheConfiguredAddresses) {
   ScriptedGroup group(3, 0ms, 50ms);
   know(kHosts);
@@ -1160,6 +1256,8 @@ TEST_F(GroupDeliveryTest, WhateverFailsEachHostsValuesArriveAndInOrder) {
     now_ += 1;
   }
   group.set_flaky(0);
+  run_for(io_, 100ms);  // whatever map a proxy has after that, it is the newest
+  put_round();
   EXPECT_TRUE(all_arrives(group));
   for (int host = 1; host <= kHosts; ++host) {
     std::vector<int> first;  // when each value came the first time

@@ -55,7 +55,12 @@ class Peer {
     if (preferred == preferred_) return;
     preferred_ = std::move(preferred);
     root_.clear();
+    before_.clear();
   }
+  /// In this name values travelled before the start; empty: in none, or nobody knows.
+  void set_root_before(std::string root) { before_ = std::move(root); }
+  /// Zabbix has not said yet whether it still knows the host of that name.
+  [[nodiscard]] bool root_is_open() const { return !before_.empty() && !asked(before_); }
   [[nodiscard]] bool knows(const std::string& host) const { return known_.contains(host); }
   /// Whether Zabbix has said anything about the host since the start, and so where its values belong.
   [[nodiscard]] bool asked(const std::string& host) const { return !asked_ || asked_->contains(host); }
@@ -64,10 +69,14 @@ class Peer {
   [[nodiscard]] size_t known() const { return known_.size(); }
 
   /// The host under whose name packets of many hosts travel. Zabbix recognises what is sent again by this
-  /// name and the session, so it stays the same as long as Zabbix knows it. Empty: Zabbix knows no host.
+  /// name and the session, so it stays the same as long as Zabbix knows it, also after a start. Empty: Zabbix
+  /// knows no host.
   [[nodiscard]] const std::string& root() {
     if (known_.contains(root_)) return root_;
-    root_ = known_.contains(preferred_) ? preferred_ : known_.empty() ? std::string() : *known_.begin();
+    for (const std::string& name : {before_, preferred_}) {
+      if (known_.contains(name)) return root_ = name;
+    }
+    root_ = known_.empty() ? std::string() : *known_.begin();
     return root_;
   }
 
@@ -75,6 +84,7 @@ class Peer {
   static constexpr size_t kMostLists = 100'000;
 
   std::string preferred_;
+  std::string before_;
   std::string root_;
   std::set<std::string> known_;
   std::unordered_map<uint64_t, uint64_t> lists_;  // hashes of the newest ones, by item

@@ -231,7 +231,10 @@ class ScriptedGroup {
   /// Proxies read their configuration now.
   void read_maps() {
     const std::lock_guard lock(mutex_);
-    for (auto& proxy : proxies_) proxy->map = map_;
+    for (auto& proxy : proxies_) {
+      proxy->map = map_;
+      proxy->read_at = std::chrono::steady_clock::now();
+    }
   }
   void set_away(size_t proxy, bool away) {
     const std::lock_guard lock(mutex_);

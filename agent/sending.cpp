@@ -11,6 +11,9 @@
 #include <string_view>
 #include <tuple>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "zabbix/active.h"
 #include "zabbix/frame.h"
 
@@ -71,16 +74,14 @@ std::string Sending::name_for(const std::string& host) const {
 // The forms do not mix in a packet, and ids have to increase within a session: so a run of one form at a
 // time. While Zabbix knows no host in whose name they could travel, each host's own is tried, in sessions
 // that are apart: Zabbix then says of each whether it knows it.
-asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows rows, bool again,
-                                                        std::string host, std::optional<Deadline> until,
-                                                        std::optional<zabbix::Endpoint> only) {
+asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows rows, bool again, Way way) {
   Outcome outcome;
   const auto stopped = [&outcome] { return outcome.failed || outcome.redirected || outcome.moved; };
   for (auto from = rows.begin(); from != rows.end() && !stopped();) {
     const bool ids = by_id(packet->values[*from]);
     const auto end =
         std::find_if(from, rows.end(), [&](size_t at) { return by_id(packet->values[at]) != ids; });
-    const std::string name = ids ? name_for(host) : std::string();
+    const std::string name = ids ? name_for(way.host) : std::string();
     std::map<std::string_view, Rows> by_name;
     if (ids && name.empty()) {
       for (auto row = from; row != end; ++row) by_name[packet->values[*row].host].push_back(*row);
@@ -89,7 +90,7 @@ asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows r
     }
     for (auto& [of, its_rows] : by_name) {
       // Named: GCC 12 destroys an aggregate made in the call a second time.
-      Part part{packet, std::move(its_rows), host, std::string(of), until, only};
+      Part part{packet, std::move(its_rows), way, std::string(of)};
       outcome = co_await settle_part(std::move(part), again);
       if (stopped()) break;
     }
@@ -98,18 +99,18 @@ asio::awaitable<Sending::Outcome> Sending::settle_parts(PacketPtr packet, Rows r
   co_return outcome;
 }
 
-asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, std::string host,
-                                                  std::optional<Deadline> until,
-                                                  std::optional<zabbix::Endpoint> only) {
-  Outcome outcome = co_await settle_parts(std::move(packet), std::move(rows), again, std::move(host), until,
-                                          std::move(only));
+asio::awaitable<Sending::Outcome> Sending::settle(PacketPtr packet, Rows rows, bool again, Way way) {
+  Outcome outcome = co_await settle_parts(std::move(packet), std::move(rows), again, std::move(way));
   if (outcome.failed) ++counters_.failures;
   co_return outcome;
 }
 
 asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
-  const auto session = parts_.spool.session(kSpoolDestination);
+  const auto session = session_of(part.way.stay);
   if (!session) co_return failed(session.error());
+  // Where it cannot be written values go all the same: only after a start they may be there twice.
+  if (part.way.host.empty() && parts_.peer != nullptr && part.name == parts_.peer->root())
+    (void)parts_.spool.set_root_host(kSpoolDestination, part.name);
   Selection all{part.rows, *session};
   auto sent = co_await send(part, std::move(all));
   if (!sent) {
@@ -125,10 +126,10 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   const zabbix::ReplyHead& head = got.reply.head;
   const bool unknown =
       head.verdict == zabbix::Verdict::accepted && !got.reply.counts && zabbix::says_unknown_host(head.info);
-  if (unknown && part.host.empty() && parts_.peer != nullptr && parts_.peer->knows(part.name)) {
+  if (unknown && part.way.host.empty() && parts_.peer != nullptr && parts_.peer->knows(part.name)) {
     // The host in whose name the others' values travelled is gone: they go in another's.
     parts_.peer->set_known(part.name, false);
-    co_return co_await settle_parts(part.packet, part.rows, again, "", part.until, part.only);
+    co_return co_await settle_parts(part.packet, part.rows, again, part.way);
   }
   if (got.astray) co_return failed(*got.astray, true);
   if (head.redirect) {
@@ -152,9 +153,9 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
     co_return failed(
         {ErrorKind::unavailable,
          fmt::format("{} refused a packet: {}",
-                     zabbix::to_string(part.host.empty() ? parts_.alternatives.current() : got.from),
+                     zabbix::to_string(part.way.host.empty() ? parts_.alternatives.current() : got.from),
                      head.info)},
-        !part.host.empty());
+        !part.way.host.empty());
   }
   if (parts_.peer != nullptr) parts_.peer->upload_disabled = false;
   ++counters_.packets;
@@ -179,6 +180,15 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   note_outcomes(part, refused, head.info);
   if (const auto kept = put_back(part, refused, head.info); !kept) co_return failed(kept.error());
   co_return outcome;
+}
+
+// The same for the same stay, also after a restart.
+Result<std::string> Sending::session_of(uint64_t stay) const {
+  auto session = parts_.spool.session(kSpoolDestination);
+  if (!session || stay == 0) return session;
+  const std::string of = fmt::format("{}/{}", *session, stay);
+  const XXH128_hash_t hash = XXH3_128bits(of.data(), of.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
 std::string Sending::random_session() {
@@ -278,16 +288,17 @@ asio::awaitable<Result<Sending::Reply>> Sending::send(const Part& part, Selectio
     (void)builder.add(row);
   }
   std::string frame = zabbix::encode_request_frame(builder.finish(unix_seconds(parts_.clock()), 0));
-  const Deadline deadline = part.until.value_or(std::chrono::steady_clock::now() + kAnswerWithin);
+  const Deadline deadline = part.way.until.value_or(std::chrono::steady_clock::now() + kAnswerWithin);
   zabbix::Answered answered;
-  if (part.host.empty()) {
+  if (part.way.host.empty()) {
     auto payload = co_await zabbix::exchange_with_any(parts_.io, parts_.alternatives, parts_.link,
                                                       std::move(frame), deadline);
     if (!payload) co_return fail(payload.error());
     answered.payload = std::move(*payload);
   } else {
-    auto for_host = co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, part.host, parts_.link,
-                                                       std::move(frame), deadline, part.only);
+    auto for_host =
+        co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, part.way.host, parts_.link,
+                                           std::move(frame), deadline, part.way.only);
     if (!for_host) co_return fail(for_host.error());
     answered = std::move(*for_host);
     if (answered.astray || answered.moved) {

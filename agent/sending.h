@@ -61,6 +61,13 @@ class Sending {
   using PacketPtr = std::shared_ptr<const SpoolPacket>;
   using Rows = std::vector<size_t>;  // indexes into a packet, ascending
 
+  /// Where rows go.
+  struct Way {
+    std::string host{};  // whose they all are: to where it belongs; empty: to whichever alternative answers
+    std::optional<Deadline> until{};         // none: each exchange has a minute
+    std::optional<zabbix::Endpoint> only{};  // nobody else is asked
+    uint64_t stay = 0;                       // each has a session of its own; 0: the spool's
+  };
   struct Outcome {
     std::optional<Error> failed{};
     /// It concerns the host that was named only: somebody did answer.
@@ -89,12 +96,9 @@ class Sending {
   Sending(const Sending&) = delete;
   Sending& operator=(const Sending&) = delete;
 
-  /// Sends `rows` to where `host` belongs, all of which are its; with an empty name to whichever of the
-  /// alternatives answers. With `again` they were acknowledged before, and a refusal tells nothing: the
-  /// server has them. Without `until` each exchange has a minute. With `only` nobody else is asked.
-  [[nodiscard]] asio::awaitable<Outcome> settle(PacketPtr packet, Rows rows, bool again, std::string host,
-                                                std::optional<Deadline> until = std::nullopt,
-                                                std::optional<zabbix::Endpoint> only = std::nullopt);
+  /// Sends `rows`. With `again` they were acknowledged before, and a refusal tells nothing: the server has
+  /// them.
+  [[nodiscard]] asio::awaitable<Outcome> settle(PacketPtr packet, Rows rows, bool again, Way way);
 
   /// The question that can be asked about the item of a value, which may travel by host or with others'.
   [[nodiscard]] Question question_of(const Value& value, bool by_host);
@@ -122,10 +126,8 @@ class Sending {
   struct Part {  // of a packet: rows of one form
     PacketPtr packet;
     Rows rows;
-    std::string host;
+    Way way;
     std::string name;  // in which rows with ids travel; empty: theirs go by host and key
-    std::optional<Deadline> until;
-    std::optional<zabbix::Endpoint> only;
   };
   enum class Form {
     values,
@@ -148,9 +150,8 @@ class Sending {
   [[nodiscard]] bool by_id(const Value& value) const;
   /// In whose name rows with ids travel to where `host` belongs; empty: each host's in its own.
   [[nodiscard]] std::string name_for(const std::string& host) const;
-  [[nodiscard]] asio::awaitable<Outcome> settle_parts(PacketPtr packet, Rows rows, bool again,
-                                                      std::string host, std::optional<Deadline> until,
-                                                      std::optional<zabbix::Endpoint> only);
+  [[nodiscard]] asio::awaitable<Outcome> settle_parts(PacketPtr packet, Rows rows, bool again, Way way);
+  [[nodiscard]] Result<std::string> session_of(uint64_t stay) const;
   [[nodiscard]] asio::awaitable<Outcome> settle_part(Part part, bool again);
   [[nodiscard]] asio::awaitable<Result<Reply>> send(const Part& part, Selection selection);
   /// The indexes of the packet's values that Zabbix does not take, when it counted `failed` of the part.

@@ -48,6 +48,9 @@ CREATE TABLE clocks(page INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE numbers(name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE aside(number INTEGER PRIMARY KEY, first_id INTEGER NOT NULL, head BLOB, body BLOB);
 )";
+/// Files of versions before have no such table.
+constexpr const char* kLaterSchema =
+    "CREATE TABLE IF NOT EXISTS root_host(destination INTEGER PRIMARY KEY, name BLOB NOT NULL)";
 
 constexpr std::string_view kNumbersContext = "numbers";
 
@@ -378,6 +381,8 @@ Result<void> Spool::open_file() {
     if (auto made = make_schema(); !made) return made;
   } else if (auto ours = check_spool_version(options_.path, *application, *version); !ours) {
     return ours;
+  } else if (auto added = database.execute(kLaterSchema); !added) {
+    return added;
   }
   if (!options_.path.empty()) file_ = KeptFile(options_.path);
   return database.prepare();
@@ -385,8 +390,8 @@ Result<void> Spool::open_file() {
 
 Result<void> Spool::make_schema() {
   return database_->execute(
-      fmt::format("BEGIN IMMEDIATE; PRAGMA application_id={}; PRAGMA user_version={}; {} COMMIT;",
-                  kSpoolApplicationId, kSpoolSchemaVersion, kSchema));
+      fmt::format("BEGIN IMMEDIATE; PRAGMA application_id={}; PRAGMA user_version={}; {} {}; COMMIT;",
+                  kSpoolApplicationId, kSpoolSchemaVersion, kSchema, kLaterSchema));
 }
 
 Result<void> Spool::open_and_read() {
@@ -488,6 +493,13 @@ Result<void> Spool::read_destinations() {
     for (Destination& destination : destinations_) {
       if (destination.number != number || !ranges) continue;
       for (size_t i = 0; i + 1 < ranges->size(); i += 2) destination.refused[(*ranges)[i]] = (*ranges)[i + 1];
+    }
+  });
+  if (!read) return read;
+  read = database_->query("SELECT destination, name FROM root_host", [&](sqlite3_stmt* row) {
+    const auto number = static_cast<uint32_t>(sqlite3_column_int64(row, 0));
+    for (Destination& destination : destinations_) {
+      if (destination.number == number) destination.root_host = blob_at(row, 1);
     }
   });
   if (!read) return read;
@@ -631,6 +643,7 @@ Result<void> Spool::start_anew(const Error& why) {
       }
       auto inserted = Database::Run(*database_, insert, each.number, each.name, each.session, sealed).done();
       sqlite3_finalize(insert);
+      if (inserted && !each.root_host.empty()) inserted = write_root_host(each, each.root_host);
       if (!inserted) return inserted;
     }
     for (size_t page = 0; page < clocks_.pages(); ++page) {
@@ -704,6 +717,35 @@ Result<std::string> Spool::session(std::string_view name) const {
   return fail(ErrorKind::not_found, "the spool has no destination {}", name);
 }
 
+std::string Spool::root_host(std::string_view name) const {
+  for (const Destination& destination : destinations_) {
+    if (destination.name == name) return destination.root_host;
+  }
+  return {};
+}
+
+Result<void> Spool::set_root_host(std::string_view destination, std::string_view name) {
+  if (auto found = find(destination); !found) return fail(found.error());
+  if (root_host(destination) == name) return {};
+  return guarded([&]() -> Result<void> {
+    Destination& of = **find(destination);
+    auto done = transaction(Durability::full, [&] { return write_root_host(of, name); });
+    if (done) of.root_host = name;
+    return done;
+  });
+}
+
+Result<void> Spool::write_root_host(const Destination& destination, std::string_view name) {
+  sqlite3_stmt* write = nullptr;
+  if (sqlite3_prepare_v2(database_->connection, "INSERT OR REPLACE INTO root_host VALUES(?1, ?2)", -1, &write,
+                         nullptr) != SQLITE_OK) {
+    return fail(database_->error());
+  }
+  auto written = Database::Run(*database_, write, destination.number, std::string(name)).done();
+  sqlite3_finalize(write);
+  return written;
+}
+
 Result<void> Spool::add_destination(std::string_view name) {
   if (find(name)) return {};
   return guarded([&]() -> Result<void> {
@@ -748,7 +790,7 @@ Result<void> Spool::forget_destination(std::string_view name) {
     auto done = transaction(Durability::full, [&] {
       return database_->execute(
           fmt::format("DELETE FROM destination WHERE number = {0}; DELETE FROM refused WHERE "
-                      "destination = {0};",
+                      "destination = {0}; DELETE FROM root_host WHERE destination = {0};",
                       number));
     });
     if (!done) return done;

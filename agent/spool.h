@@ -145,6 +145,10 @@ class Spool {
   [[nodiscard]] std::vector<std::string> destinations() const;
   /// 32 hex digits, the same for the life of the file; ids never come twice within one.
   [[nodiscard]] Result<std::string> session(std::string_view destination) const;
+  /// In whose name its values went last, as whoever delivers has set it; empty: it has not.
+  [[nodiscard]] std::string root_host(std::string_view destination) const;
+  /// Durably, if it changes anything.
+  [[nodiscard]] Result<void> set_root_host(std::string_view destination, std::string_view name);
 
   /// Stores all of the values, or on an error none; then the caller may try again. Their ids increase in
   /// their order, or where priorities differ, in their order within a priority.
@@ -228,6 +232,7 @@ class Spool {
     uint32_t number = 0;
     std::string name;
     std::string session;
+    std::string root_host;
     uint64_t cursor = 0;  // acknowledged up to here
     uint64_t floor = 0;   // acknowledged up to here, longer ago than the resend window
     std::deque<Acknowledged> window;
@@ -298,6 +303,7 @@ class Spool {
   [[nodiscard]] Result<void> take_away(Destination& destination, std::span<const uint64_t> ids,
                                        std::optional<int64_t> retry_at, DropReason reason);
   [[nodiscard]] Result<void> set_aside_chunk(uint64_t first_id, const Error& why);
+  [[nodiscard]] Result<void> write_root_host(const Destination& destination, std::string_view name);
   [[nodiscard]] Result<void> write_cursor(const Destination& destination, uint64_t cursor);
   [[nodiscard]] Result<void> write_numbers(uint64_t reserved, uint64_t clocks_through);
 

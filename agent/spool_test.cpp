@@ -85,6 +85,13 @@ class SpoolTest : public ::testing::Test {
         options_, [this] { return WallTime{std::chrono::seconds(now_)}; },
         [this] { return std::chrono::steady_clock::time_point{std::chrono::seconds(now_ - set_by_)}; });
   }
+  /// While nobody has the file open.
+  void execute(const char* sql) {
+    sqlite3* connection = nullptr;
+    ASSERT_EQ(sqlite3_open(options_.path.c_str(), &connection), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(connection);
+  }
   /// No time passes.
   void set_clock(int64_t by) {
     now_ += by;
@@ -304,6 +311,33 @@ TEST_F(SpoolTest, DestinationsProgressOnTheirOwn) {
   EXPECT_FALSE(spool_->next("b", 1, 1));
   open();
   EXPECT_THAT(spool_->destinations(), ElementsAre("a"));
+}
+
+TEST_F(SpoolTest, KeepsInWhoseNameValuesWent) {
+  open();
+  ASSERT_TRUE(spool_->add_destination("b"));
+  EXPECT_EQ(spool_->root_host("a"), "");
+  ASSERT_TRUE(spool_->set_root_host("a", "web-1"));
+  ASSERT_TRUE(spool_->set_root_host("a", "web-2"));
+  open();
+  EXPECT_EQ(spool_->root_host("a"), "web-2");
+  EXPECT_EQ(spool_->root_host("b"), "");
+  ASSERT_TRUE(spool_->forget_destination("a"));
+  open();
+  EXPECT_EQ(spool_->root_host("a"), "");
+  EXPECT_FALSE(spool_->set_root_host("nobody", "web-1"));
+}
+
+TEST_F(SpoolTest, AFileOfAVersionWithoutRootHostsIsReadAndWritten) {
+  open();
+  put(numbered_.range(0, 3));
+  spool_.reset();
+  execute("DROP TABLE root_host");
+  open();
+  EXPECT_EQ(pending(), counting(0, 3));
+  ASSERT_TRUE(spool_->set_root_host("a", "web-1"));
+  open();
+  EXPECT_EQ(spool_->root_host("a"), "web-1");
 }
 
 TEST_F(SpoolTest, WithoutADestinationNothingIsTaken) {
@@ -762,12 +796,6 @@ TEST_F(SpoolTest, WhereNothingCanBeWrittenItMayWorkInMemoryAndSaysSo) {
 TEST_F(SpoolTest, AFileOfALaterVersionOrOfSomebodyElsesIsLeftAlone) {
   open();
   spool_.reset();
-  const auto execute = [&](const char* sql) {
-    sqlite3* connection = nullptr;
-    ASSERT_EQ(sqlite3_open(options_.path.c_str(), &connection), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(connection, sql, nullptr, nullptr, nullptr), SQLITE_OK);
-    sqlite3_close(connection);
-  };
   execute("PRAGMA user_version=2");
   auto opened = try_open();
   ASSERT_FALSE(opened);
@@ -796,6 +824,7 @@ TEST_F(SpoolTest, AFileDamagedDuringWorkIsSetAsideAndWorkGoesOn) {
   options_.max_bytes = uint64_t{1} << 40;
   open();
   const std::string session = *spool_->session("a");
+  ASSERT_TRUE(spool_->set_root_host("a", "web-1"));
   const std::string text(3000, 'x');
   uint64_t last = 0;
   for (uint64_t i = 0; i < 2000; ++i) {
@@ -811,6 +840,7 @@ TEST_F(SpoolTest, AFileDamagedDuringWorkIsSetAsideAndWorkGoesOn) {
   const SpoolPacket packet = next();
   put(numbered_.range(5000, 3));
   EXPECT_EQ(pending(), counting(5000, 3));
+  EXPECT_EQ(spool_->root_host("a"), "web-1");
   EXPECT_GT(next().ids[0], last) << "ids go on";
   EXPECT_EQ(*spool_->session("a"), session);
   EXPECT_EQ(spool_->last_clock("host", "key 0"), kStart + 5002);

@@ -153,6 +153,13 @@ Result<void> Alternatives::follow(std::string_view host, const Endpoint& from, c
   return {};
 }
 
+void Alternatives::belongs(std::string_view host, const Endpoint& by) {
+  const auto known = routes_.find(host);
+  if (known == routes_.end() || (!known->second.left && known->second.endpoint == by)) return;
+  known->second.endpoint = by;
+  known->second.left = false;
+}
+
 void Alternatives::forget(std::string_view host) {
   if (const auto known = routes_.find(host); known != routes_.end()) routes_.erase(known);
 }

@@ -74,6 +74,8 @@ class Alternatives {
   /// moment ago.
   [[nodiscard]] Result<void> follow(std::string_view host, const Endpoint& from, const Redirect& redirect,
                                     Time now);
+  /// `by` answered for `host` itself: the host belongs there, whatever redirect was followed before.
+  void belongs(std::string_view host, const Endpoint& by);
   /// Whether any host has ever been redirected: then packets may hold values of one host only, and of the
   /// common endpoints some may not know a host that others know.
   [[nodiscard]] bool redirects() const { return redirects_; }
@@ -84,7 +86,7 @@ class Alternatives {
   struct Route {
     Endpoint endpoint{};
     uint64_t revision = 0;
-    bool left = false;  // reset, or another answered: the common endpoints are tried first
+    bool left = false;  // reset: the common endpoints are tried first
   };
   struct Failure {
     Time at{};

@@ -94,6 +94,21 @@ TEST(Alternatives, FollowTheRedirectsOfEachHostUnlessTheyAreOld) {
   EXPECT_EQ(written(group, "web-1"), "a:10051;b:10051");
 }
 
+// The proxy that a host was redirected to is away; another one has it now, and is asked first from then on.
+TEST(Alternatives, AHostBelongsToWhoeverAnswersForIt) {
+  Alternatives group = parse_destinations("a;b")->front();
+  ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));
+  group.belongs("web-1", {"b"});
+  EXPECT_EQ(written(group, "web-1"), "b:10051;a:10051");
+  EXPECT_TRUE(group.is_older("web-1", {.revision = 4, .address = "c"}));
+  ASSERT_TRUE(group.follow("web-1", {"b"}, {.reset = true}, kNow));
+  EXPECT_EQ(group.route("web-1"), nullptr);
+  group.belongs("web-1", {"a"});
+  EXPECT_EQ(*group.route("web-1"), Endpoint{"a"});
+  group.belongs("web-2", {"b"});
+  EXPECT_EQ(group.route("web-2"), nullptr) << "it was never redirected";
+}
+
 TEST(Alternatives, AResetGoesOnToTheNextEndpoint) {
   Alternatives group = parse_destinations("a;b")->front();
   ASSERT_TRUE(group.follow("web-1", {"a"}, {.revision = 5, .address = "c"}, kNow));

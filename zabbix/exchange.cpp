@@ -382,13 +382,18 @@ asio::awaitable<Result<Answered>> exchange_for_host(asio::io_context& io, Altern
     const Endpoint* const route = alternatives.route(host);
     const bool routed = route != nullptr && *route == answered->from;
     const bool unknown = (routed || alternatives.redirects()) && may_say_unknown(answered->payload);
-    if (!unknown && answered->payload.find("\"redirect\"") == std::string::npos)
+    if (!unknown && answered->payload.find("\"redirect\"") == std::string::npos) {
+      alternatives.belongs(host, answered->from);
       co_return std::move(*answered);
+    }
     const auto head = decode_reply_head(answered->payload);
     if (!head) co_return std::move(*answered);
     asked.push_back(answered->from);
     if (!head->redirect) {
-      if (!unknown || !says_unknown_host(head->info)) co_return std::move(*answered);
+      if (!unknown || !says_unknown_host(head->info)) {
+        alternatives.belongs(host, answered->from);
+        co_return std::move(*answered);
+      }
       if (routed) alternatives.forget(host);
       endpoints = others(alternatives, asked);
       if (endpoints.empty()) co_return std::move(*answered);
