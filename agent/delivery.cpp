@@ -70,6 +70,7 @@ asio::awaitable<void> Delivery::wait_for_peer() {
   if (!before.empty()) starting_ = false;
   const auto is_open = [this] { return !parts_.peer->dialect || parts_.peer->root_is_open(); };
   while (!stopping_ && is_open() && std::chrono::steady_clock::now() < until) co_await pause(kLook);
+  if (!starting_) parts_.peer->forget_asked();
 }
 
 // The answers to active checks tell when values are wanted again; asked for themselves they tell it as well.
