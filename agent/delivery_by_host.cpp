@@ -129,6 +129,19 @@ asio::awaitable<void> DeliveryByHost::send_lane(Sending::PacketPtr packet, std::
 
 asio::awaitable<Result<bool>> DeliveryByHost::look(zabbix::Endpoint endpoint, bool sure) {
   Proxy& proxy = proxies_[zabbix::to_string(endpoint)];
+  // Whoever sends to it and whoever catches up with it may want to know at a time; a witness is asked once.
+  while (proxy.looking) {
+    const EventPtr looking = proxy.looking;
+    (void)co_await looking->wait(steady_clock::now() + std::chrono::hours(1));
+    if (steady_clock::now() < proxy.sure_until) co_return false;  // hosts that have to go back know it
+  }
+  proxy.looking = make_event(parts_.io);
+  auto back = co_await look_alone(proxy, endpoint, sure);
+  std::exchange(proxy.looking, nullptr)->set();
+  co_return back;
+}
+
+asio::awaitable<Result<bool>> DeliveryByHost::look_alone(Proxy& proxy, zabbix::Endpoint endpoint, bool sure) {
   if (!proxy.witness.has_item() || proxy.forgetful) co_return false;
   const auto memory = co_await proxy.witness.look(parts_.sending, endpoint);
   if (!memory) co_return fail(memory.error());

@@ -109,6 +109,7 @@ class DeliveryByHost {
   };
   struct Proxy {
     Witness witness;
+    EventPtr looking{};  // set when the look under way has ended; null: none
     bool forgetful = false;
     std::chrono::steady_clock::time_point sure_until{};
     std::chrono::steady_clock::time_point look_at{};  // although it is sent nothing new
@@ -127,6 +128,7 @@ class DeliveryByHost {
   [[nodiscard]] asio::awaitable<Found> find(Host& host, const Value& value);
   /// Asks the witness of a proxy; true when what it took lately is to be sent again.
   [[nodiscard]] asio::awaitable<Result<bool>> look(zabbix::Endpoint endpoint, bool sure);
+  [[nodiscard]] asio::awaitable<Result<bool>> look_alone(Proxy& proxy, zabbix::Endpoint endpoint, bool sure);
   /// There is nothing new: looks whether hosts have moved since their last values, and from time to time at
   /// the proxies that took those; true when some are to be sent again.
   [[nodiscard]] asio::awaitable<bool> look_around();
