@@ -684,6 +684,12 @@ Result<void> Spool::transaction(Durability durability, Work&& work) {
 
 // Destinations
 
+const Spool::Destination* Spool::known(std::string_view name) const {
+  const auto found = std::find_if(destinations_.begin(), destinations_.end(),
+                                  [&](const Destination& each) { return each.name == name; });
+  return found == destinations_.end() ? nullptr : &*found;
+}
+
 Result<Spool::Destination*> Spool::find(std::string_view name) {
   for (Destination& destination : destinations_) {
     if (destination.name == name) return &destination;
@@ -711,17 +717,13 @@ std::vector<std::string> Spool::destinations() const {
 }
 
 Result<std::string> Spool::session(std::string_view name) const {
-  for (const Destination& destination : destinations_) {
-    if (destination.name == name) return destination.session;
-  }
+  if (const Destination* const destination = known(name)) return destination->session;
   return fail(ErrorKind::not_found, "the spool has no destination {}", name);
 }
 
 std::string Spool::root_host(std::string_view name) const {
-  for (const Destination& destination : destinations_) {
-    if (destination.name == name) return destination.root_host;
-  }
-  return {};
+  const Destination* const destination = known(name);
+  return destination == nullptr ? std::string() : destination->root_host;
 }
 
 Result<void> Spool::set_root_host(std::string_view destination, std::string_view name) {
@@ -1715,10 +1717,8 @@ Result<void> Spool::look_for(std::string_view name, const Sought& item, size_t m
 }
 
 uint64_t Spool::acknowledged(std::string_view name) const {
-  for (const Destination& destination : destinations_) {
-    if (destination.name == name) return destination.cursor;
-  }
-  return 0;
+  const Destination* const destination = known(name);
+  return destination == nullptr ? 0 : destination->cursor;
 }
 
 SpoolStats Spool::stats() const {

@@ -285,6 +285,8 @@ class Spool {
   void forget_times_to_come();
   [[nodiscard]] bool is_older(int64_t put_time, std::chrono::seconds limit) const;
   [[nodiscard]] Result<Destination*> find(std::string_view name);
+  /// Null: there is none of that name.
+  [[nodiscard]] const Destination* known(std::string_view name) const;
   [[nodiscard]] Result<void> reserve_ids(uint64_t count);
   [[nodiscard]] Result<SpoolRange> put_once(std::span<const Value> values, Durability durability,
                                             WhenFull when_full);
