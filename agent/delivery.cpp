@@ -143,7 +143,8 @@ asio::awaitable<Result<bool>> Delivery::look(bool sure) {
     co_return begun;
   }
   if (!witness_.has_item()) co_return false;
-  const auto memory = co_await witness_.look(sending_, std::nullopt);
+  Sending::Reach anybody;
+  const auto memory = co_await witness_.look(sending_, std::move(anybody));
   if (!memory) {
     if (sending_.upload_disabled() || ++unanswered_ < kMostUnanswered) co_return fail(memory.error());
     co_return false;
@@ -212,7 +213,7 @@ asio::awaitable<Result<bool>> Delivery::deliver() {
   const uint64_t up_to = count < packet->ids.size() ? packet->ids[count - 1] : packet->up_to;
   Sending::Rows rows(count);
   std::iota(rows.begin(), rows.end(), size_t{0});
-  Sending::Way anywhere;  // named: GCC 12 destroys what is made in the call a second time
+  Sending::Way anywhere;
   const auto outcome = co_await sending_.settle(packet, std::move(rows), again, std::move(anywhere));
   if (outcome.failed) co_return fail(*outcome.failed);
   if (outcome.redirected) co_return true;  // the same again, by host

@@ -70,8 +70,7 @@ asio::awaitable<Result<bool>> DeliveryByHost::deliver(uint64_t fresh_from) {
   auto next = next_packet(parts_.spool, front_);
   if (!next) co_return fail(next.error());
   if (next->ids.empty() && next->up_to <= front_) {
-    const bool back = co_await look_around();
-    co_return back;
+    co_return look_around();
   }
   front_ = next->up_to;
   const auto packet = std::make_shared<const SpoolPacket>(std::move(*next));
@@ -127,23 +126,28 @@ asio::awaitable<void> DeliveryByHost::send_lane(Sending::PacketPtr packet, std::
   }
 }
 
-asio::awaitable<Result<bool>> DeliveryByHost::look(zabbix::Endpoint endpoint, bool sure) {
+asio::awaitable<Result<bool>> DeliveryByHost::look(zabbix::Endpoint endpoint, bool sure,
+                                                   std::optional<Deadline> until) {
   Proxy& proxy = proxies_[zabbix::to_string(endpoint)];
   // Whoever sends to it and whoever catches up with it may want to know at a time; a witness is asked once.
   while (proxy.looking) {
     const EventPtr looking = proxy.looking;
-    (void)co_await looking->wait(steady_clock::now() + std::chrono::hours(1));
+    const bool ended = co_await looking->wait(until.value_or(steady_clock::now() + std::chrono::hours(1)));
     if (steady_clock::now() < proxy.sure_until) co_return false;  // hosts that have to go back know it
+    if (!ended)
+      co_return fail(ErrorKind::timeout, "{} has not answered for a while", zabbix::to_string(endpoint));
   }
   proxy.looking = make_event(parts_.io);
-  auto back = co_await look_alone(proxy, endpoint, sure);
+  Sending::Reach reach{until, endpoint};
+  auto back = co_await look_alone(proxy, std::move(reach), sure);
   std::exchange(proxy.looking, nullptr)->set();
   co_return back;
 }
 
-asio::awaitable<Result<bool>> DeliveryByHost::look_alone(Proxy& proxy, zabbix::Endpoint endpoint, bool sure) {
+asio::awaitable<Result<bool>> DeliveryByHost::look_alone(Proxy& proxy, Sending::Reach reach, bool sure) {
   if (!proxy.witness.has_item() || proxy.forgetful) co_return false;
-  const auto memory = co_await proxy.witness.look(parts_.sending, endpoint);
+  const zabbix::Endpoint endpoint = *reach.only;
+  const auto memory = co_await proxy.witness.look(parts_.sending, std::move(reach));
   if (!memory) co_return fail(memory.error());
   proxy.sure_until = steady_clock::now() + kSure;
   proxy.forgetful = *memory == Memory::forgetful;
@@ -160,7 +164,7 @@ bool DeliveryByHost::has_moved(const std::string& name, const Host& host) const 
          !parts_.alternatives.failed_lately(host.to, steady_clock::now());
 }
 
-asio::awaitable<bool> DeliveryByHost::look_around() {
+bool DeliveryByHost::look_around() {
   std::map<std::string, zabbix::Endpoint> quiet;
   bool back = false;
   for (auto& [name, host] : hosts_) {
@@ -173,26 +177,32 @@ asio::awaitable<bool> DeliveryByHost::look_around() {
       quiet.emplace(zabbix::to_string(host.to), host.to);
     }
   }
-  if (back) {
-    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
-      spdlog::error("{}", rewound.error().message);
-  }
+  if (back) rewind();
+  start_catching_up();
   for (const auto& [name, endpoint] : quiet) {
     Proxy& proxy = proxies_[name];
     const auto now = steady_clock::now();
-    if (now < std::max(proxy.look_at, proxy.sure_until)) continue;
+    if (stopping_ || now < std::max(proxy.look_at, proxy.sure_until)) continue;
     proxy.look_at = now + parts_.patience.look;
-    const auto lost = co_await look(endpoint, false);  // without an answer it looks the next time
-    back = (lost && *lost) || back;
+    // One that does not answer holds up nobody who reads here.
+    if (catching_up_.insert(name).second) spawn(parts_.io, "a look at a proxy", look_at_quiet(endpoint));
   }
-  start_catching_up();
-  co_return back;
+  return back;
 }
 
-asio::awaitable<DeliveryByHost::Found> DeliveryByHost::find(Host& host, const Value& value) {
+asio::awaitable<void> DeliveryByHost::look_at_quiet(zabbix::Endpoint endpoint) {
+  (void)co_await look(endpoint, false, std::nullopt);  // without an answer it looks the next time
+  catching_up_.erase(zabbix::to_string(endpoint));
+  start_catching_up();
+}
+
+asio::awaitable<DeliveryByHost::Found> DeliveryByHost::find(Host& host, const Value& value,
+                                                            std::optional<Deadline> until) {
   auto question = parts_.sending.question_of(value, true);
   const std::array<uint64_t, 2> ids{1, 2};
-  const auto told = co_await parts_.sending.ask(std::move(question), ids, Sending::random_session(), {});
+  Sending::Reach reach{until, std::nullopt};
+  const auto told =
+      co_await parts_.sending.ask(std::move(question), ids, Sending::random_session(), std::move(reach));
   Found found;
   if (!told) co_return found;
   if (told->elsewhere) {
@@ -210,18 +220,18 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::find_way(const Share& shar
   Host& host = hosts_.at(share.host);  // stays where it is while it is being sent
   forget_old(host);
   if (!host.taken.empty()) {
+    host.go_back = has_moved(share.host, host);
+    if (host.go_back) co_return Sent::again;
+    // One that did not answer a moment ago may still be the right one.
     if (host.to != place_of(share.host, host)) {
-      // One that did not answer a moment ago may still be the right one.
-      host.go_back = !parts_.alternatives.failed_lately(host.to, steady_clock::now());
-      if (host.go_back) co_return Sent::again;
-      const Found found = co_await find(host, newest);
+      const Found found = co_await find(host, newest, way.until);
       if (found.sent != Sent::yes) co_return found.sent;
       host.go_back = found.at != host.to;
       if (host.go_back) co_return Sent::again;
     }
     way.only = host.to;
   } else if (std::any_of(host.seen.begin(), host.seen.end(), [](const Seen& each) { return each.passed; })) {
-    const Found found = co_await find(host, newest);
+    const Found found = co_await find(host, newest, way.until);
     if (found.sent != Sent::yes) co_return found.sent;
     way.only = found.at;
     const bool comes_back = std::any_of(host.seen.begin(), host.seen.end(),
@@ -242,10 +252,10 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::look_first(const Share& sh
   // Whoever has taken nothing of the host may be the right one no longer; in a hurry that is not found out.
   for (bool may_ask = !way.only && !way.until;; may_ask = false) {
     if (steady_clock::now() < proxies_[zabbix::to_string(place)].sure_until) co_return Sent::yes;
-    const auto back = co_await look(place, false);
+    const auto back = co_await look(place, false, way.until);
     if (back) co_return host.go_back ? Sent::again : Sent::yes;
     Found found;
-    if (may_ask) found = co_await find(host, newest);
+    if (may_ask) found = co_await find(host, newest, way.until);
     if (found.sent != Sent::yes || found.at == place) {
       note_waiting(share.host, back.error());
       co_return found.sent == Sent::astray ? Sent::astray : Sent::away;
@@ -266,7 +276,9 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::Packet
   // Another one's look has found out that it has to: nothing newer may go before that.
   if (host.go_back) co_return Sent::again;
   const Value& newest = packet->values[share.rows.back()];
-  Sending::Way way{share.host, until, {}, 0};
+  Sending::Way way;
+  way.host = share.host;
+  way.until = until;
   const Sent found = co_await find_way(share, newest, way);
   if (found != Sent::yes) co_return found;
   const Sent looked = co_await look_first(share, newest, way);
@@ -280,8 +292,7 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::Packet
     const uint64_t first = packet->ids[rows.front()];
     const uint64_t last = packet->ids[rows.back()];
     const zabbix::Endpoint place = way.only.value_or(place_of(share.host, host));
-    Sending::Way its_way = way;
-    const auto outcome = co_await parts_.sending.settle(packet, std::move(rows), again, std::move(its_way));
+    const auto outcome = co_await parts_.sending.settle(packet, std::move(rows), again, way);
     if (outcome.moved) {
       host.go_back = true;
       co_return Sent::again;
@@ -302,7 +313,7 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::Packet
     if (!proxy.witness.has_item() && parts_.sending.takes(newest)) {
       proxy.witness.choose(parts_.sending.question_of(newest, true));
       // Without an answer it looks when the next values go.
-      (void)co_await look(outcome.from, true);
+      (void)co_await look(outcome.from, true, way.until);
       if (host.go_back) co_return Sent::again;
     }
   }
@@ -311,10 +322,12 @@ asio::awaitable<DeliveryByHost::Sent> DeliveryByHost::send_share(Sending::Packet
 
 void DeliveryByHost::finish(Host& host, bool done) {
   host.state = done && host.from > front_ ? State::settled : State::held;
-  if (std::exchange(host.go_back, false) && go_back(host)) {
-    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
-      spdlog::error("{}", rewound.error().message);
-  }
+  if (std::exchange(host.go_back, false) && go_back(host)) rewind();
+}
+
+void DeliveryByHost::rewind() {
+  if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
+    spdlog::error("{}", rewound.error().message);
 }
 
 bool DeliveryByHost::go_back(const zabbix::Endpoint& endpoint) {
@@ -329,10 +342,7 @@ bool DeliveryByHost::go_back(const zabbix::Endpoint& endpoint) {
       now = go_back(host) || now;
     }
   }
-  if (now) {
-    if (const auto rewound = parts_.spool.rewind(kSpoolDestination); !rewound)
-      spdlog::error("{}", rewound.error().message);
-  }
+  if (now) rewind();
   return any;
 }
 

@@ -125,16 +125,21 @@ class DeliveryByHost {
   [[nodiscard]] asio::awaitable<Sent> look_first(const Share& share, const Value& newest, Sending::Way& way);
   void note_waiting(const std::string& host, const Error& why);
   /// Asks where the host belongs without sending values of it.
-  [[nodiscard]] asio::awaitable<Found> find(Host& host, const Value& value);
-  /// Asks the witness of a proxy; true when what it took lately is to be sent again.
-  [[nodiscard]] asio::awaitable<Result<bool>> look(zabbix::Endpoint endpoint, bool sure);
-  [[nodiscard]] asio::awaitable<Result<bool>> look_alone(Proxy& proxy, zabbix::Endpoint endpoint, bool sure);
-  /// There is nothing new: looks whether hosts have moved since their last values, and from time to time at
-  /// the proxies that took those; true when some are to be sent again.
-  [[nodiscard]] asio::awaitable<bool> look_around();
+  [[nodiscard]] asio::awaitable<Found> find(Host& host, const Value& value, std::optional<Deadline> until);
+  /// Asks the witness of a proxy; true when what it took lately is to be sent again. `sure`: it was there a
+  /// moment ago.
+  [[nodiscard]] asio::awaitable<Result<bool>> look(zabbix::Endpoint endpoint, bool sure,
+                                                   std::optional<Deadline> until);
+  [[nodiscard]] asio::awaitable<Result<bool>> look_alone(Proxy& proxy, Sending::Reach reach, bool sure);
+  /// There is nothing new: goes back with hosts that have moved since their last values, and from time to
+  /// time begins a look at the proxies that took those; true when some are to be sent again.
+  [[nodiscard]] bool look_around();
+  [[nodiscard]] asio::awaitable<void> look_at_quiet(zabbix::Endpoint endpoint);
   /// Whether it has been redirected to another than who took its values.
   [[nodiscard]] bool has_moved(const std::string& name, const Host& host) const;
   void finish(Host& host, bool done);
+  /// What was acknowledged is to be read again.
+  void rewind();
   /// What `endpoint` took lately is to be sent again; whether that is anything.
   bool go_back(const zabbix::Endpoint& endpoint);
   [[nodiscard]] bool go_back(Host& host) const;

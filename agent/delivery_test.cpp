@@ -777,6 +777,18 @@ TEST_F(LossTest, AfterAStartValuesTravelInTheSameNameAsBefore) {
   }
 }
 
+// Rows without ids have no name that could be kept.
+TEST_F(LossTest, WhileZabbixKnowsNoHostTheNameThatIsKeptStays) {
+  ScriptedServer server;
+  ASSERT_TRUE(spool_->set_root_host(kSpoolDestination, "h5"));
+  peer_.set_known("h5", false);
+  start({server.endpoint()}, Dialect::v6);
+  put("h2", ++number_);
+  put("h3", ++number_, 3);
+  ASSERT_TRUE(run_until(io_, [&] { return everything_stored(server); }));
+  EXPECT_EQ(spool_->root_host(kSpoolDestination), "h5");
+}
+
 TEST_F(LossTest, AHostWhoseNameValuesTravelledInMayBeGoneAfterAStart) {
   ScriptedServer server;
   peer_.set_known("h5", true);
@@ -1010,6 +1022,36 @@ TEST_F(GroupDeliveryTest, AProxyThatDoesNotAnswerHoldsUpOthersForItsPatienceOnly
 }
 
 // The proxy answers, and takes the others' values.
+// The same when it had answered before, so that its witness is asked: first although nothing new is put, then
+// before the values of its own host.
+TEST_F(GroupDeliveryTest, AProxyThatDoesNotAnswerALookHoldsUpOthersForItsPatienceOnly) {
+  ScriptedGroup group(2);
+  begin(group);
+  ASSERT_TRUE(all_is_acknowledged());
+  std::atomic<bool> hangs = true;
+  const size_t asked = group.proxy(1).count();
+  group.proxy(1).now_answers([&](const std::string& packet) {
+    while (hangs) std::this_thread::sleep_for(5ms);
+    return takes_all(packet);
+  });
+  run_for(io_, 1500ms);
+  size_t arrived = group.history().of("h2").size();
+  const auto comes_soon = [&](int number) {
+    put_to(2, number);
+    ++arrived;
+    const auto begin = std::chrono::steady_clock::now();
+    return run_until(io_, [&] { return group.history().of("h2").size() == arrived; }) &&
+           std::chrono::steady_clock::now() - begin < 25s;
+  };
+  EXPECT_TRUE(comes_soon(++number_)) << "an exchange may take a minute";
+  put_to(1, ++number_);
+  run_for(io_, 50ms);
+  EXPECT_TRUE(comes_soon(++number_));
+  hangs = false;
+  EXPECT_TRUE(all_is_acknowledged());
+  EXPECT_GT(group.proxy(1).count(), asked) << "it was looked at";
+}
+
 TEST_F(GroupDeliveryTest, AHostThatItsProxyRefusesWaitsByItself) {
   ScriptedGroup group(2);
   for (const char* host : {"h1", "h3"}) group.assign(host, 1);

@@ -109,7 +109,8 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   const auto session = session_of(part.way.stay);
   if (!session) co_return failed(session.error());
   // Where it cannot be written values go all the same: only after a start they may be there twice.
-  if (part.way.host.empty() && parts_.peer != nullptr && part.name == parts_.peer->root())
+  const bool in_a_name = part.way.host.empty() && !part.name.empty() && parts_.peer != nullptr;
+  if (in_a_name && part.name == parts_.peer->root())
     (void)parts_.spool.set_root_host(kSpoolDestination, part.name);
   Selection all{part.rows, *session};
   auto sent = co_await send(part, std::move(all));
@@ -182,7 +183,6 @@ asio::awaitable<Sending::Outcome> Sending::settle_part(Part part, bool again) {
   co_return outcome;
 }
 
-// The same for the same stay, also after a restart.
 Result<std::string> Sending::session_of(uint64_t stay) const {
   auto session = parts_.spool.session(kSpoolDestination);
   if (!session || stay == 0) return session;
@@ -209,8 +209,7 @@ Sending::Question Sending::question_of(const Value& value, bool by_host) {
 }
 
 asio::awaitable<Result<Sending::Told>> Sending::ask(Question question, std::array<uint64_t, 2> ids,
-                                                    std::string session,
-                                                    std::optional<zabbix::Endpoint> only) {
+                                                    std::string session, Reach reach) {
   zabbix::PacketHead head;
   head.kind = parts_.kind;
   head.session = std::move(session);
@@ -231,11 +230,11 @@ asio::awaitable<Result<Sending::Told>> Sending::ask(Question question, std::arra
     (void)builder.add(row);
   }
   std::string frame = zabbix::encode_request_frame(builder.finish(now, 0));
-  const Deadline deadline = std::chrono::steady_clock::now() + kAnswerWithin;
+  const Deadline deadline = reach.until.value_or(std::chrono::steady_clock::now() + kAnswerWithin);
   zabbix::Answered answered;
   if (question.of_host) {
     auto for_host = co_await zabbix::exchange_for_host(parts_.io, parts_.alternatives, question.host,
-                                                       parts_.link, std::move(frame), deadline, only);
+                                                       parts_.link, std::move(frame), deadline, reach.only);
     if (!for_host) co_return fail(for_host.error());
     answered = std::move(*for_host);
     if (answered.astray || answered.moved) {

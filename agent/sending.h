@@ -61,12 +61,15 @@ class Sending {
   using PacketPtr = std::shared_ptr<const SpoolPacket>;
   using Rows = std::vector<size_t>;  // indexes into a packet, ascending
 
-  /// Where rows go.
-  struct Way {
-    std::string host{};  // whose they all are: to where it belongs; empty: to whichever alternative answers
+  /// How long and whom to ask.
+  struct Reach {
     std::optional<Deadline> until{};         // none: each exchange has a minute
     std::optional<zabbix::Endpoint> only{};  // nobody else is asked
-    uint64_t stay = 0;                       // each has a session of its own; 0: the spool's
+  };
+  /// Where rows go.
+  struct Way : Reach {
+    std::string host{};  // whose they all are: to where it belongs; empty: to whichever alternative answers
+    uint64_t stay = 0;   // each has a session of its own; 0: the spool's
   };
   struct Outcome {
     std::optional<Error> failed{};
@@ -103,9 +106,8 @@ class Sending {
   /// The question that can be asked about the item of a value, which may travel by host or with others'.
   [[nodiscard]] Question question_of(const Value& value, bool by_host);
   /// Rows without a value, one for each id. Errors: nobody answered, or it takes no values at the moment.
-  /// With `only` nobody else is asked.
   [[nodiscard]] asio::awaitable<Result<Told>> ask(Question question, std::array<uint64_t, 2> ids,
-                                                  std::string session, std::optional<zabbix::Endpoint> only);
+                                                  std::string session, Reach reach);
   /// 32 hexadecimal digits.
   [[nodiscard]] static std::string random_session();
 
@@ -151,6 +153,7 @@ class Sending {
   /// In whose name rows with ids travel to where `host` belongs; empty: each host's in its own.
   [[nodiscard]] std::string name_for(const std::string& host) const;
   [[nodiscard]] asio::awaitable<Outcome> settle_parts(PacketPtr packet, Rows rows, bool again, Way way);
+  /// Made of the spool's, so that nothing has to be kept for it.
   [[nodiscard]] Result<std::string> session_of(uint64_t stay) const;
   [[nodiscard]] asio::awaitable<Outcome> settle_part(Part part, bool again);
   [[nodiscard]] asio::awaitable<Result<Reply>> send(const Part& part, Selection selection);

@@ -31,8 +31,8 @@ class Witness {
   /// Whether there is an item to ask with; else one has to be chosen, of which Zabbix takes values.
   [[nodiscard]] bool has_item() const { return question_.has_value(); }
   void choose(Sending::Question question) { question_ = std::move(question); }
-  /// Errors: nobody answered. With `only` nobody else is asked.
-  [[nodiscard]] asio::awaitable<Result<Memory>> look(Sending& sending, std::optional<zabbix::Endpoint> only);
+  /// Errors: nobody answered.
+  [[nodiscard]] asio::awaitable<Result<Memory>> look(Sending& sending, Sending::Reach reach);
 
  private:
   struct Session {
@@ -43,9 +43,9 @@ class Witness {
 
   /// How many of the two rows it took. Nothing: neither, or it did not count.
   [[nodiscard]] asio::awaitable<Result<uint64_t>> ask(Sending& sending, Session& session,
-                                                      std::optional<zabbix::Endpoint> only);
-  [[nodiscard]] asio::awaitable<Result<Memory>> begin(Sending& sending, std::optional<zabbix::Endpoint> only);
-  [[nodiscard]] asio::awaitable<void> add(Sending& sending, std::optional<zabbix::Endpoint> only);
+                                                      Sending::Reach reach);
+  [[nodiscard]] asio::awaitable<Result<Memory>> begin(Sending& sending, Sending::Reach reach);
+  [[nodiscard]] asio::awaitable<void> add(Sending& sending, Sending::Reach reach);
   void forget();
 
   std::optional<Sending::Question> question_;
