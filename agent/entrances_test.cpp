@@ -33,16 +33,19 @@ class EntrancesTest : public testing::Test {
   }
   ~EntrancesTest() override { std::filesystem::remove_all(folder_); }
 
-  std::unique_ptr<Agent> agent(const std::string& more = "") {
+  Config config(const std::string& more = "") const {
     auto config =
         parse_config("[agent]\nsocket = \"" + socket_ + "\"\nsocket_group = \"\"\n" + more, "test.toml");
     EXPECT_TRUE(config);
+    return std::move(*config);
+  }
+  std::unique_ptr<Agent> agent(const std::string& more = "") {
     Environment environment;
     environment.variables = {{"AWS_REGION", "eu-west-1"},
                              {"AWS_EC2_METADATA_DISABLED", "true"},
                              {"AWS_CONFIG_FILE", "/nonexistent/config"},
                              {"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"}};
-    auto made = Agent::create(io_, std::move(*config), environment);
+    auto made = Agent::create(io_, config(more), environment);
     EXPECT_TRUE(made);
     return std::move(*made);
   }
@@ -129,6 +132,38 @@ TEST_F(EntrancesTest, ASocketThatIsRemovedIsMadeAgain) {
       io_.run_one_for(std::chrono::milliseconds(50));
     EXPECT_TRUE(answers()) << gone;
   }
+}
+
+TEST_F(EntrancesTest, AnotherAddressOnThePortThatItHasIsTakenAtAReload) {
+  const std::string port = ":" + std::to_string(free_port());
+  const auto listens_on = [&](const std::string& address) {
+    return "listen = \"" + address + port + "\"\nallow = \"127.0.0.0/8\"\n";
+  };
+  const auto connects_to = [&](const char* host) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    EXPECT_EQ(::inet_pton(AF_INET, host, &address.sin_addr), 1);
+    address.sin_port = htons(static_cast<uint16_t>(std::stoi(port.substr(1))));
+    const bool connected = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    ::close(fd);
+    return connected;
+  };
+  const auto running = agent(listens_on("0.0.0.0"));
+  ASSERT_TRUE(running->open_entrances());
+  EXPECT_TRUE(connects_to("127.0.0.2"));
+  const auto narrowed = running->reload(config(listens_on("127.0.0.1")));
+  ASSERT_TRUE(narrowed) << narrowed.error().message;
+  EXPECT_FALSE(connects_to("127.0.0.2"));
+  EXPECT_TRUE(connects_to("127.0.0.1"));
+  // An address that this machine does not have (RFC 5737): refused, and the old one stays.
+  const auto refused = running->reload(config(listens_on("192.0.2.1")));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("192.0.2.1"));
+  EXPECT_TRUE(connects_to("127.0.0.1"));
+  const auto widened = running->reload(config(listens_on("0.0.0.0")));
+  ASSERT_TRUE(widened) << widened.error().message;
+  EXPECT_TRUE(connects_to("127.0.0.2"));
 }
 
 // Half-open connections of one sender: others are still answered.

@@ -27,6 +27,11 @@ Result<tcp::endpoint> parse_listen(const std::string& text, const std::string& s
               text, section);
 }
 
+uint16_t port_of(std::string_view listen) {
+  const auto endpoint = listen_address(listen);
+  return endpoint ? endpoint->port() : 0;
+}
+
 std::string remedy(const asio::error_code& error, const tcp::endpoint& endpoint, const std::string& section) {
   constexpr uint16_t kFirstFree = 1024;
   if (error == asio::error::access_denied && endpoint.port() < kFirstFree) {
@@ -91,11 +96,16 @@ Result<void> Port::open(Settings settings, Serve serve, std::function<void()> re
   auto allow = read(settings);
   if (!allow) return fail(allow.error());
   if (!acceptor_ || settings.listen != settings_.listen) {
+    // All addresses and one of them exclude each other on one port: there the old one goes first.
+    const bool in_its_own_way = acceptor_ && port_of(settings.listen) == port_of(settings_.listen);
+    if (in_its_own_way) close();
     auto acceptor = claim(io_, settings);
-    if (!acceptor) return fail(acceptor.error());
+    if (!acceptor) {
+      if (in_its_own_way) listen_again();
+      return fail(acceptor.error());
+    }
     close();
-    acceptor_ = std::move(*acceptor);
-    spawn_loop(io_, "an accept loop", accept_loop(acceptor_));
+    listen_on(std::move(*acceptor));
   }
   settings_ = std::move(settings);
   serve_ = std::move(serve);
@@ -103,6 +113,20 @@ Result<void> Port::open(Settings settings, Serve serve, std::function<void()> re
   allow_ = std::move(*allow);
   resolve_again_ = {};
   return {};
+}
+
+void Port::listen_on(std::shared_ptr<tcp::acceptor> acceptor) {
+  acceptor_ = std::move(acceptor);
+  spawn_loop(io_, "an accept loop", accept_loop(acceptor_));
+}
+
+void Port::listen_again() {
+  auto acceptor = claim(io_, settings_);
+  if (acceptor) {
+    listen_on(std::move(*acceptor));
+  } else {
+    spdlog::error("no {} is taken any more: {}", settings_.what, acceptor.error().message);
+  }
 }
 
 void Port::close() {

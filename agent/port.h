@@ -53,7 +53,8 @@ class Port {
 
   /// Listens from now on. `refused` is called for each connection that is not allowed. May be called again:
   /// with another address it listens there instead, connections that are open stay; on an error nothing
-  /// changes. Errors: invalid (address, allow list), denied, io.
+  /// changes (only another address on the same port: for a moment nobody listens). Errors: invalid (address,
+  /// allow list), denied, io.
   [[nodiscard]] Result<void> open(Settings settings, Serve serve, std::function<void()> refused);
 
   /// Listens no more; connections that are open stay.
@@ -63,6 +64,8 @@ class Port {
   [[nodiscard]] size_t connections() const { return visits_.open(); }
 
  private:
+  void listen_on(std::shared_ptr<asio::ip::tcp::acceptor> acceptor);
+  void listen_again();  // where it did
   [[nodiscard]] asio::awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor);
   void admit(asio::ip::tcp::socket socket);
   [[nodiscard]] asio::awaitable<void> serve(asio::ip::tcp::socket socket, Visits::Visit visit);

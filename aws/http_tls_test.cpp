@@ -182,11 +182,15 @@ class HttpTlsTest : public ::testing::Test {
     must(::mkdtemp(name.data()) != nullptr, "directory");
     directory_ = name;
     bundle_ = name + "/private-ca.pem";
-    std::FILE* file = std::fopen(bundle_.c_str(), "we");
-    must(file != nullptr && PEM_write_X509(file, ca_.certificate.get()) == 1, "CA file");
-    must(std::fclose(file) == 0, "CA file");
+    write_bundle(ca_);
   }
   ~HttpTlsTest() override { std::filesystem::remove_all(directory_); }
+
+  void write_bundle(const Identity& ca) const {
+    std::FILE* file = std::fopen(bundle_.c_str(), "we");
+    must(file != nullptr && PEM_write_X509(file, ca.certificate.get()) == 1, "CA file");
+    must(std::fclose(file) == 0, "CA file");
+  }
 
   static asio::awaitable<void> keep(Http& http, HttpRequest request, std::optional<Result<HttpReply>>& out) {
     out = co_await http.send(std::move(request));
@@ -197,11 +201,16 @@ class HttpTlsTest : public ::testing::Test {
     HttpSettings settings;
     settings.ca_bundle = ca_bundle;
     Http http(io, settings);
+    return get(io, http, server);
+  }
+
+  static Result<HttpReply> get(asio::io_context& io, Http& http, const TlsServer& server) {
     HttpRequest request;
     request.url = server.url();
     request.timeout = 10s;
     std::optional<Result<HttpReply>> out;
     asio::co_spawn(io, keep(http, std::move(request), out), asio::detached);
+    io.restart();
     io.run_for(20s);
     if (!out) return fail(ErrorKind::io, "the request never ended");
     return *out;
@@ -235,6 +244,22 @@ TEST_F(HttpTlsTest, a_private_ca_named_in_the_settings_is_trusted) {
 TEST_F(HttpTlsTest, a_ca_the_system_does_not_know_is_refused_and_the_setting_named) {
   const TlsServer server(make_server(ca_, "localhost", -kDay, kDay));
   expect_refused(get(server, ""), server, "issuer certificate", "AWS_CA_BUNDLE");
+}
+
+// Here libcurl reads the bundle for each connection; where it is built to keep it for a day, this fails.
+TEST_F(HttpTlsTest, a_bundle_that_is_replaced_in_place_is_read_again) {
+  const Identity next = make_ca("Bakusoku test CA of next year");
+  const TlsServer before(make_server(ca_, "localhost", -kDay, kDay));
+  const TlsServer after(make_server(next, "localhost", -kDay, kDay));
+  asio::io_context io;
+  HttpSettings settings;
+  settings.ca_bundle = bundle_;
+  Http http(io, settings);
+  ASSERT_TRUE(get(io, http, before));
+  write_bundle(next);
+  const Result<HttpReply> got = get(io, http, after);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->body, "over TLS");
 }
 
 TEST_F(HttpTlsTest, a_ca_that_is_not_in_the_bundle_is_refused_and_the_setting_named) {

@@ -64,7 +64,7 @@ class Sink {
       out += at == 0 ? R"({"key":)" : R"(,{"key":)";
       bakusoku::append_json_string(out, key);
       out += fmt::format(R"(,"itemid":{},"delay":"5m","lastlogsize":0,"mtime":0}})",
-                         100'000 + number * 100 + at);
+                         kFirstId + number * kIdsOfHost + at);
     }
     return out + "]}";
   }
@@ -77,9 +77,8 @@ class Sink {
     for (const simdjson::dom::element row : rows) {
       std::string_view text;
       uint64_t clock = 0;
-      const bool readable =
-          row["host"].get(text) == simdjson::SUCCESS && row["key"].get(text) == simdjson::SUCCESS &&
-          row["value"].get(text) == simdjson::SUCCESS && row["clock"].get(clock) == simdjson::SUCCESS;
+      const bool readable = names_an_item(row) && row["value"].get(text) == simdjson::SUCCESS &&
+                            row["clock"].get(clock) == simdjson::SUCCESS;
       ++counts.total;
       ++(readable ? counts.processed : counts.failed);
       uint64_t state = 0;
@@ -88,6 +87,16 @@ class Sink {
     values_ += counts.processed;
     return zabbix::encode_sender_answer(counts);
   }
+
+  // By an id that was told, as active checks do, or by names, as zabbix_sender does.
+  [[nodiscard]] bool names_an_item(simdjson::dom::element row) const {
+    if (const auto id = zabbix::read_unsigned(row, "itemid"))
+      return *id >= kFirstId && *id < kFirstId + hosts_.size() * kIdsOfHost && *id % kIdsOfHost < items_;
+    return zabbix::read_string(row, "host") && zabbix::read_string(row, "key");
+  }
+
+  static constexpr uint64_t kFirstId = 100'000;
+  static constexpr uint64_t kIdsOfHost = 100;  // at least as many as items
 
   size_t items_;
   simdjson::dom::parser parser_;

@@ -20,6 +20,7 @@ class ValueSink:
         self.on_value = on_value
         self.first_told = {}        # {(host, key): when the item was first handed out}
         self.errors = {}            # {(host, key): the newest error}
+        self._names = {}            # {itemid: (host, key)} of what was handed out
         self._lock = threading.Lock()
         sink = self
 
@@ -53,9 +54,10 @@ class ValueSink:
         with self._lock:
             for row in rows:
                 failed = row.get("state") == 1
+                host, key = self._names[row["itemid"]] if "itemid" in row else (row["host"], row["key"])
                 if failed:
-                    self.errors[row["host"], row["key"]] = row["value"]
-                self.on_value(row["host"], row["key"], None if failed else row["value"], row["clock"], when)
+                    self.errors[host, key] = row["value"]
+                self.on_value(host, key, None if failed else row["value"], row["clock"], when)
         return {"response": "success", "info": f"processed: {len(rows)}; failed: 0; total: {len(rows)}; seconds spent: 0.0"}
 
     def _tell(self, host):
@@ -63,11 +65,13 @@ class ValueSink:
         if items is None:
             return {"response": "failed", "info": f"host [{host}] not found"}
         when = time.time()
-        for key, _ in items:
+        first = 1 + abs(hash(host)) % 1_000_000_000 * 1000
+        for number, (key, _) in enumerate(items, first):
             self.first_told.setdefault((host, key), when)
+            self._names[number] = (host, key)
         return {"response": "success", "data": [
             {"key": key, "itemid": number, "delay": interval, "lastlogsize": 0, "mtime": 0}
-            for number, (key, interval) in enumerate(items, 1 + abs(hash(host)) % 1_000_000_000 * 1000)]}
+            for number, (key, interval) in enumerate(items, first)]}
 
 
 def receive(connection):
